@@ -1,0 +1,159 @@
+//! The configuration as the rest of the gateway sees it: complete, checked, secrets resolved.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that the operator decides.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// `~/.miniclaw` by default.
+    pub(crate) home: PathBuf,
+    /// Sessions and the agent's own files; `{home}/workspace` by default.
+    pub(crate) workspace: PathBuf,
+    /// Directories to find libraries in, in order of precedence.
+    pub(crate) plugin_paths: Vec<PathBuf>,
+    /// Channel instances by name.
+    pub(crate) channels: BTreeMap<String, ChannelConfig>,
+    /// Provider instances by name; always holds the one that `provider` names.
+    pub(crate) providers: BTreeMap<String, ProviderConfig>,
+    /// The provider where no route says otherwise.
+    pub(crate) provider: String,
+    /// The model where no route says otherwise.
+    pub(crate) model: Option<String>,
+    /// First match wins.
+    pub(crate) routes: Vec<Route>,
+    pub(crate) gateway: GatewayConfig,
+    pub(crate) sessions: SessionsConfig,
+    pub(crate) agent: AgentConfig,
+    pub(crate) delivery: DeliveryConfig,
+    pub(crate) log: LogConfig,
+    /// Resolved secret values, for the log to scrub.
+    pub(crate) secrets: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ChannelConfig {
+    /// Name of the plugin.
+    pub(crate) plugin: String,
+    /// Sender ids; empty means nobody.
+    pub(crate) allow_from: Vec<String>,
+    /// The plugin's own settings, secrets resolved.
+    pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ProviderConfig {
+    /// Name of the plugin.
+    pub(crate) plugin: String,
+    /// The plugin's own settings, secrets resolved.
+    pub(crate) settings: Settings,
+}
+
+/// A plugin's settings with resolved secrets in them; `Debug` shows none of it.
+#[derive(Clone, Default)]
+pub(crate) struct Settings(pub(crate) serde_json::Map<String, serde_json::Value>);
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Which provider answers a channel.
+#[derive(Debug, Clone)]
+pub(crate) struct Route {
+    /// Channel instance; `None` matches all.
+    pub(crate) channel: Option<String>,
+    /// Chat id; `None` matches all.
+    pub(crate) chat: Option<String>,
+    pub(crate) provider: Option<String>,
+    pub(crate) model: Option<String>,
+    /// Providers to try afterwards, in order.
+    pub(crate) fallback: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct GatewayConfig {
+    /// Default 10 s.
+    pub(crate) shutdown_timeout: Duration,
+    /// Default 64.
+    pub(crate) max_concurrent_turns: usize,
+    /// Default 10,000; more make the channels pause.
+    pub(crate) max_pending: usize,
+    /// Default 200; more are refused with one note.
+    pub(crate) max_pending_per_conversation: usize,
+    /// Default 256 KiB of text; larger messages are refused with a note.
+    pub(crate) max_message_bytes: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct SessionsConfig {
+    /// Messages of history, both sides counted; default 50.
+    pub(crate) history: usize,
+    /// Default 30 s.
+    pub(crate) checkpoint_interval: Duration,
+    /// Default 30 days.
+    pub(crate) idle_ttl: Duration,
+    /// Sessions kept in memory; default 1,000.
+    pub(crate) cache: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct AgentConfig {
+    /// Instructions before everything else.
+    pub(crate) system_prompt: String,
+    /// Further attempts after a transient failure, for each provider; default 3.
+    pub(crate) retries: u32,
+    /// Whole turn, all attempts together; default 5 min.
+    pub(crate) turn_timeout: Duration,
+    /// From the request to the first chunk; default 60 s.
+    pub(crate) first_chunk_timeout: Duration,
+    /// Between chunks; default 30 s.
+    pub(crate) idle_timeout: Duration,
+    /// Longest answer in bytes; default 256 KiB.
+    pub(crate) max_reply_bytes: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct DeliveryConfig {
+    /// After this a reply that could not be delivered is a dead letter; default 24 h.
+    pub(crate) max_age: Duration,
+    /// What to do with a send that may have happened.
+    pub(crate) on_unknown: OnUnknown,
+    /// Sends under way at once in one channel; default 32.
+    pub(crate) max_concurrent_sends: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnUnknown {
+    /// Send again: at least once.
+    Resend,
+    /// Dead letter: at most once.
+    Hold,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct LogConfig {
+    /// A filter as in `RUST_LOG`; default `info`.
+    pub(crate) level: String,
+    pub(crate) format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Config {
+    /// Where the spool, the lock and the control socket are.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.home.join("state")
+    }
+
+    /// Where sessions are checkpointed.
+    pub(crate) fn sessions_dir(&self) -> PathBuf {
+        self.workspace.join("sessions")
+    }
+}

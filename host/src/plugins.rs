@@ -1,0 +1,1 @@
+//! Finding, inspecting, loading and driving plugins.

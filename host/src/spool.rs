@@ -1,0 +1,211 @@
+//! Everything that must not be lost: inbound messages, journals of sessions, replies on their way out.
+//!
+//! T1 [`Spool::accept`], T2 [`Spool::finish`], T3 and T4 [`Spool::record`].
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use miniclaw_plugin_api::{InboundMessage, OutboundMessage};
+
+use crate::sessions::{Entry, SessionKey};
+
+/// The durable store between channels, agent and channels again.
+///
+/// # Errors
+/// All methods: [`SpoolError::Unavailable`] while the disk takes no more, [`SpoolError::Fatal`] once a sync failed.
+///
+/// # Cancel safety
+/// A dropped future changes nothing: what was asked is done all the same.
+pub(crate) trait Spool: Send + Sync + 'static {
+    /// A random name of this store, made with it; sequence numbers mean something only within it.
+    fn id(&self) -> &str;
+
+    /// T1: makes a batch and its cursor durable in one commit. The answers come in the order of the messages.
+    fn accept(&self, batch: Batch) -> BoxFuture<'_, Result<Vec<Admission>, SpoolError>>;
+
+    /// T2: makes a turn's end durable in one commit: journal, inbound rows done, outbox. Returns the outbox rows as stored and the journal's sequence number.
+    fn finish(&self, turn: FinishedTurn) -> BoxFuture<'_, Result<Committed, SpoolError>>;
+
+    /// T3, T4 and their like: returns when it is written (it survives the process), synced within 1 s.
+    fn record(&self, event: SendEvent) -> BoxFuture<'_, Result<(), SpoolError>>;
+
+    /// Marks a suspect's turn as started: returns when written. A start after a crash raises `attempts` of marked rows.
+    fn mark_started(&self, seq: u64) -> BoxFuture<'_, Result<(), SpoolError>>;
+
+    /// Ends an inbound row as a dead letter.
+    fn bury(&self, seq: u64, reason: String) -> BoxFuture<'_, Result<(), SpoolError>>;
+
+    /// Inbound rows that wait for their turn, `seq > after`, ascending, at most `limit`.
+    fn pending(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<InboundRow>, SpoolError>>;
+
+    /// Outbox rows of a channel instance that wait to be sent, `id > after`, ascending, at most `limit`.
+    fn outbox(
+        &self,
+        channel: Arc<str>,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<OutboxRow>, SpoolError>>;
+
+    /// The cursor that was committed last for this channel instance and account.
+    fn cursor(&self, channel: Arc<str>, account: String)
+    -> BoxFuture<'_, Result<Option<String>, SpoolError>>;
+
+    /// A session's generation (0 where it has none yet) and its journal rows of that generation with `seq > after`, ascending.
+    fn journal(&self, session: SessionKey, after: u64) -> BoxFuture<'_, Result<Journal, SpoolError>>;
+
+    /// Starts a session's next generation (`/new`, delete, sweep); its journal rows go. Returns the generation.
+    fn raise_generation(&self, session: SessionKey) -> BoxFuture<'_, Result<u64, SpoolError>>;
+
+    /// Removes a session's journal rows with `seq <= through`; needs no sync.
+    fn trim_journal(&self, session: SessionKey, through: u64) -> BoxFuture<'_, Result<(), SpoolError>>;
+
+    /// Deletes what is finished and older than the retention; returns the number of rows.
+    fn upkeep(&self) -> BoxFuture<'_, Result<u64, SpoolError>>;
+
+    /// Seconds on the activity clock: it counts observed time, and a jump of the wall clock moves it by at most a day.
+    fn activity_now(&self) -> u64;
+
+    /// Syncs all that is written, leaves the mark of a clean stop, closes. Nothing may be asked afterwards.
+    fn close(&self) -> BoxFuture<'_, Result<(), SpoolError>>;
+}
+
+/// T1's work.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// Channel instance.
+    pub(crate) channel: Arc<str>,
+    /// Account id of the channel.
+    pub(crate) account: String,
+    pub(crate) items: Vec<BatchItem>,
+    pub(crate) cursor: Option<String>,
+}
+
+#[derive(Debug)]
+pub(crate) enum BatchItem {
+    /// To be answered by a turn of `session`.
+    Message {
+        session: SessionKey,
+        message: Box<InboundMessage>,
+    },
+    /// Refused with this note to its sender; the message itself is kept only for de-duplication.
+    Refused {
+        message: Box<InboundMessage>,
+        note: Box<OutboundMessage>,
+        session: SessionKey,
+    },
+}
+
+/// What became of a [`BatchItem`].
+#[derive(Debug)]
+pub(crate) enum Admission {
+    Accepted(InboundRow),
+    Noted(OutboxRow),
+    Duplicate,
+}
+
+/// An accepted message that waits for its turn.
+#[derive(Debug, Clone)]
+pub(crate) struct InboundRow {
+    /// Ascending in the order of acceptance.
+    pub(crate) seq: u64,
+    pub(crate) channel: Arc<str>,
+    pub(crate) session: SessionKey,
+    pub(crate) message: Arc<InboundMessage>,
+    /// Turns that ended with the process.
+    pub(crate) attempts: u32,
+    /// It was pending when the process before this one crashed.
+    pub(crate) suspect: bool,
+    /// Milliseconds since 1970.
+    pub(crate) received_ms: i64,
+}
+
+/// T2's work.
+#[derive(Debug)]
+pub(crate) struct FinishedTurn {
+    pub(crate) session: SessionKey,
+    /// The generation that the turn saw; where it was raised since, the entries are dropped, the rest stands.
+    pub(crate) generation: u64,
+    /// Raise the generation after `entries`, as `/new` does.
+    pub(crate) new_generation: bool,
+    /// Inbound rows that this turn answers.
+    pub(crate) inbound: Vec<u64>,
+    /// To append to the journal; may be empty.
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) channel: Arc<str>,
+    /// The reply's chunks in order; may be empty.
+    pub(crate) chunks: Vec<OutboundMessage>,
+}
+
+/// What T2 made.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    pub(crate) outbox: Vec<OutboxRow>,
+    /// The journal row that holds `entries`; `None` where there were none or the generation had moved on.
+    pub(crate) journal_seq: Option<u64>,
+}
+
+/// A message, or a chunk of one, on its way out.
+#[derive(Debug, Clone)]
+pub(crate) struct OutboxRow {
+    /// Ascending in the order of sending. `{spool id}-{id}` is the message's idempotency key.
+    pub(crate) id: u64,
+    pub(crate) channel: Arc<str>,
+    /// The lane: rows of one session go out in order.
+    pub(crate) session: SessionKey,
+    /// All chunks of one reply share it: the first inbound row's `seq`.
+    pub(crate) reply: u64,
+    pub(crate) message: Arc<OutboundMessage>,
+    pub(crate) attempts: u32,
+    /// A send was under way when the process before this one ended: it may have happened.
+    pub(crate) ambiguous: bool,
+    /// Not before, in milliseconds since 1970.
+    pub(crate) not_before_ms: i64,
+    pub(crate) created_ms: i64,
+}
+
+/// What became of an outbox row.
+#[derive(Debug)]
+pub(crate) enum SendEvent {
+    /// T3.
+    Sending { id: u64 },
+    /// T4.
+    Sent { id: u64, message_ids: Vec<String> },
+    /// To be tried again.
+    Retry {
+        id: u64,
+        attempts: u32,
+        not_before_ms: i64,
+        error: String,
+    },
+    /// A dead letter, with all later chunks of the same reply.
+    Dead { id: u64, error: String },
+}
+
+/// What a session's file does not hold yet.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    pub(crate) generation: u64,
+    pub(crate) rows: Vec<JournalRow>,
+}
+
+#[derive(Debug)]
+pub(crate) struct JournalRow {
+    pub(crate) seq: u64,
+    pub(crate) entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum SpoolError {
+    /// The disk takes no more (full, read-only): nothing was done; it heals by itself.
+    #[error("the spool {path} takes no more: {reason}")]
+    Unavailable { path: String, reason: String },
+    /// A sync failed: what is on disk is not known; the process must end.
+    #[error("the spool {path} cannot be trusted any more: {reason}")]
+    Fatal { path: String, reason: String },
+    /// The file is not one that this version can use; nothing was touched.
+    #[error("cannot use the spool {path}: {reason}")]
+    Refused { path: String, reason: String },
+    /// The store was closed.
+    #[error("the spool is closed")]
+    Closed,
+}

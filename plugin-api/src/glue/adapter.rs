@@ -1,0 +1,195 @@
+//! From method numbers and JSON to the author's traits.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+use crate::abi::{Payload, method};
+use crate::channel::Channel;
+use crate::context::{Context, Stop};
+use crate::error::{Error, Result};
+use crate::inbox::Inbox;
+use crate::link::HostLink;
+use crate::provider::Provider;
+use crate::sink::ChunkSink;
+use crate::wire::{Named, Receive, SignalTo, Update};
+
+/// An author's type behind method numbers.
+pub(crate) trait Adapter: Send + Sync + Sized + 'static {
+    /// The author's settings.
+    type Config: DeserializeOwned + Send + 'static;
+
+    fn create(config: Self::Config, context: Context) -> impl Future<Output = Result<Self>> + Send;
+
+    /// Runs one method; the future owns all it needs.
+    fn call(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Payload>>;
+}
+
+/// One operation.
+pub(crate) struct Call {
+    pub(crate) op: u64,
+    pub(crate) method: u32,
+    pub(crate) payload: Payload,
+    pub(crate) link: Arc<HostLink>,
+}
+
+/// Reads settings, naming the key that serde refuses.
+pub(crate) fn parse_settings<T: DeserializeOwned>(json: &str) -> Result<T> {
+    let json = if json.trim().is_empty() { "{}" } else { json };
+    let mut input = serde_json::Deserializer::from_str(json);
+    serde_path_to_error::deserialize(&mut input).map_err(|error| {
+        let path = error.path().to_string();
+        // The position is one in the text that the host made, which the operator never sees.
+        let reason = error.inner().to_string();
+        let reason = reason.split(" at line ").next().unwrap_or_default();
+        if path == "." {
+            Error::config(format!("settings: {reason}"))
+        } else {
+            Error::config(format!("settings.{path}: {reason}"))
+        }
+    })
+}
+
+pub(crate) struct ChannelAdapter<C> {
+    channel: C,
+    /// Stops the `receive` under way.
+    stop: Mutex<Option<watch::Sender<bool>>>,
+}
+
+impl<C: Channel> ChannelAdapter<C> {
+    fn open_stop(&self) -> Stop {
+        let (sender, stop) = Stop::new();
+        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        stop
+    }
+
+    fn request_stop(&self) {
+        if let Some(sender) = &*self.stop.lock().unwrap_or_else(PoisonError::into_inner) {
+            sender.send_replace(true);
+        }
+    }
+
+    async fn run(
+        &self,
+        Call {
+            op,
+            method,
+            payload,
+            link,
+        }: Call,
+    ) -> Result<Payload> {
+        let channel = &self.channel;
+        match method {
+            method::START => channel.start().await.map(|account| Payload::encode(&account)),
+            method::RECEIVE => {
+                let Receive { cursor } = payload.decode()?;
+                channel
+                    .receive(Inbox::new(link, op, cursor), self.open_stop())
+                    .await
+                    .map(|()| Payload::default())
+            }
+            method::STOP_RECEIVING => {
+                self.request_stop();
+                Ok(Payload::default())
+            }
+            method::SEND => channel
+                .send(payload.decode()?)
+                .await
+                .map(|sent| Payload::encode(&sent)),
+            method::UPDATE => {
+                let Update { target, change } = payload.decode()?;
+                channel.update(target, change).await.map(|()| Payload::default())
+            }
+            method::SIGNAL => {
+                let SignalTo { chat, signal } = payload.decode()?;
+                channel.signal(chat, signal).await.map(|()| Payload::default())
+            }
+            method::FETCH => channel.fetch(payload.decode()?).await.map(Payload::of_bytes),
+            method::SHUTDOWN => channel.shutdown().await.map(|()| Payload::default()),
+            method::INVOKE => {
+                let Named { name, data } = payload.decode()?;
+                channel
+                    .invoke(name, data)
+                    .await
+                    .map(|value| Payload::encode(&value))
+            }
+            method::EVENT => {
+                let Named { name, data } = payload.decode()?;
+                channel.event(name, data).await;
+                Ok(Payload::default())
+            }
+            _ => Err(Error::unsupported(&format!("method {method} of a channel"))),
+        }
+    }
+}
+
+impl<C: Channel> Adapter for ChannelAdapter<C> {
+    type Config = C::Config;
+
+    async fn create(config: Self::Config, context: Context) -> Result<Self> {
+        Ok(Self {
+            channel: C::create(config, context).await?,
+            stop: Mutex::new(None),
+        })
+    }
+
+    fn call(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Payload>> {
+        Box::pin(async move { self.run(call).await })
+    }
+}
+
+pub(crate) struct ProviderAdapter<P>(P);
+
+impl<P: Provider> ProviderAdapter<P> {
+    async fn run(
+        &self,
+        Call {
+            op,
+            method,
+            payload,
+            link,
+        }: Call,
+    ) -> Result<Payload> {
+        let provider = &self.0;
+        match method {
+            method::START => provider.start().await.map(|()| Payload::default()),
+            method::COMPLETE => {
+                let sink = ChunkSink::new(link, op);
+                provider
+                    .complete(payload.decode()?, sink)
+                    .await
+                    .map(|completion| Payload::encode(&completion))
+            }
+            method::MODELS => provider.models().await.map(|models| Payload::encode(&models)),
+            method::SHUTDOWN => provider.shutdown().await.map(|()| Payload::default()),
+            method::INVOKE => {
+                let Named { name, data } = payload.decode()?;
+                provider
+                    .invoke(name, data)
+                    .await
+                    .map(|value| Payload::encode(&value))
+            }
+            method::EVENT => {
+                let Named { name, data } = payload.decode()?;
+                provider.event(name, data).await;
+                Ok(Payload::default())
+            }
+            _ => Err(Error::unsupported(&format!("method {method} of a provider"))),
+        }
+    }
+}
+
+impl<P: Provider> Adapter for ProviderAdapter<P> {
+    type Config = P::Config;
+
+    async fn create(config: Self::Config, context: Context) -> Result<Self> {
+        P::create(config, context).await.map(Self)
+    }
+
+    fn call(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Payload>> {
+        Box::pin(async move { self.run(call).await })
+    }
+}

@@ -1,0 +1,1 @@
+//! A client for model servers: deadlines, caps, typed errors.
