@@ -2,11 +2,34 @@
 //!
 //! T1 [`Spool::accept`], T2 [`Spool::finish`], T3 and T4 [`Spool::record`].
 
+mod accept;
+mod clock;
+mod finish;
+mod inbound;
+mod journal;
+mod open;
+mod queue;
+mod reader;
+mod schema;
+mod send;
+mod sqlite;
+mod statements;
+mod trouble;
+mod upkeep;
+mod work;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use miniclaw_plugin_api::{InboundMessage, OutboundMessage};
 
+pub(crate) use self::clock::wall_ms;
+pub(crate) use self::reader::SpoolReader;
+pub(crate) use self::sqlite::{Opened, SqliteSpool};
 use crate::sessions::{Entry, SessionKey};
 
 /// The durable store between channels, agent and channels again.
@@ -202,7 +225,7 @@ pub(crate) enum SpoolError {
     /// A sync failed: what is on disk is not known; the process must end.
     #[error("the spool {path} cannot be trusted any more: {reason}")]
     Fatal { path: String, reason: String },
-    /// The file is not one that this version can use; nothing was touched.
+    /// The file is not one that this version can use, or a request not one that can be done; nothing was touched.
     #[error("cannot use the spool {path}: {reason}")]
     Refused { path: String, reason: String },
     /// The store was closed.

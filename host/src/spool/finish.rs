@@ -1,0 +1,66 @@
+use std::sync::Arc;
+
+use rusqlite::params;
+
+use super::work::{Need, Tx, Work, from_sql, to_sql};
+
+/// T2: the end of a turn.
+pub(super) struct Finish {
+    pub(super) session: Arc<str>,
+    pub(super) generation: u64,
+    pub(super) new_generation: bool,
+    pub(super) inbound: Vec<u64>,
+    /// JSON text of the journal row; `None` where there is nothing to append.
+    pub(super) entries: Option<String>,
+    pub(super) channel: Arc<str>,
+    /// JSON text of each chunk.
+    pub(super) chunks: Vec<String>,
+}
+
+pub(super) struct Finished {
+    /// Of the outbox rows, in the order of the chunks.
+    pub(super) ids: Vec<u64>,
+    pub(super) reply: u64,
+    pub(super) created_ms: i64,
+    pub(super) journal_seq: Option<u64>,
+}
+
+impl Work for Finish {
+    type Answer = Finished;
+    const NEED: Need = Need::Synced;
+
+    fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Finished> {
+        let journal_seq = self.append(tx)?;
+        if self.new_generation {
+            tx.raise_generation(&self.session)?;
+        }
+        for &seq in &self.inbound {
+            tx.statements.done.execute([to_sql(seq), tx.now_ms])?;
+        }
+        let reply = self.inbound.first().map_or(tx.ids.next, |&seq| to_sql(seq));
+        let insert = |chunk| tx.insert_outbox(&self.channel, &self.session, reply, chunk).map(from_sql);
+        let ids = self.chunks.iter().map(|chunk| chunk.as_str()).map(insert).collect::<Result<_, _>>()?;
+        Ok(Finished {
+            ids,
+            reply: from_sql(reply),
+            created_ms: tx.now_ms,
+            journal_seq,
+        })
+    }
+}
+
+impl Finish {
+    /// Entries of a generation that is over, or ends with this turn, are not worth a row.
+    fn append(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Option<u64>> {
+        let Some(entries) = self.entries.as_ref().filter(|_| !self.new_generation) else {
+            return Ok(None);
+        };
+        let generation = tx.generation(&self.session)?;
+        if generation != to_sql(self.generation) {
+            return Ok(None);
+        }
+        let seq = tx.ids.take();
+        tx.statements.journal.execute(params![seq, &*self.session, generation, entries])?;
+        Ok(Some(from_sql(seq)))
+    }
+}

@@ -1,0 +1,116 @@
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::InboundRow;
+use super::work::{Need, Tx, Work, from_sql, to_sql};
+use crate::sessions::SessionKey;
+
+/// Rows that wait for their turn.
+pub(super) struct Pending {
+    pub(super) after: u64,
+    pub(super) limit: usize,
+}
+
+impl Work for Pending {
+    type Answer = Vec<RawInbound>;
+    const NEED: Need = Need::Read;
+
+    fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Vec<RawInbound>> {
+        let mut select = tx.conn.prepare(
+            "SELECT seq, channel, session, body, attempts, suspect, received_ms
+             FROM inbound INDEXED BY inbound_waiting
+             WHERE state = 0 AND seq > ?1 ORDER BY seq LIMIT ?2",
+        )?;
+        let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
+        let rows = select.query_map([to_sql(self.after), limit], RawInbound::read)?;
+        rows.collect()
+    }
+}
+
+/// A row of the inbound table, its message still JSON text: parsing is not the writer's work.
+pub(super) struct RawInbound {
+    seq: u64,
+    channel: Arc<str>,
+    session: Arc<str>,
+    body: String,
+    attempts: u32,
+    suspect: bool,
+    received_ms: i64,
+}
+
+impl RawInbound {
+    /// Reads `seq, channel, session, body, attempts, suspect, received_ms`.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: from_sql(row.get(0)?),
+            channel: row.get(1)?,
+            session: row.get(2)?,
+            body: row.get(3)?,
+            attempts: row.get(4)?,
+            suspect: row.get(5)?,
+            received_ms: row.get(6)?,
+        })
+    }
+
+    pub(super) fn parse(self) -> Result<InboundRow, String> {
+        let message = serde_json::from_str(&self.body)
+            .map_err(|error| format!("row {} of its inbound cannot be read: {error}", self.seq))?;
+        Ok(InboundRow {
+            seq: self.seq,
+            channel: self.channel,
+            session: SessionKey(self.session),
+            message: Arc::new(message),
+            attempts: self.attempts,
+            suspect: self.suspect,
+            received_ms: self.received_ms,
+        })
+    }
+}
+
+/// A suspect's turn starts.
+pub(super) struct MarkStarted(pub(super) u64);
+
+impl Work for MarkStarted {
+    type Answer = ();
+    const NEED: Need = Need::Written;
+
+    fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<()> {
+        tx.statements.start.execute([to_sql(self.0)]).map(drop)
+    }
+}
+
+/// A dead letter: it keeps its body, so that it can be given another chance.
+pub(super) struct Bury {
+    pub(super) seq: u64,
+    pub(super) reason: String,
+}
+
+impl Work for Bury {
+    type Answer = ();
+    const NEED: Need = Need::Synced;
+
+    fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<()> {
+        tx.conn.execute(
+            "UPDATE inbound SET state = 2, started = 0, done_ms = ?2, reason = ?3 WHERE seq = ?1 AND state = 0",
+            params![to_sql(self.seq), tx.now_ms, self.reason],
+        )?;
+        Ok(())
+    }
+}
+
+/// The cursor of a channel's account.
+pub(super) struct Cursor {
+    pub(super) channel: Arc<str>,
+    pub(super) account: String,
+}
+
+impl Work for Cursor {
+    type Answer = Option<String>;
+    const NEED: Need = Need::Read;
+
+    fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Option<String>> {
+        let sql = "SELECT cursor FROM cursors WHERE channel = ?1 AND account = ?2";
+        tx.conn.query_row(sql, params![&*self.channel, self.account], |row| row.get(0)).optional()
+    }
+}

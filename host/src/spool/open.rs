@@ -1,0 +1,167 @@
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
+
+use super::clock::{at_start, wall_ms};
+use super::inbound::RawInbound;
+use super::work::{Ids, from_sql, to_sql};
+use super::{InboundRow, SpoolError, schema};
+
+/// The spool's name in the state folder.
+pub(super) const FILE: &str = "spool.db";
+
+/// Ends of the process during its turn that a message survives.
+const MAX_ATTEMPTS: i64 = 5;
+
+/// A larger file is checked page by page only after a crash: a start must not grow with 72 hours of traffic.
+const ALWAYS_CHECKED_BYTES: u64 = 4 << 20;
+
+/// What a start finds and leaves.
+pub(super) struct Started {
+    pub(super) conn: Connection,
+    pub(super) id: String,
+    pub(super) clean: bool,
+    pub(super) epoch: u64,
+    pub(super) activity: u64,
+    pub(super) ids: Ids,
+    pub(super) pending: u64,
+    pub(super) outbox: u64,
+    pub(super) buried: Vec<InboundRow>,
+}
+
+/// Opens the file, or makes it, and takes note of how the process before this one ended.
+pub(super) fn start(path: &Path) -> Result<Started, SpoolError> {
+    let refused = |reason: String| SpoolError::Refused {
+        path: path.display().to_string(),
+        reason,
+    };
+    let exists = path.try_exists().map_err(|error| refused(format!("cannot reach it: {error}")))?;
+    if !exists {
+        schema::create(path, wall_ms()).map_err(refused)?;
+    }
+    schema::inspect(path).map_err(refused)?;
+    let mut conn = connect(path).map_err(|error| refused(format!("cannot open it: {error}")))?;
+    check(path, &conn).map_err(refused)?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))
+        .map_err(|error| refused(format!("cannot make it private to its owner: {error}")))?;
+    schema::upgrade(&mut conn).map_err(|error| refused(format!("cannot upgrade it: {error}")))?;
+    take_note(conn, wall_ms()).map_err(|error| refused(format!("cannot take it over: {error}")))
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    // Only a clean stop may touch the database file on its way out.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    conn.busy_timeout(Duration::from_secs(5))?;
+    schema::pragmas(
+        &conn,
+        "PRAGMA cache_size = -1024; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;
+         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 8388608; PRAGMA synchronous = FULL;",
+    )?;
+    Ok(conn)
+}
+
+fn check(path: &Path, conn: &Connection) -> Result<(), String> {
+    let small = std::fs::metadata(path).is_ok_and(|file| file.len() <= ALWAYS_CHECKED_BYTES);
+    let clean = conn.query_row("SELECT clean FROM meta", [], |row| row.get(0));
+    schema::verify(conn, small || clean != Ok(true))
+}
+
+fn take_note(mut conn: Connection, wall_ms: i64) -> rusqlite::Result<Started> {
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let meta = transaction.query_row(
+        "SELECT id, clean, epoch, activity, wall_ms, next_id FROM meta",
+        [],
+        Meta::read,
+    )?;
+    let epoch = meta.epoch + 1;
+    let activity = at_start(meta.activity, meta.wall_ms, wall_ms);
+    let ids = Ids {
+        next: meta.next_id,
+        reserved: meta.next_id + Ids::BLOCK,
+    };
+    let buried = if meta.clean {
+        Vec::new()
+    } else {
+        suspect(&transaction, wall_ms)?
+    };
+    transaction.execute(
+        "UPDATE inbound SET started = 0 WHERE state = 0 AND started = 1",
+        [],
+    )?;
+    transaction.execute(
+        "UPDATE outbox SET ambiguous = 1, sending = 0 WHERE state = 0 AND sending = 1",
+        [],
+    )?;
+    transaction.execute(
+        "UPDATE meta SET clean = 0, epoch = ?1, activity = ?2, wall_ms = ?3, next_id = ?4",
+        params![to_sql(epoch), to_sql(activity), wall_ms, ids.reserved],
+    )?;
+    let pending = count(&transaction, "SELECT count(*) FROM inbound WHERE state = 0")?;
+    let outbox = count(&transaction, "SELECT count(*) FROM outbox WHERE state = 0")?;
+    transaction.commit()?;
+    Ok(Started {
+        conn,
+        id: meta.id,
+        clean: meta.clean,
+        epoch,
+        activity,
+        ids,
+        pending,
+        outbox,
+        buried,
+    })
+}
+
+struct Meta {
+    id: String,
+    clean: bool,
+    epoch: u64,
+    activity: u64,
+    wall_ms: i64,
+    next_id: i64,
+}
+
+impl Meta {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            clean: row.get(1)?,
+            epoch: from_sql(row.get(2)?),
+            activity: from_sql(row.get(3)?),
+            wall_ms: row.get(4)?,
+            next_id: row.get(5)?,
+        })
+    }
+}
+
+fn count(conn: &Connection, sql: &str) -> rusqlite::Result<u64> {
+    conn.query_row(sql, [], |row| row.get(0)).map(from_sql)
+}
+
+/// After a crash every waiting message is a suspect, but only one whose turn had started counts the crash:
+/// repeated kills from outside then bury no innocent message.
+fn suspect(conn: &Connection, wall_ms: i64) -> rusqlite::Result<Vec<InboundRow>> {
+    conn.execute(
+        "UPDATE inbound SET suspect = 1, attempts = attempts + started, started = 0 WHERE state = 0",
+        [],
+    )?;
+    let mut select = conn.prepare(
+        "SELECT seq, channel, session, body, attempts, suspect, received_ms FROM inbound
+         WHERE state = 0 AND attempts >= ?1 ORDER BY seq",
+    )?;
+    let buried = select.query_map([MAX_ATTEMPTS], RawInbound::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    conn.execute(
+        "UPDATE inbound SET state = 2, done_ms = ?2,
+           reason = 'the process ended ' || attempts || ' times during its turn'
+         WHERE state = 0 AND attempts >= ?1",
+        params![MAX_ATTEMPTS, wall_ms],
+    )?;
+    // A body that cannot be read is no reason to keep the dead letter's file from opening.
+    Ok(buried.into_iter().filter_map(|row| row.parse().ok()).collect())
+}

@@ -1,0 +1,90 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::journal::RawJournal;
+use super::{Journal, SpoolError, open, schema, upkeep};
+use crate::sessions::SessionKey;
+
+/// A look into the spool from another process, also while the gateway runs. All calls block.
+pub(crate) struct SpoolReader {
+    conn: Connection,
+    path: String,
+    id: String,
+}
+
+impl SpoolReader {
+    /// Opens the spool in `dir` for reading; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// [`SpoolError::Refused`] where this version cannot read the file.
+    pub(crate) fn open(dir: &Path) -> Result<Option<Self>, SpoolError> {
+        let path = dir.join(open::FILE);
+        let name = path.display().to_string();
+        let refused = |reason: String| SpoolError::Refused { path: name.clone(), reason };
+        if !path.try_exists().map_err(|error| refused(format!("cannot reach it: {error}")))? {
+            return Ok(None);
+        }
+        schema::inspect(&path).map_err(refused)?;
+        let (conn, id) = connect(&path).map_err(|error| refused(format!("cannot open it: {error}")))?;
+        schema::verify(&conn, false).map_err(refused)?;
+        Ok(Some(Self { conn, path: name, id }))
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// As [`super::Spool::journal`].
+    ///
+    /// # Errors
+    /// [`SpoolError::Refused`] where it cannot be read.
+    pub(crate) fn journal(&self, session: &SessionKey, after: u64) -> Result<Journal, SpoolError> {
+        let sql = "SELECT generation FROM sessions WHERE key = ?1";
+        let generation = self.conn.query_row(sql, [&*session.0], |row| row.get(0)).optional();
+        let raw = generation.and_then(|found| {
+            RawJournal::read(&self.conn, &session.0, found.unwrap_or(0), after)
+        });
+        self.readable(raw)?.parse().map_err(|reason| self.refused(reason))
+    }
+
+    /// Sessions that have journal rows; ones that no checkpoint holds yet are among them.
+    ///
+    /// # Errors
+    /// [`SpoolError::Refused`] where it cannot be read.
+    pub(crate) fn journaled(&self) -> Result<Vec<SessionKey>, SpoolError> {
+        let keys = self.conn.prepare("SELECT DISTINCT session FROM journal").and_then(|mut select| {
+            let keys = select.query_map([], |row| row.get::<_, Arc<str>>(0).map(SessionKey))?;
+            keys.collect()
+        });
+        self.readable(keys)
+    }
+
+    /// Number of dead letters, in and out.
+    ///
+    /// # Errors
+    /// [`SpoolError::Refused`] where it cannot be read.
+    pub(crate) fn dead(&self) -> Result<u64, SpoolError> {
+        self.readable(upkeep::dead_letters(&self.conn))
+    }
+
+    fn readable<T>(&self, found: rusqlite::Result<T>) -> Result<T, SpoolError> {
+        found.map_err(|error| self.refused(format!("cannot read it: {error}")))
+    }
+
+    fn refused(&self, reason: String) -> SpoolError {
+        SpoolError::Refused {
+            path: self.path.clone(),
+            reason,
+        }
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<(Connection, String)> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    conn.busy_timeout(Duration::from_secs(2))?;
+    let id = conn.query_row("SELECT id FROM meta", [], |row| row.get(0))?;
+    Ok((conn, id))
+}
