@@ -1,1 +1,9 @@
 //! Finding, inspecting, loading and driving plugins.
+
+pub(crate) mod builtin;
+pub(crate) mod catalog;
+pub(crate) mod inspect;
+pub(crate) mod load;
+
+#[cfg(test)]
+mod fixture;

@@ -1,1 +1,5 @@
 //! Logs.
+
+mod scrub;
+
+pub(crate) use scrub::printable;

@@ -1,0 +1,37 @@
+use miniclaw_plugin_api::*;
+use tokio::sync::{Mutex, mpsc};
+
+struct Echo(mpsc::Sender<InboundMessage>, Mutex<mpsc::Receiver<InboundMessage>>);
+
+impl Channel for Echo {
+    const MANIFEST: Manifest = Manifest::new("echo-channel", "0.1.0").description("Hears what it is told.");
+    type Config = serde::de::IgnoredAny;
+
+    async fn create(_: Self::Config, _: Context) -> Result<Self> {
+        let (tell, hear) = mpsc::channel(16);
+        Ok(Self(tell, Mutex::new(hear)))
+    }
+
+    async fn start(&self) -> Result<Account> {
+        Ok(Account::new("echo", "Echo"))
+    }
+
+    async fn receive(&self, inbox: Inbox, mut stop: Stop) -> Result<()> {
+        let mut hear = self.1.lock().await;
+        loop {
+            tokio::select! {
+                () = stop.requested() => return Ok(()),
+                Some(message) = hear.recv() => inbox.emit(message).await?,
+            };
+        }
+    }
+
+    async fn send(&self, message: OutboundMessage) -> Result<Sent> {
+        let id = message.idempotency_key.clone();
+        let heard = InboundMessage::new(&message.chat.id, &id, "echo", message.text());
+        self.0.try_send(heard).map_err(|_| Error::transient("the echo is behind"))?;
+        Ok(Sent::one(id))
+    }
+}
+
+export_plugin!(channel: Echo);
