@@ -1,7 +1,10 @@
 use miniclaw_plugin_api::*;
 use tokio::sync::{Mutex, mpsc};
 
-struct Echo(mpsc::Sender<InboundMessage>, Mutex<mpsc::Receiver<InboundMessage>>);
+struct Echo(
+    mpsc::Sender<InboundMessage>,
+    Mutex<mpsc::Receiver<InboundMessage>>,
+);
 
 impl Channel for Echo {
     const MANIFEST: Manifest = Manifest::new("echo-channel", "0.1.0").description("Hears what it is told.");
@@ -29,7 +32,9 @@ impl Channel for Echo {
     async fn send(&self, message: OutboundMessage) -> Result<Sent> {
         let id = message.idempotency_key.clone();
         let heard = InboundMessage::new(&message.chat.id, &id, "echo", message.text());
-        self.0.try_send(heard).map_err(|_| Error::transient("the echo is behind"))?;
+        self.0
+            .try_send(heard)
+            .map_err(|_| Error::transient("the echo is behind"))?;
         Ok(Sent::one(id))
     }
 }

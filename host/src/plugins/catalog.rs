@@ -32,9 +32,13 @@ pub(crate) enum Origin {
 pub(crate) enum State {
     Available,
     /// A built-in whose place this library takes.
-    Replaced { by: PathBuf },
+    Replaced {
+        by: PathBuf,
+    },
     /// A library of the same name comes first.
-    Shadowed { by: PathBuf },
+    Shadowed {
+        by: PathBuf,
+    },
     Refused,
 }
 
@@ -142,7 +146,11 @@ impl Entry {
             .find(|entry| entry.state == State::Available && entry.name() == Some(name))
         {
             match &holder.origin {
-                Origin::Library(first) => state = State::Shadowed { by: first.path.clone() },
+                Origin::Library(first) => {
+                    state = State::Shadowed {
+                        by: first.path.clone(),
+                    }
+                }
                 _ => holder.state = State::Replaced { by: path.to_owned() },
             }
         }
@@ -190,8 +198,15 @@ impl Catalog {
     /// # Errors
     /// Every place that was searched, why a file of that name was refused, and the nearest name.
     pub(crate) fn lookup(&self, name: &str) -> Result<Found<'_>, UnknownPlugin> {
-        let available = || self.entries.iter().filter(|entry| entry.state == State::Available);
-        match available().find(|entry| entry.name() == Some(name)).map(|entry| &entry.origin) {
+        let available = || {
+            self.entries
+                .iter()
+                .filter(|entry| entry.state == State::Available)
+        };
+        match available()
+            .find(|entry| entry.name() == Some(name))
+            .map(|entry| &entry.origin)
+        {
             Some(Origin::Builtin(builtin)) => Ok(Found::Builtin(builtin)),
             Some(Origin::Library(inspected)) => Ok(Found::Library(inspected)),
             _ => Err(self.unknown(name)),
@@ -220,7 +235,11 @@ impl Catalog {
 
     /// A refused file of that name, or else the nearest name.
     fn hint(&self, name: &str) -> String {
-        let file_names = [format!("{name}.so"), format!("lib{name}.so"), format!("libminiclaw_plugin_{name}.so")];
+        let file_names = [
+            format!("{name}.so"),
+            format!("lib{name}.so"),
+            format!("libminiclaw_plugin_{name}.so"),
+        ];
         let refused = self.refusals().find(|refusal| {
             let file = refusal.path.file_name().unwrap_or_default();
             refusal.name.as_deref() == Some(name) || file_names.iter().any(|name| file == name.as_str())

@@ -17,7 +17,15 @@ pub(super) fn library() -> &'static Path {
         let mut cargo = Command::new(env!("CARGO"));
         cargo
             .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["build", "--quiet", "--offline", "-p", "miniclaw-plugin-api", "--example", "echo_channel"])
+            .args([
+                "build",
+                "--quiet",
+                "--offline",
+                "-p",
+                "miniclaw-plugin-api",
+                "--example",
+                "echo_channel",
+            ])
             .arg("--target-dir")
             .arg(profile.parent().expect("the target directory"));
         if !cfg!(debug_assertions) {

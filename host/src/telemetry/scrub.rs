@@ -116,9 +116,16 @@ mod tests {
     #[test]
     fn registered_secrets_and_bot_tokens_are_replaced() {
         let scrubber = Scrubber::default();
-        scrubber.register(["hunter2!".to_owned(), "a\"quoted\"secret".to_owned(), "abc".to_owned()]);
+        scrubber.register([
+            "hunter2!".to_owned(),
+            "a\"quoted\"secret".to_owned(),
+            "abc".to_owned(),
+        ]);
         assert_eq!(scrubber.scrub("key hunter2! abc"), "key [redacted] abc");
-        assert_eq!(scrubber.scrub(r#"{"k":"a\"quoted\"secret"}"#), r#"{"k":"[redacted]"}"#);
+        assert_eq!(
+            scrubber.scrub(r#"{"k":"a\"quoted\"secret"}"#),
+            r#"{"k":"[redacted]"}"#
+        );
         let token = format!("123456789:{}", "Aa_-5".repeat(7));
         assert_eq!(
             scrubber.scrub(&format!("GET https://api/bot{token}/getMe, {token}.")),
@@ -138,7 +145,10 @@ mod tests {
 
     #[test]
     fn control_and_bidi_characters_are_escaped_and_length_is_capped() {
-        assert_eq!(printable("a\nb\u{1b}[31m\u{202e}c\0", 99), "a\\nb\\u{1b}[31m\\u{202e}c\\u{0}");
+        assert_eq!(
+            printable("a\nb\u{1b}[31m\u{202e}c\0", 99),
+            "a\\nb\\u{1b}[31m\\u{202e}c\\u{0}"
+        );
         assert_eq!(printable("äöü", 2), "äö…");
         assert_eq!(printable("äöü", 3), "äöü");
     }

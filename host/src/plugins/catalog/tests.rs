@@ -69,7 +69,10 @@ fn an_empty_folder_is_fine_and_a_missing_one_is_named() {
 #[test]
 fn a_library_takes_the_place_of_a_built_in_of_its_name() {
     let builtin_only = search(stand_in(), &[]);
-    assert!(matches!(builtin_only.lookup("echo-channel"), Ok(Found::Builtin(_))));
+    assert!(matches!(
+        builtin_only.lookup("echo-channel"),
+        Ok(Found::Builtin(_))
+    ));
     let folder = folder();
     symlink(fixture::library(), folder.path().join("libecho.so")).unwrap();
     let catalog = search(stand_in(), &[&folder]);
@@ -102,7 +105,11 @@ fn files_that_are_no_plugins_are_kept_with_their_line_and_the_rest_is_found() {
     let catalog = search(Vec::new(), &[&folder]);
     let lines: Vec<String> = catalog.refusals().map(ToString::to_string).collect();
     assert_eq!(lines.len(), 2);
-    assert!(lines[0].ends_with("bad.so: it is not an ELF library"), "{}", lines[0]);
+    assert!(
+        lines[0].ends_with("bad.so: it is not an ELF library"),
+        "{}",
+        lines[0]
+    );
     assert!(catalog.lookup("echo-channel").is_ok());
 }
 
@@ -120,8 +127,16 @@ fn an_unknown_name_gets_every_place_and_the_nearest_name() {
             "no plugin is called `ecko-channel`; looked among the built-in plugins and in {place}; did you mean `echo-channel`?"
         )
     );
-    assert!(line("matrix").ends_with("; `miniclaw plugin list` shows what there is"), "{}", line("matrix"));
-    assert!(line("irc").ends_with("libirc.so: it is not an ELF library"), "{}", line("irc"));
+    assert!(
+        line("matrix").ends_with("; `miniclaw plugin list` shows what there is"),
+        "{}",
+        line("matrix")
+    );
+    assert!(
+        line("irc").ends_with("libirc.so: it is not an ELF library"),
+        "{}",
+        line("irc")
+    );
 }
 
 #[test]
@@ -132,7 +147,10 @@ fn what_others_could_have_written_is_refused() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
     let catalog = search(Vec::new(), &[&folder]);
     let line = catalog.refusals().next().unwrap().to_string();
-    assert!(line.contains("lib.so is writable by others than its owner; run `chmod go-w "), "{line}");
+    assert!(
+        line.contains("lib.so is writable by others than its owner; run `chmod go-w "),
+        "{line}"
+    );
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let error = find(&[folder.path().to_owned()]).err().unwrap().to_string();
     assert!(error.contains(" is not safe: "), "{error}");

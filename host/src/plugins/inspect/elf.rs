@@ -51,11 +51,9 @@ pub(super) fn read(file: File) -> Result<Found, Reason> {
     if tables.find(&image, ROOT_SYMBOL)?.is_none() {
         return Err(Reason::NoSymbol { symbol: ROOT_SYMBOL });
     }
-    let address = tables
-        .find(&image, MANIFEST_SYMBOL)?
-        .ok_or(Reason::NoSymbol {
-            symbol: MANIFEST_SYMBOL,
-        })?;
+    let address = tables.find(&image, MANIFEST_SYMBOL)?.ok_or(Reason::NoSymbol {
+        symbol: MANIFEST_SYMBOL,
+    })?;
     Ok(Found {
         manifest: image.manifest(address)?,
         glibc: tables.glibc(&image)?,
@@ -77,7 +75,9 @@ impl<'data> Image<'data> {
             return Err(Reason::NotElf);
         }
         check_class(elf::FileClass(*class), elf::DataEncoding(*order))?;
-        let header: &class::Header = data.read_at(0).map_err(|()| Reason::Damaged("it ends in its header"))?;
+        let header: &class::Header = data
+            .read_at(0)
+            .map_err(|()| Reason::Damaged("it ends in its header"))?;
         check_kind(header)?;
         let count = usize::from(header.e_phnum(NativeEndian));
         if count == 0 || count > MAX_SEGMENTS {
@@ -95,7 +95,10 @@ impl<'data> Image<'data> {
     }
 
     fn check_segments(&self) -> Result<(), Reason> {
-        let size = self.data.len().map_err(|()| Reason::Damaged("it cannot be measured"))?;
+        let size = self
+            .data
+            .len()
+            .map_err(|()| Reason::Damaged("it cannot be measured"))?;
         let mut previous = 0;
         for segment in self.segments {
             let kind = segment.p_type(NativeEndian);
@@ -252,7 +255,9 @@ fn check_kind(header: &class::Header) -> Result<(), Reason> {
     match header.e_type(NativeEndian) {
         elf::ET_DYN => Ok(()),
         elf::ET_EXEC => Err(Reason::NotShared { found: "a program" }),
-        elf::ET_REL => Err(Reason::NotShared { found: "an object file" }),
+        elf::ET_REL => Err(Reason::NotShared {
+            found: "an object file",
+        }),
         elf::ET_CORE => Err(Reason::NotShared { found: "a core dump" }),
         _ => Err(Reason::Damaged("its kind of file is unknown")),
     }

@@ -40,7 +40,9 @@ impl ManifestInfo {
         let name = text(&raw.name)?;
         let lawful = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
         if name.is_empty() || !name.bytes().all(lawful) {
-            return Err(Reason::Manifest("its name has other characters than a-z, 0-9, - and _"));
+            return Err(Reason::Manifest(
+                "its name has other characters than a-z, 0-9, - and _",
+            ));
         }
         let kind = match raw.kind {
             1 => Kind::Channel,
@@ -163,7 +165,8 @@ fn text(bytes: &[u8]) -> Result<String, Reason> {
         .iter()
         .position(|byte| *byte == 0)
         .ok_or(Reason::Manifest("a text in it has no end"))?;
-    let text = std::str::from_utf8(&bytes[..end]).map_err(|_| Reason::Manifest("a text in it is not UTF-8"))?;
+    let text =
+        std::str::from_utf8(&bytes[..end]).map_err(|_| Reason::Manifest("a text in it is not UTF-8"))?;
     Ok(printable(text, bytes.len()))
 }
 

@@ -29,7 +29,10 @@ fn changed(at: usize, change: &[u8]) -> String {
 fn a_real_library_shows_its_manifest() {
     let inspected = inspect(fixture::library()).unwrap();
     let manifest = &inspected.manifest;
-    assert_eq!((manifest.name.as_str(), manifest.version.as_str()), ("echo-channel", "0.1.0"));
+    assert_eq!(
+        (manifest.name.as_str(), manifest.version.as_str()),
+        ("echo-channel", "0.1.0")
+    );
     assert_eq!((manifest.kind, manifest.schema.as_str()), (Kind::Channel, "{}"));
     assert!(manifest.rustc.starts_with("rustc "), "{}", manifest.rustc);
     assert!(inspected.glibc > Some((2, 0)), "{:?}", inspected.glibc);
@@ -38,7 +41,10 @@ fn a_real_library_shows_its_manifest() {
 #[test]
 fn every_refusal_is_one_line_that_names_both_sides() {
     let api = changed(offset_of!(RawManifest, api), &[9, 0, 0, 0]);
-    assert!(api.starts_with("cannot load plugin `echo-channel` from /"), "{api}");
+    assert!(
+        api.starts_with("cannot load plugin `echo-channel` from /"),
+        "{api}"
+    );
     assert!(
         api.ends_with(
             ": built for plugin API 9, this host speaks 0.1; rebuild it against miniclaw-plugin-api 0.1"
@@ -46,15 +52,30 @@ fn every_refusal_is_one_line_that_names_both_sides() {
         "{api}"
     );
     let minor = changed(offset_of!(RawManifest, api) + 4, &[3, 0, 0, 0]);
-    assert!(minor.contains("built for plugin API 0.3, this host speaks 0.1"), "{minor}");
+    assert!(
+        minor.contains("built for plugin API 0.3, this host speaks 0.1"),
+        "{minor}"
+    );
     let format = changed(offset_of!(RawManifest, format), &[2, 0, 0, 0]);
-    assert!(format.contains("manifest has format 2, this host reads 1"), "{format}");
+    assert!(
+        format.contains("manifest has format 2, this host reads 1"),
+        "{format}"
+    );
     let abort = changed(offset_of!(RawManifest, panic_abort), &[1, 0, 0, 0]);
-    assert!(abort.contains("panic = \"abort\", this host needs panic = \"unwind\""), "{abort}");
+    assert!(
+        abort.contains("panic = \"abort\", this host needs panic = \"unwind\""),
+        "{abort}"
+    );
     let target = changed(offset_of!(RawManifest, target), b"sparc\x1b[2J-linux\n\0");
-    assert!(target.contains("built for sparc\\u{1b}[2J-linux\\n, this host for "), "{target}");
+    assert!(
+        target.contains("built for sparc\\u{1b}[2J-linux\\n, this host for "),
+        "{target}"
+    );
     let name = changed(offset_of!(RawManifest, name), b"Bad Name\0");
-    assert!(name.contains("its manifest is damaged: its name has other characters"), "{name}");
+    assert!(
+        name.contains("its manifest is damaged: its name has other characters"),
+        "{name}"
+    );
     let schema = changed(offset_of!(RawManifest, schema_len), &[0xff; 4]);
     assert!(schema.contains("its schema is no text"), "{schema}");
     for line in [api, minor, format, abort, target, name, schema] {
@@ -96,8 +117,17 @@ fn what_is_no_regular_file_is_refused_without_opening_it() {
 #[test]
 fn a_huge_file_is_refused_by_its_size() {
     let (_folder, path) = file(b"");
-    File::options().write(true).open(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
-    assert!(line(&path).ends_with("it has 256 MiB, a plugin has at most 256 MiB"), "{}", line(&path));
+    File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(MAX_BYTES + 1)
+        .unwrap();
+    assert!(
+        line(&path).ends_with("it has 256 MiB, a plugin has at most 256 MiB"),
+        "{}",
+        line(&path)
+    );
 }
 
 #[test]
@@ -120,7 +150,7 @@ fn foreign_and_useless_files_are_told_apart() {
     assert!(with(16, &[2, 0]).contains("it is a program"));
     assert!(with(16, &[1, 0]).contains("it is an object file"));
     assert!(line(&std::env::current_exe().unwrap()).contains("it is a program"));
-    let (_folder, path) = file(&real[..real.len() / 2]);
+    let (_folder, path) = file(&real[..fixture::place_of(&real, MANIFEST_SYMBOL)]);
     assert!(line(&path).contains("it is damaged: it ends inside a segment"));
 }
 
@@ -136,7 +166,11 @@ fn a_library_without_our_symbols_is_no_plugin() {
             }
         }
         let (_folder, path) = file(&bytes);
-        assert!(line(&path).contains(&format!("it exports no {symbol}")), "{}", line(&path));
+        assert!(
+            line(&path).contains(&format!("it exports no {symbol}")),
+            "{}",
+            line(&path)
+        );
     }
 }
 

@@ -43,10 +43,8 @@ impl Cache {
                 sha256: known,
             });
         }
-        self.write(&mut source).map_err(|error| Reason::Copy {
-            path: place,
-            error,
-        })
+        self.write(&mut source)
+            .map_err(|error| Reason::Copy { path: place, error })
     }
 
     /// Writes a copy that appears complete or not at all. Its name comes from the bytes that were written, in
@@ -104,7 +102,10 @@ impl Cache {
 
     /// Makes the folder private, also where it was there before.
     fn make_folder(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder)?;
         let metadata = std::fs::metadata(&self.folder)?;
         if metadata.uid() != rustix::process::geteuid().as_raw() {
             return Err(io::Error::other("the folder belongs to another user"));

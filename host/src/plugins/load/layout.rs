@@ -19,7 +19,11 @@ pub(super) fn check(library: Option<&'static TypeLayout>, library_api: [u32; 3])
 }
 
 /// The older side is the interface: the newer one may have more behind the end of what the older one knows.
-fn compare(host: &'static TypeLayout, library: &'static TypeLayout, library_api: [u32; 3]) -> Result<(), Reason> {
+fn compare(
+    host: &'static TypeLayout,
+    library: &'static TypeLayout,
+    library_api: [u32; 3],
+) -> Result<(), Reason> {
     let (interface, implementation) = if library_api < API_VERSION {
         (library, host)
     } else {
@@ -35,21 +39,21 @@ fn compare(host: &'static TypeLayout, library: &'static TypeLayout, library_api:
 fn places(errors: &AbiInstabilityErrors) -> String {
     let mut places: Vec<String> = Vec::new();
     for error in &errors.errors {
-        let path: Vec<&str> = error
+        let mut path: Vec<&str> = error
             .stack_trace
             .iter()
-            .map(|pair| match &pair.expected {
-                TLFieldOrFunction::Field(field) => field.name(),
-                TLFieldOrFunction::Function(function) => function.name(),
-            })
+            .map(|pair| name(&pair.expected))
             .collect();
-        let place = match path.as_slice() {
-            [] => errors.interface.name().to_owned(),
-            path => path.join("."),
-        };
-        if !places.contains(&place) {
+        // What remains of wrappers and of a function's parameters and result tells an author nothing.
+        path.retain(|name| name.starts_with(char::is_alphabetic));
+        path.dedup();
+        let place = path.join(".");
+        if !place.is_empty() && !places.contains(&place) {
             places.push(place);
         }
+    }
+    if places.is_empty() {
+        places.push(errors.interface.name().to_owned());
     }
     let more = places.len().saturating_sub(MAX_PLACES);
     places.truncate(MAX_PLACES);
@@ -58,6 +62,13 @@ fn places(errors: &AbiInstabilityErrors) -> String {
         text.push_str(&format!(" and {more} more"));
     }
     text
+}
+
+fn name(step: &TLFieldOrFunction) -> &'static str {
+    match step {
+        TLFieldOrFunction::Field(field) => field.name(),
+        TLFieldOrFunction::Function(function) => function.name.as_str(),
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +115,10 @@ mod tests {
     fn a_difference_is_one_line_with_the_place() {
         let error = compare(new::RootRef::LAYOUT, other::RootRef::LAYOUT, API_VERSION).unwrap_err();
         let line = error.to_string();
-        assert!(line.contains("layout differs from this host's in second"), "{line}");
+        assert!(
+            line.contains("layout differs from this host's in second, although"),
+            "{line}"
+        );
         assert!(!line.contains('\n') && line.len() < 300, "{line}");
     }
 }

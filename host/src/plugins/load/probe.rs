@@ -116,8 +116,7 @@ fn kill_group(child: &Child) {
 
 /// What is in a pipe; does not wait for more, since a process that outlived the child may hold it open.
 fn available(pipe: &mut (impl Read + AsFd)) -> String {
-    let flags = rustix::fs::fcntl_getfl(&*pipe).unwrap_or_default() | rustix::fs::OFlags::NONBLOCK;
-    if rustix::fs::fcntl_setfl(&*pipe, flags).is_err() {
+    if rustix::fs::fcntl_setfl(&*pipe, rustix::fs::OFlags::NONBLOCK).is_err() {
         return String::new();
     }
     let mut bytes = Vec::new();

@@ -64,7 +64,10 @@ fn the_same_content_is_the_same_module_and_needs_one_trial() {
     let elsewhere = folder.path().join("renamed.so");
     fs::copy(fixture::library(), &elsewhere).unwrap();
     let second = loader.load(&inspect::inspect(&elsewhere).unwrap()).unwrap();
-    assert!(std::ptr::fn_addr_eq(first.root.instantiate(), second.root.instantiate()));
+    assert!(std::ptr::fn_addr_eq(
+        first.root.instantiate(),
+        second.root.instantiate()
+    ));
     let next_start = Loader::with_probe(cache.clone(), never());
     assert!(next_start.load(&inspected()).is_ok());
     fs::remove_file(cache.join(format!("{}.ok", first.sha256))).unwrap();
@@ -96,7 +99,10 @@ fn a_file_that_changed_after_the_inspection_is_refused() {
         .err()
         .unwrap()
         .to_string();
-    assert!(line.ends_with("it changed while it was being loaded; try again"), "{line}");
+    assert!(
+        line.ends_with("it changed while it was being loaded; try again"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -107,8 +113,14 @@ fn a_library_whose_code_is_garbage_kills_the_trial_and_not_us() {
     let inspected = inspect::inspect(&path).unwrap();
     let loader = Loader::new(folder.path().join("cache"));
     let line = loader.load(&inspected).err().unwrap().to_string();
-    assert!(line.contains("the library crashed a trial load (signal "), "{line}");
-    assert!(line.starts_with("cannot load plugin `echo-channel` from "), "{line}");
+    assert!(
+        line.contains("the library crashed a trial load (signal "),
+        "{line}"
+    );
+    assert!(
+        line.starts_with("cannot load plugin `echo-channel` from "),
+        "{line}"
+    );
 }
 
 #[test]
@@ -120,7 +132,10 @@ fn a_trial_that_crashes_hangs_or_complains_is_one_line() {
         loader.load(&inspected()).err().unwrap().to_string()
     };
     let crash = line("kill -SEGV $$", long);
-    assert!(crash.ends_with("the library crashed a trial load (signal 11)"), "{crash}");
+    assert!(
+        crash.ends_with("the library crashed a trial load (signal 11)"),
+        "{crash}"
+    );
     let hang = line("exec sleep 600", Duration::from_millis(50));
     assert!(hang.ends_with("did not finish a trial load within 0 s"), "{hang}");
     let said = line("echo one; echo 'no\x1b[2J good'; exit 1", long);
@@ -158,5 +173,8 @@ fn pruning_keeps_what_is_loaded() {
         .map(|file| file.unwrap().file_name().into_string().unwrap())
         .collect();
     left.sort();
-    assert_eq!(left, [format!("{}.ok", loaded.sha256), format!("{}.so", loaded.sha256)]);
+    assert_eq!(
+        left,
+        [format!("{}.ok", loaded.sha256), format!("{}.so", loaded.sha256)]
+    );
 }

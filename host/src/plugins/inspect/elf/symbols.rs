@@ -66,7 +66,9 @@ impl Tables {
             return Ok(None);
         }
         for step in 0..MAX_CHAIN {
-            let Some(index) = first.checked_add(step) else { break };
+            let Some(index) = first.checked_add(step) else {
+                break;
+            };
             let entry = word_at(image, chain_table, index - base)?;
             if entry | 1 == hash | 1
                 && let Some(address) = self.match_symbol(image, index, name)?
@@ -102,7 +104,9 @@ impl Tables {
 
     /// The address of symbol `index` where it is defined here under this name.
     fn match_symbol(&self, image: &Image<'_>, index: u32, name: &str) -> Result<Option<u64>, Reason> {
-        let place = self.symbols.checked_add(u64::from(index) * size_of::<class::Symbol>() as u64);
+        let place = self
+            .symbols
+            .checked_add(u64::from(index) * size_of::<class::Symbol>() as u64);
         let symbol: &class::Symbol = image.at(place.ok_or(Reason::Damaged("a symbol lies nowhere"))?)?;
         let text = self
             .strings
@@ -126,7 +130,9 @@ impl Tables {
                     .checked_sub(1)
                     .ok_or(Reason::Damaged("it needs too many versions"))?;
                 let version: &elf::Vernaux<NativeEndian> = image.at(version_at)?;
-                let name = self.strings.saturating_add(version.vna_name.get(NativeEndian).into());
+                let name = self
+                    .strings
+                    .saturating_add(version.vna_name.get(NativeEndian).into());
                 highest = highest.max(glibc_version(image, name));
                 version_at = version_at.saturating_add(version.vna_next.get(NativeEndian).into());
             }
