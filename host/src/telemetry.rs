@@ -1,5 +1,169 @@
-//! Logs.
+//! Logs: to stderr, a line for each event, without secrets.
 
+mod clock;
+mod fields;
+mod layer;
+mod line;
+mod plugin_log;
 mod scrub;
 
-pub(crate) use scrub::printable;
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Dispatch, Level};
+use tracing_log::AsLog as _;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+
+pub(crate) use plugin_log::PluginLog;
+pub(crate) use scrub::{Scrubber, printable};
+
+use crate::config::LogFormat;
+use layer::LogLayer;
+use line::Style;
+
+/// The log of this process.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    scrubber: Arc<Scrubber>,
+    max_level: u8,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TelemetryError {
+    #[error("log filter `{filter}` is not understood: {reason}; write for example `info` or `info,miniclaw=debug`")]
+    Filter { filter: String, reason: String },
+    #[error("the log is set up already")]
+    Twice,
+}
+
+static SCRUBBER: OnceLock<Arc<Scrubber>> = OnceLock::new();
+/// As [`max_level`]; nothing is logged before [`init`].
+static MAX_LEVEL: AtomicU8 = AtomicU8::new(0);
+
+/// Starts the log of this process. `filter` is one of [`filter`]'s, `secrets` never appear in a line.
+///
+/// # Errors
+/// A filter that is none, or a second call.
+pub(crate) fn init(
+    filter: &str,
+    format: LogFormat,
+    secrets: Vec<String>,
+) -> Result<Handle, TelemetryError> {
+    let style = Style {
+        format,
+        colour: format == LogFormat::Text && stderr_has_colour(),
+    };
+    let scrubber = SCRUBBER.get_or_init(Arc::default).clone();
+    scrubber.register(secrets);
+    let (dispatch, handle) = build(filter, style, scrubber, Box::new(std::io::stderr()))?;
+    tracing::dispatcher::set_global_default(dispatch).map_err(|_| TelemetryError::Twice)?;
+    MAX_LEVEL.store(handle.max_level, Ordering::Relaxed);
+    // Crates of built-in plugins log through `log`. It fails only where a logger exists, which is then heard instead.
+    let level = level_filter(handle.max_level);
+    drop(tracing_log::LogTracer::builder().with_max_level(level.as_log()).init());
+    Ok(handle)
+}
+
+/// Adds secrets that no line may show from here on.
+pub(crate) fn register_secrets(secrets: impl IntoIterator<Item = String>) {
+    SCRUBBER.get_or_init(Arc::default).register(secrets);
+}
+
+/// The most detailed level that any target is logged at: 1 error … 5 trace, 0 for none. Plugins forward no more.
+pub(crate) fn max_level() -> u8 {
+    MAX_LEVEL.load(Ordering::Relaxed)
+}
+
+/// What to log: `-v` and `-vv` before `RUST_LOG` before the configuration, which has `MINICLAW_LOG` in it.
+pub(crate) fn filter(verbose: u8, rust_log: Option<&str>, configured: &str) -> String {
+    /// Libraries that say more than anyone asked for.
+    const QUIET: &str = "h2=info,hyper=info,hyper_util=info,reqwest=info,rustls=info";
+    match (verbose, rust_log.map(str::trim)) {
+        (0, Some(text)) if !text.is_empty() => text.to_owned(),
+        (0, _) => configured.to_owned(),
+        (1, _) => format!("debug,{QUIET}"),
+        _ => format!("trace,{QUIET}"),
+    }
+}
+
+/// Whether a text is a filter.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn check_filter(filter: &str) -> Result<(), TelemetryError> {
+    parse(filter).map(drop)
+}
+
+impl Handle {
+    /// As [`register_secrets`], for this log.
+    pub(crate) fn register_secrets(&self, secrets: impl IntoIterator<Item = String>) {
+        self.scrubber.register(secrets);
+    }
+
+    /// As [`max_level`], for this log.
+    pub(crate) fn max_level(&self) -> u8 {
+        self.max_level
+    }
+}
+
+fn build(
+    filter: &str,
+    style: Style,
+    scrubber: Arc<Scrubber>,
+    out: Box<dyn Write + Send>,
+) -> Result<(Dispatch, Handle), TelemetryError> {
+    let filter = parse(filter)?;
+    let max_level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
+    let layer = LogLayer::new(out, scrubber.clone(), style, SystemTime::now);
+    let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.and_then(filter)));
+    let handle = Handle {
+        scrubber,
+        max_level: max_level.into_level().map_or(0, level_number),
+    };
+    Ok((dispatch, handle))
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, TelemetryError> {
+    EnvFilter::builder()
+        .with_regex(false)
+        .parse(filter)
+        .map_err(|error| TelemetryError::Filter {
+            filter: printable(filter, 200),
+            reason: error.to_string(),
+        })
+}
+
+fn stderr_has_colour() -> bool {
+    let unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+    std::io::stderr().is_terminal() && unset("NO_COLOR") && !dumb
+}
+
+/// 1 error … 5 trace, as plugins number them.
+fn level_number(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 1,
+        Level::WARN => 2,
+        Level::INFO => 3,
+        Level::DEBUG => 4,
+        Level::TRACE => 5,
+    }
+}
+
+fn level_filter(number: u8) -> LevelFilter {
+    match number {
+        0 => LevelFilter::OFF,
+        1 => LevelFilter::ERROR,
+        2 => LevelFilter::WARN,
+        3 => LevelFilter::INFO,
+        4 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    }
+}
+
+#[cfg(test)]
+mod tests;
