@@ -6,4 +6,4 @@ pub(crate) mod inspect;
 pub(crate) mod load;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;

@@ -9,7 +9,7 @@ use object::read::elf::ElfFile64;
 use object::{Object as _, ObjectSymbol as _};
 
 /// The example's library, built once.
-pub(super) fn library() -> &'static Path {
+pub(crate) fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let test_binary = std::env::current_exe().expect("the test binary has a path");

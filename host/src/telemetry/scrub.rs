@@ -22,8 +22,8 @@ impl Scrubber {
         for secret in secrets {
             // A line may hold the secret as part of a JSON text or of a `Debug` output.
             let quoted = serde_json::to_string(&secret).unwrap_or_default();
-            let quoted = quoted.trim_matches('"').to_owned();
-            for form in [printable(&secret, usize::MAX), quoted, secret] {
+            let quoted = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+            for form in [printable(&secret, usize::MAX), quoted.to_owned(), secret.clone()] {
                 if form.len() >= MIN_SECRET_BYTES && !list.contains(&form) {
                     list.push(form);
                 }

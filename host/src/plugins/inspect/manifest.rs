@@ -3,17 +3,15 @@
 use miniclaw_plugin_api::manifest::{
     API_VERSION, Capability, Kind, MAGIC, MANIFEST_FORMAT, Manifest, Permission, RawManifest, TextUnit,
 };
-use serde::Serialize;
 
 use super::Reason;
 use crate::telemetry::printable;
 
 /// What a plugin says of itself. Every text is safe to print, except the schema.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ManifestInfo {
     pub(crate) name: String,
     pub(crate) version: String,
-    #[serde(serialize_with = "kind_name")]
     pub(crate) kind: Kind,
     pub(crate) description: String,
     /// Major, minor, patch of the plugin API that it was built against.
@@ -27,7 +25,6 @@ pub(crate) struct ManifestInfo {
     pub(crate) permissions: u64,
     /// Longest text of one message; 0 for no limit.
     pub(crate) text_limit: u32,
-    #[serde(serialize_with = "unit_name")]
     pub(crate) text_unit: TextUnit,
     /// JSON Schema of the settings, as text.
     pub(crate) schema: String,
@@ -113,6 +110,15 @@ impl ManifestInfo {
             .collect()
     }
 
+    /// How [`Self::text_limit`] counts, in words.
+    pub(crate) fn unit_name(&self) -> &'static str {
+        match self.text_unit {
+            TextUnit::Bytes => "bytes",
+            TextUnit::Utf16 => "UTF-16 units",
+            _ => "characters",
+        }
+    }
+
     pub(crate) fn kind_name(&self) -> &'static str {
         match self.kind {
             Kind::Provider => "provider",
@@ -168,21 +174,6 @@ fn text(bytes: &[u8]) -> Result<String, Reason> {
     let text =
         std::str::from_utf8(&bytes[..end]).map_err(|_| Reason::Manifest("a text in it is not UTF-8"))?;
     Ok(printable(text, bytes.len()))
-}
-
-fn kind_name<S: serde::Serializer>(kind: &Kind, out: S) -> Result<S::Ok, S::Error> {
-    out.serialize_str(match kind {
-        Kind::Provider => "provider",
-        _ => "channel",
-    })
-}
-
-fn unit_name<S: serde::Serializer>(unit: &TextUnit, out: S) -> Result<S::Ok, S::Error> {
-    out.serialize_str(match unit {
-        TextUnit::Bytes => "bytes",
-        TextUnit::Utf16 => "utf16",
-        _ => "chars",
-    })
 }
 
 #[cfg(test)]
