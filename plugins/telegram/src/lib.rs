@@ -1,1 +1,114 @@
+//! The Telegram channel of miniclaw.
+//!
+//! A bot talks to the Bot API in two directions. [`receive`](Channel::receive) is a long poll of our own:
+//! updates are confirmed to Telegram only after the host has them on disk, and whatever Telegram or the network
+//! does wrong is waited out there. [`send`](Channel::send) turns one chunk of Markdown into one message in
+//! Telegram's HTML, and sends the same text plain where Telegram refuses the markup.
+//!
+//! Payloads come from teloxide. Its transport is not used: that sleeps 10 s inside every 5xx, and an error of
+//! it prints the URL, which holds the token. Inbound updates are read by structs of our own, because one field
+//! of an unexpected type must not lose a message.
 
+mod api;
+mod inbound;
+mod markdown;
+mod media;
+mod outbound;
+mod receive;
+mod settings;
+mod update;
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use miniclaw_plugin_api::{
+    Account, Attachment, Capability, Cause, Change, Channel, ChatRef, Context, Error, Inbox, Manifest,
+    MessageRef, OutboundMessage, Permission, Result, Sent, Signal, Stop, TextUnit,
+};
+
+use crate::api::Api;
+use crate::inbound::Me;
+use crate::receive::{Offset, Receiver};
+pub use crate::settings::Settings;
+
+/// Longest text of one message in UTF-16 units, after entities are parsed
+/// (<https://core.telegram.org/bots/api#sendmessage>, read 2026-11).
+pub(crate) const TEXT_LIMIT: u32 = 4096;
+
+/// A bot on Telegram.
+pub struct Telegram {
+    api: Api,
+    context: Context,
+    poll_timeout: Duration,
+    /// Set by `start`.
+    me: OnceLock<Me>,
+    /// How far Telegram's queue is on disk; outlives a pause of `receive`, but not the instance: a new one
+    /// polls without an offset and gets everything that is not confirmed yet.
+    offset: Mutex<Offset>,
+}
+
+impl Telegram {
+    fn me(&self) -> Result<&Me> {
+        self.me
+            .get()
+            .ok_or_else(|| Error::transient("the telegram channel was not started").because(Cause::Protocol))
+    }
+}
+
+impl Channel for Telegram {
+    const MANIFEST: Manifest = Manifest::new("telegram", env!("CARGO_PKG_VERSION"))
+        .description("Telegram bot: long polling, Markdown replies, typing, edits and reactions.")
+        .schema(include_str!("../config.schema.json"))
+        .capabilities(&[
+            Capability::Edit,
+            Capability::Delete,
+            Capability::React,
+            Capability::Typing,
+            Capability::Fetch,
+        ])
+        .permissions(&[Permission::Network])
+        .text_limit(TEXT_LIMIT, TextUnit::Utf16);
+
+    type Config = Settings;
+
+    async fn create(config: Settings, context: Context) -> Result<Self> {
+        let settings = config.check()?;
+        Ok(Self {
+            poll_timeout: settings.poll_timeout,
+            api: Api::new(settings.api_url, settings.token)?,
+            context,
+            me: OnceLock::new(),
+            offset: Mutex::default(),
+        })
+    }
+
+    async fn start(&self) -> Result<Account> {
+        let me = receive::identify(&self.api).await?;
+        let account = Account::new(me.id.to_string(), me.name());
+        tracing::info!(bot = account.name, id = me.id, "Telegram channel connected");
+        // A second start of the same token is the same bot.
+        let _ = self.me.set(me);
+        Ok(account)
+    }
+
+    async fn receive(&self, inbox: Inbox, stop: Stop) -> Result<()> {
+        let offset = self.offset.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Receiver::new(self, self.me()?, inbox, stop, offset).run().await
+    }
+
+    async fn send(&self, message: OutboundMessage) -> Result<Sent> {
+        outbound::send(&self.api, &message).await
+    }
+
+    async fn update(&self, target: MessageRef, change: Change) -> Result<()> {
+        outbound::update(&self.api, &target, change).await
+    }
+
+    async fn signal(&self, chat: ChatRef, signal: Signal) -> Result<()> {
+        outbound::signal(&self.api, &chat, signal).await
+    }
+
+    async fn fetch(&self, attachment: Attachment) -> Result<Vec<u8>> {
+        media::fetch(&self.api, attachment).await
+    }
+}

@@ -1,0 +1,141 @@
+//! Calls to the Bot API over a transport of our own: deadlines, caps, and what is known after a failure.
+
+mod answer;
+mod failure;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use miniclaw_plugin_api::{Cause, Error};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, RequestBuilder, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub(crate) use failure::{Failure, Refusal, unauthorized};
+
+/// What a call other than a poll may take.
+pub(crate) const CALL_DEADLINE: Duration = Duration::from_secs(30);
+/// Largest answer of the Bot API that is read, in bytes.
+const ANSWER_CAP: usize = 16 * 1024 * 1024;
+/// Name look-up, connection and TLS together.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// The deadline around the client's own, for the case that the client's does not fire.
+const OUTER_GRACE: Duration = Duration::from_secs(1);
+
+/// The Bot API as one bot sees it.
+///
+/// It has no `Debug`, and no error of it names an address: both would show the token.
+pub(crate) struct Api {
+    api_url: String,
+    token: String,
+    client: Mutex<Client>,
+}
+
+impl Api {
+    pub(crate) fn new(api_url: String, token: String) -> Result<Self, Error> {
+        let client = build_client().map_err(|error| {
+            Error::transient(format!("no HTTP client for telegram: {}", failure::chain(&error)))
+                .because(Cause::Network)
+        })?;
+        Ok(Self {
+            api_url,
+            token,
+            client: Mutex::new(client),
+        })
+    }
+
+    /// Calls `method` and reads its result.
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        body: &impl Serialize,
+        deadline: Duration,
+    ) -> Result<T, Failure> {
+        let body =
+            serde_json::to_vec(body).map_err(|error| Failure::Unreachable(format!("no request: {error}")))?;
+        let url = format!("{}/bot{}/{method}", self.api_url, self.token);
+        let request = self
+            .client()
+            .post(url)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
+        let (status, body) = fetch(request, deadline, ANSWER_CAP).await?;
+        answer::read(status, &body).map_err(|failure| failure.without(&self.token))
+    }
+
+    /// Reads a file that `getFile` named.
+    pub(crate) async fn download(
+        &self,
+        path: &str,
+        deadline: Duration,
+        cap: usize,
+    ) -> Result<Vec<u8>, Failure> {
+        let url = format!("{}/file/bot{}/{path}", self.api_url, self.token);
+        let (status, body) = fetch(self.client().get(url), deadline, cap).await?;
+        match status {
+            200 => Ok(body),
+            _ => Err(answer::read::<()>(status, &body)
+                .err()
+                .unwrap_or(Failure::Garbled(status))
+                .without(&self.token)),
+        }
+    }
+
+    /// Leaves all connections behind, for when one of them swallows requests.
+    pub(crate) fn reconnect(&self) {
+        if let Ok(client) = build_client() {
+            *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
+        }
+    }
+
+    fn client(&self) -> Client {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn build_client() -> reqwest::Result<Client> {
+    Client::builder()
+        .connect_timeout(CONNECT_DEADLINE)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Duration::from_secs(20))
+        // Below the 75 s after which common servers close an idle connection: a request that meets the close
+        // is one of unknown outcome.
+        .pool_idle_timeout(Duration::from_secs(50))
+        // A redirect would carry the token, which is part of the path, to somewhere else.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+}
+
+/// Sends a request and reads its answer up to `cap` bytes.
+async fn fetch(request: RequestBuilder, deadline: Duration, cap: usize) -> Result<(u16, Vec<u8>), Failure> {
+    let exchange = async {
+        let response = request.timeout(deadline).send().await?;
+        let status = response.status().as_u16();
+        match read_body(response, cap).await {
+            Ok(body) => Ok((status, body)),
+            // The status alone says enough.
+            Err(_) if status >= 500 => Ok((status, Vec::new())),
+            Err(failure) => Err(failure),
+        }
+    };
+    match tokio::time::timeout(deadline + OUTER_GRACE, exchange).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::TimedOut),
+    }
+}
+
+async fn read_body(mut response: Response, cap: usize) -> Result<Vec<u8>, Failure> {
+    let announced = response.content_length().unwrap_or_default();
+    if announced > cap as u64 {
+        return Err(Failure::TooLarge(cap));
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > cap {
+            return Err(Failure::TooLarge(cap));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}

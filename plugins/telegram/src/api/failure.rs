@@ -1,0 +1,250 @@
+//! Why a call brought no result, and what is known of its effect.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use miniclaw_plugin_api::{Cause, Error};
+
+/// Longest part of Telegram's description that is shown, in characters.
+const DESCRIPTION_CAP: usize = 300;
+
+/// Why a call to the Bot API brought no result.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// There was no connection: the request was certainly not sent.
+    Unreachable(String),
+    /// The deadline passed after the request may have been sent.
+    TimedOut,
+    /// The connection broke after the request may have been sent.
+    Interrupted(String),
+    /// Telegram said no.
+    Refused(Refusal),
+    /// A 5xx, of the Bot API or of a gateway in front of it.
+    Broken(u16),
+    /// An answer with this status that is not the Bot API's.
+    Garbled(u16),
+    /// An answer of more than so many bytes.
+    TooLarge(usize),
+}
+
+/// How Telegram said no.
+#[derive(Debug, Default)]
+pub(crate) struct Refusal {
+    pub(crate) code: u16,
+    /// Empty where the answer was not Telegram's own.
+    pub(crate) description: String,
+    pub(crate) retry_after: Option<Duration>,
+    /// The supergroup that the group became.
+    pub(crate) migrate_to: Option<i64>,
+}
+
+impl Failure {
+    /// Whether the token is not, or no longer, one of a bot.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if matches!(refusal.code, 401 | 404))
+    }
+
+    /// Takes `secret` out of what a server may have echoed, and bounds it.
+    pub(super) fn without(mut self, secret: &str) -> Self {
+        if let Self::Refused(refusal) = &mut self {
+            let text = refusal.description.replace(secret, "[redacted]");
+            refusal.description = text.chars().take(DESCRIPTION_CAP).collect();
+        }
+        self
+    }
+
+    /// The error of `method`, for a call that changes something.
+    pub(crate) fn into_error(self, method: &str) -> Error {
+        if self.is_unauthorized() {
+            return unauthorized(&self);
+        }
+        let text = format!("{method}: {self}");
+        match self {
+            Self::Unreachable(_) => Error::transient(text).because(Cause::Network),
+            Self::TimedOut => Error::unknown(text).because(Cause::Timeout),
+            Self::Interrupted(_) => Error::unknown(text).because(Cause::Network),
+            Self::Broken(_) => Error::unknown(text).because(Cause::Unavailable),
+            Self::Garbled(_) => Error::unknown(text).because(Cause::Protocol),
+            Self::TooLarge(_) => Error::unknown(text).because(Cause::TooLarge),
+            Self::Refused(refusal) => refusal.into_error(text),
+        }
+    }
+
+    /// The error of `method`, for a call that changes nothing and can be made again.
+    pub(crate) fn into_read_error(self, method: &str) -> Error {
+        let error = self.into_error(method);
+        match error.outcome {
+            miniclaw_plugin_api::Outcome::Unknown => Error::transient(error.message).because(error.cause),
+            _ => error,
+        }
+    }
+}
+
+impl Refusal {
+    /// Whether it was the markup that Telegram did not like, so that the same text may pass without.
+    pub(crate) fn is_about_markup(&self) -> bool {
+        let says = |part: &str| self.description.to_ascii_lowercase().contains(part);
+        self.code == 400
+            && (says("can't parse") || says("entit") || says("text is empty") || says("too long"))
+    }
+
+    /// Whether an edit changed nothing.
+    pub(crate) fn is_not_modified(&self) -> bool {
+        self.code == 400 && self.description.contains("message is not modified")
+    }
+
+    /// Whether updates go to a webhook instead of to us.
+    pub(crate) fn is_webhook(&self) -> bool {
+        self.code == 409 && self.description.to_ascii_lowercase().contains("webhook")
+    }
+
+    fn into_error(self, text: String) -> Error {
+        let description = self.description.to_ascii_lowercase();
+        let error = match self.code {
+            429 => {
+                let error = Error::transient(text).because(Cause::RateLimited);
+                return match self.retry_after {
+                    Some(wait) => error.retry_after(wait),
+                    None => error,
+                };
+            }
+            409 => return Error::transient(text).because(Cause::Conflict),
+            _ => Error::permanent(text),
+        };
+        if description.contains("not found") {
+            error.because(Cause::NotFound)
+        } else if self.code == 413 || description.contains("too long") || description.contains("too big") {
+            error.because(Cause::TooLarge)
+        } else {
+            error.because(Cause::Rejected)
+        }
+    }
+}
+
+/// The error for a token that Telegram does not take.
+pub(crate) fn unauthorized(failure: &Failure) -> Error {
+    Error::permanent(format!(
+        "telegram does not take the bot's token: {failure}; get the token from @BotFather and set it as `token` \
+         of this channel"
+    ))
+    .because(Cause::Auth)
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(reason) => write!(f, "telegram cannot be reached: {reason}"),
+            Self::TimedOut => f.write_str("telegram did not answer in time"),
+            Self::Interrupted(reason) => write!(f, "the connection to telegram broke: {reason}"),
+            Self::Refused(Refusal {
+                code, description, ..
+            }) if description.is_empty() => {
+                write!(f, "HTTP status {code}")
+            }
+            Self::Refused(Refusal {
+                code, description, ..
+            }) => write!(f, "{description} ({code})"),
+            Self::Broken(code) => write!(f, "telegram is at fault (HTTP status {code})"),
+            Self::Garbled(status) => {
+                write!(f, "the answer is not one of the Bot API (HTTP status {status})")
+            }
+            Self::TooLarge(cap) => write!(f, "the answer is larger than {cap} bytes"),
+        }
+    }
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        if error.is_connect() || error.is_builder() {
+            Self::Unreachable(chain(&error))
+        } else if error.is_timeout() {
+            Self::TimedOut
+        } else {
+            Self::Interrupted(chain(&error))
+        }
+    }
+}
+
+/// The innermost cause says it best: `Connection refused (os error 111)`.
+pub(super) fn chain(error: &dyn StdError) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use miniclaw_plugin_api::Outcome;
+
+    fn refused(code: u16, description: &str) -> Failure {
+        Failure::Refused(Refusal {
+            code,
+            description: description.to_owned(),
+            ..Refusal::default()
+        })
+    }
+
+    #[test]
+    fn what_is_known_of_a_send_follows_from_the_failure() {
+        let transient = Outcome::Transient { retry_after: None };
+        for (failure, outcome, cause) in [
+            (Failure::Unreachable(String::new()), transient, Cause::Network),
+            (Failure::TimedOut, Outcome::Unknown, Cause::Timeout),
+            (
+                Failure::Interrupted(String::new()),
+                Outcome::Unknown,
+                Cause::Network,
+            ),
+            (Failure::Broken(502), Outcome::Unknown, Cause::Unavailable),
+            (Failure::Garbled(200), Outcome::Unknown, Cause::Protocol),
+            (refused(429, "Too Many Requests"), transient, Cause::RateLimited),
+            (refused(401, "Unauthorized"), Outcome::Permanent, Cause::Auth),
+            (refused(404, "Not Found"), Outcome::Permanent, Cause::Auth),
+            (
+                refused(400, "Bad Request: chat not found"),
+                Outcome::Permanent,
+                Cause::NotFound,
+            ),
+            (
+                refused(400, "Bad Request: message is too long"),
+                Outcome::Permanent,
+                Cause::TooLarge,
+            ),
+            (
+                refused(403, "Forbidden: bot was blocked by the user"),
+                Outcome::Permanent,
+                Cause::Rejected,
+            ),
+        ] {
+            let error = failure.into_error("sendMessage");
+            assert_eq!((error.outcome, error.cause), (outcome, cause), "{error}");
+        }
+    }
+
+    #[test]
+    fn wait_that_telegram_asks_for_is_passed_on() {
+        let failure = Failure::Refused(Refusal {
+            code: 429,
+            retry_after: Some(Duration::from_secs(17)),
+            ..Refusal::default()
+        });
+        let outcome = failure.into_error("sendMessage").outcome;
+        assert_eq!(
+            outcome,
+            Outcome::Transient {
+                retry_after: Some(Duration::from_secs(17))
+            }
+        );
+    }
+
+    #[test]
+    fn echoed_secret_is_taken_out() {
+        let failure = refused(400, "Bad Request: /bot1:abc/x").without("1:abc");
+        assert_eq!(failure.to_string(), "Bad Request: /bot[redacted]/x (400)");
+    }
+}

@@ -1,0 +1,273 @@
+//! The poll: takes updates in, hands them to the host, and confirms them only then.
+//!
+//! There is no cursor on disk. After a week without updates Telegram draws the next update id at random, and
+//! `offset=N` deletes every update below N at once: an offset from before could delete what nobody has seen.
+//! A poll without an offset gets everything that is not confirmed, and what the host had already it tells by
+//! the message's own identity.
+
+mod batch;
+mod offset;
+mod trouble;
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use miniclaw_plugin_api::{Inbox, Result, Stop};
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use teloxide::types::AllowedUpdate;
+
+use crate::Telegram;
+use crate::api::{Api, CALL_DEADLINE, Failure};
+use crate::inbound::Me;
+use batch::Batch;
+pub(crate) use offset::Offset;
+use trouble::{Kind, Next, Trouble};
+
+/// `getMe` runs inside the host's deadline for `start`, which is 30 s.
+const IDENTIFY_DEADLINE: Duration = Duration::from_secs(10);
+/// How much longer than the poll itself its answer may take.
+const POLL_MARGIN: Duration = Duration::from_secs(15);
+/// For the last, confirming poll; the host gives `receive` 2 s to end.
+const CONFIRM_DEADLINE: Duration = Duration::from_millis(1500);
+/// How long a verdict of the host is waited for after a stop was requested.
+const VERDICT_GRACE: Duration = Duration::from_millis(1000);
+/// A poll that brings nothing sooner than this did not wait, whatever it was told.
+const INSTANT: Duration = Duration::from_millis(20);
+/// Polls that may bring nothing at once before the loop takes a breath.
+const INSTANT_POLLS: u32 = 20;
+/// A breath keeps a server that does not wait from using up a core.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// Named in every poll, because Telegram remembers what an earlier client of this bot asked for.
+const ALLOWED: [AllowedUpdate; 4] = [
+    AllowedUpdate::Message,
+    AllowedUpdate::EditedMessage,
+    AllowedUpdate::ChannelPost,
+    AllowedUpdate::EditedChannelPost,
+];
+
+/// The parameters of `getUpdates`; teloxide's have no room for an offset beyond 31 bits.
+#[derive(Serialize)]
+struct Poll {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<i64>,
+    timeout: u64,
+    limit: u8,
+    allowed_updates: [AllowedUpdate; 4],
+}
+
+/// Asks who the token belongs to.
+pub(crate) async fn identify(api: &Api) -> Result<Me> {
+    api.call("getMe", &json!({}), IDENTIFY_DEADLINE)
+        .await
+        .map_err(|failure| failure.into_read_error("getMe"))
+}
+
+/// One `receive` under way.
+pub(crate) struct Receiver<'a> {
+    channel: &'a Telegram,
+    me: &'a Me,
+    inbox: Inbox,
+    stop: Stop,
+    offset: Offset,
+    trouble: Trouble,
+    skipped: u64,
+    instant_polls: u32,
+}
+
+/// Whether to go on.
+enum Step {
+    Continue,
+    Stop,
+}
+
+impl<'a> Receiver<'a> {
+    pub(crate) fn new(channel: &'a Telegram, me: &'a Me, inbox: Inbox, stop: Stop, offset: Offset) -> Self {
+        Self {
+            channel,
+            me,
+            inbox,
+            stop,
+            offset,
+            trouble: Trouble::default(),
+            skipped: 0,
+            instant_polls: 0,
+        }
+    }
+
+    pub(crate) async fn run(mut self) -> Result<()> {
+        let mut stop = self.stop.clone();
+        loop {
+            let polled = tokio::select! {
+                biased;
+                () = stop.requested() => break,
+                polled = self.poll() => polled,
+            };
+            let step = match polled {
+                Ok(batch) => self.accept(batch).await?,
+                Err(failure) => self.wait_out(&failure).await?,
+            };
+            if matches!(step, Step::Stop) {
+                break;
+            }
+        }
+        self.confirm().await;
+        Ok(())
+    }
+
+    async fn poll(&mut self) -> Result<Batch, Failure> {
+        let started = Instant::now();
+        let timeout = self.channel.poll_timeout;
+        let offset = self.offset.current();
+        let updates = self
+            .get_updates(offset, timeout, 100, timeout + POLL_MARGIN)
+            .await?;
+        let batch = Batch::read(&updates, self.me);
+        if batch.next.is_none() && !updates.is_empty() {
+            // Nothing in it has an id, so that nothing can be confirmed: it will come again.
+            return Err(Failure::Garbled(200));
+        }
+        let idle = batch.next.is_none() || batch.next == offset;
+        if idle && started.elapsed() < INSTANT {
+            self.instant_polls = self.instant_polls.saturating_add(1);
+        } else {
+            self.instant_polls = 0;
+        }
+        self.offset.sent(offset);
+        Ok(batch)
+    }
+
+    async fn get_updates(
+        &self,
+        offset: Option<i64>,
+        timeout: Duration,
+        limit: u8,
+        deadline: Duration,
+    ) -> Result<Vec<Box<RawValue>>, Failure> {
+        let poll = Poll {
+            offset,
+            timeout: timeout.as_secs(),
+            limit,
+            allowed_updates: ALLOWED,
+        };
+        self.channel.api.call("getUpdates", &poll, deadline).await
+    }
+
+    /// Hands a batch over. Its updates are confirmed by the next poll's offset, which moves only when the host
+    /// has all of them on disk.
+    async fn accept(&mut self, batch: Batch) -> Result<Step> {
+        if let Some(outage) = self.trouble.over(Instant::now()) {
+            tracing::info!(outage_s = outage.as_secs(), "Telegram answers again");
+            self.channel.context.event("recovered", json!({}));
+        }
+        self.inbox.progress();
+        for update_id in &batch.skipped {
+            self.skipped += 1;
+            tracing::debug!(update_id, skipped = self.skipped, "Update skipped");
+        }
+        for (from, to) in &batch.migrations {
+            tracing::info!(from, to, "Group became a supergroup");
+            let data = json!({ "from": from.to_string(), "to": to.to_string() });
+            self.channel.context.event("chat_migrated", data);
+        }
+        if !batch.messages.is_empty() {
+            let mut stop = self.stop.clone();
+            let give_up = async {
+                stop.requested().await;
+                tokio::time::sleep(VERDICT_GRACE).await;
+            };
+            tokio::select! {
+                verdicts = self.inbox.emit_batch(batch.messages, None) => drop(verdicts?),
+                () = give_up => return Ok(Step::Stop),
+            }
+        }
+        if let Some(next) = batch.next {
+            self.offset.advance(next);
+            self.keep_offset();
+        }
+        if self.instant_polls > INSTANT_POLLS {
+            return Ok(self.pause(BREATH).await);
+        }
+        Ok(Step::Continue)
+    }
+
+    async fn wait_out(&mut self, failure: &Failure) -> Result<Step> {
+        let (wait, kind) = match self.trouble.after(failure, Instant::now(), trouble::jitter()) {
+            Next::GiveUp => return Err(crate::api::unauthorized(failure)),
+            Next::DropWebhook => {
+                self.drop_webhook().await;
+                return Ok(Step::Continue);
+            }
+            Next::Reconnect(wait) => {
+                tracing::debug!("Polls stall, connections are made anew");
+                self.channel.api.reconnect();
+                (wait, Kind::Outage)
+            }
+            Next::Wait(wait, kind) => (wait, kind),
+        };
+        if self.trouble.announce(kind) {
+            let wait_s = wait.as_secs_f32();
+            match kind {
+                Kind::Outage => tracing::warn!(error = %failure, "Telegram does not answer, trying on"),
+                Kind::Conflict => {
+                    tracing::warn!(error = %failure, wait_s, "Another program polls with this bot's token, waiting for it to end");
+                }
+                Kind::Throttled => tracing::warn!(wait_s, "Telegram asks to wait"),
+            }
+            self.channel
+                .context
+                .event("outage", json!({ "reason": failure.to_string() }));
+        }
+        Ok(self.pause(wait).await)
+    }
+
+    /// The waiting updates are kept: they are what people wrote while the webhook's owner was away.
+    async fn drop_webhook(&self) {
+        tracing::warn!("A webhook is set for this bot, removing it to poll instead");
+        let body = json!({ "drop_pending_updates": false });
+        let mut stop = self.stop.clone();
+        let call = self
+            .channel
+            .api
+            .call::<bool>("deleteWebhook", &body, CALL_DEADLINE);
+        let removed = tokio::select! {
+            removed = call => removed,
+            () = stop.requested() => return,
+        };
+        if let Err(failure) = removed {
+            tracing::warn!(error = %failure, "The webhook could not be removed");
+        }
+    }
+
+    async fn pause(&mut self, wait: Duration) -> Step {
+        tokio::select! {
+            biased;
+            () = self.stop.requested() => Step::Stop,
+            () = tokio::time::sleep(wait) => Step::Continue,
+        }
+    }
+
+    /// Spares the next start some duplicates; skipping it loses nothing.
+    async fn confirm(&mut self) {
+        let Some(offset) = self.offset.unconfirmed() else {
+            return;
+        };
+        match self
+            .get_updates(Some(offset), Duration::ZERO, 1, CONFIRM_DEADLINE)
+            .await
+        {
+            Ok(_) => {
+                self.offset.sent(Some(offset));
+                self.keep_offset();
+            }
+            Err(failure) => tracing::debug!(error = %failure, "Last updates were not confirmed"),
+        }
+    }
+
+    fn keep_offset(&self) {
+        let mut kept = self.channel.offset.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.clone_from(&self.offset);
+    }
+}
