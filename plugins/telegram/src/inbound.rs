@@ -36,6 +36,7 @@ impl Me {
 
 /// What the host should hear of a message; nothing where it says nothing, as with "Ann joined the group".
 pub(crate) fn convert(message: Message, me: &Me) -> Option<InboundMessage> {
+    let moment = moment(&message);
     let (text, entities) = match message.text {
         Some(text) => (text, message.entities),
         None => (message.caption.unwrap_or_default(), message.caption_entities),
@@ -56,15 +57,7 @@ pub(crate) fn convert(message: Message, me: &Me) -> Option<InboundMessage> {
     // Elsewhere than in a topic the number only says which message a chain of replies hangs on.
     let topic = message.message_thread_id.filter(|_| message.is_topic_message);
     inbound.chat.thread = topic.map(|id| id.to_string());
-    if message.edited {
-        inbound.revision = message.edit_date.unwrap_or(1);
-        inbound.timestamp_ms = message
-            .edit_date
-            .map_or(message.date, |date| i64::try_from(date).unwrap_or(i64::MAX))
-            .saturating_mul(1000);
-    } else {
-        inbound.timestamp_ms = message.date.saturating_mul(1000);
-    }
+    (inbound.revision, inbound.timestamp_ms) = moment;
     inbound.group_id = message.media_group_id;
     inbound.attachments = attachments;
     // In a topic every message "answers" the service message that opened the topic.
@@ -92,6 +85,14 @@ pub(crate) fn convert(message: Message, me: &Me) -> Option<InboundMessage> {
         longitude: place.longitude,
     }));
     Some(inbound)
+}
+
+/// Revision and time in milliseconds: Telegram numbers edits by the second in which they were made.
+fn moment(message: &Message) -> (u64, i64) {
+    let edited_at = message.edit_date.filter(|_| message.edited);
+    let seconds = edited_at.map_or(message.date, |date| i64::try_from(date).unwrap_or(i64::MAX));
+    let revision = edited_at.unwrap_or(u64::from(message.edited));
+    (revision, seconds.saturating_mul(1000))
 }
 
 fn chat_kind(chat: &Chat) -> ChatKind {

@@ -53,7 +53,7 @@ pub(crate) async fn send(api: &Api, message: &OutboundMessage) -> Result<Sent> {
             payload.parse_mode = None;
             payload.text = message.text();
         } else if let (Some(to), None) = (refusal.migrate_to, migrated) {
-            tracing::info!(from = message.chat.id, to, "Group became a supergroup");
+            tracing::debug!(from = message.chat.id, to, "Group became a supergroup");
             payload.chat_id = ChatId(to).into();
             migrated = Some(to);
         } else {

@@ -168,7 +168,7 @@ impl<'a> Receiver<'a> {
             tracing::debug!(update_id, skipped = self.skipped, "Update skipped");
         }
         for (from, to) in &batch.migrations {
-            tracing::info!(from, to, "Group became a supergroup");
+            tracing::debug!(from, to, "Group became a supergroup");
             let data = json!({ "from": from.to_string(), "to": to.to_string() });
             self.channel.context.event("chat_migrated", data);
         }

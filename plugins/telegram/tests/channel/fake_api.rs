@@ -1,0 +1,169 @@
+//! A Bot API that answers as it is told to.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc};
+
+use crate::within;
+
+pub(crate) struct FakeApi {
+    url: String,
+    shared: Arc<Shared>,
+    calls: tokio::sync::Mutex<mpsc::UnboundedReceiver<Call>>,
+}
+
+/// How one call is answered.
+pub(crate) enum Answer {
+    /// `{"ok":true}` with this result.
+    Ok(Value),
+    /// A refusal with this code and description, and perhaps parameters.
+    Refused(u16, &'static str, Value),
+    /// This status and body, whatever they mean.
+    Raw(u16, String),
+    /// The connection is cut after the request was read.
+    Cut,
+}
+
+struct Call {
+    method: String,
+    body: Value,
+}
+
+struct Shared {
+    script: Mutex<HashMap<String, VecDeque<Answer>>>,
+    scripted: Notify,
+    calls: mpsc::UnboundedSender<Call>,
+}
+
+impl FakeApi {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (sender, calls) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            script: Mutex::default(),
+            scripted: Notify::new(),
+            calls: sender,
+        });
+        let accepting = shared.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, accepting.clone()));
+            }
+        });
+        Self {
+            url,
+            shared,
+            calls: tokio::sync::Mutex::new(calls),
+        }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Adds an answer to those that `method` gives, each once, before it falls back to its default.
+    pub(crate) fn answer(&self, method: &str, answer: Answer) {
+        let mut script = self.shared.script.lock().unwrap();
+        script.entry(method.to_owned()).or_default().push_back(answer);
+        self.shared.scripted.notify_waiters();
+    }
+
+    /// The body of the next call, which must be one of `method`.
+    pub(crate) async fn call(&self, method: &str) -> Value {
+        let call = within(async { self.calls.lock().await.recv().await })
+            .await
+            .unwrap();
+        assert_eq!(call.method, method, "{}", call.body);
+        call.body
+    }
+
+    /// The calls so far that nobody asked for.
+    pub(crate) async fn unasked(&self) -> Vec<String> {
+        let mut calls = self.calls.lock().await;
+        std::iter::from_fn(|| calls.try_recv().ok())
+            .map(|call| call.method)
+            .collect()
+    }
+}
+
+impl Shared {
+    async fn next(&self, method: &str) -> Answer {
+        loop {
+            let scripted = self.scripted.notified();
+            let next = self
+                .script
+                .lock()
+                .unwrap()
+                .get_mut(method)
+                .and_then(VecDeque::pop_front);
+            match (next, method) {
+                (Some(answer), _) => return answer,
+                // As the real one does, it holds a poll until there is something.
+                (None, "getUpdates") => scripted.await,
+                (None, "getMe") => {
+                    let me = json!({ "id": 99, "is_bot": true, "first_name": "My", "username": "my_bot" });
+                    return Answer::Ok(me);
+                }
+                (None, "sendMessage") => return Answer::Ok(json!({ "message_id": 1000, "text": "…" })),
+                (None, _) => return Answer::Ok(json!(true)),
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    let mut stream = BufReader::new(stream);
+    while let Some((path, body)) = read_request(&mut stream).await {
+        let method = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let confirming = body["timeout"] == 0;
+        let call = Call {
+            method: method.clone(),
+            body,
+        };
+        let _ = shared.calls.send(call);
+        let answer = match confirming {
+            true => Answer::Ok(json!([])),
+            false => shared.next(&method).await,
+        };
+        let (status, body) = match answer {
+            Answer::Ok(result) => (200, json!({ "ok": true, "result": result }).to_string()),
+            Answer::Refused(code, description, parameters) => {
+                let body = json!({ "ok": false, "error_code": code, "description": description, "parameters": parameters });
+                (code, body.to_string())
+            }
+            Answer::Raw(status, body) => (status, body),
+            Answer::Cut => return,
+        };
+        let response = format!(
+            "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        if stream.write_all(response.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Value)> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await.ok()?;
+    let path = line.split(' ').nth(1)?.to_owned();
+    let mut length = 0;
+    loop {
+        line.clear();
+        stream.read_line(&mut line).await.ok()?;
+        match line.trim().to_ascii_lowercase().split_once(": ") {
+            Some(("content-length", value)) => length = value.parse().ok()?,
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    Some((path, serde_json::from_slice(&body).unwrap_or_default()))
+}

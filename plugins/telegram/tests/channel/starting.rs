@@ -1,0 +1,79 @@
+use miniclaw_plugin_api::testkit::ChannelKit;
+use miniclaw_plugin_api::{Cause, Outcome};
+use miniclaw_telegram::Telegram;
+use serde_json::{Value, json};
+
+use crate::fake_api::{Answer, FakeApi};
+use crate::{TOKEN, assert_no_token, kit, within};
+
+#[tokio::test]
+async fn connecting_tells_who_the_bot_is() {
+    let api = FakeApi::start().await;
+    let kit = kit(&api);
+    let account = kit.start().await.unwrap();
+    assert_eq!((account.id.as_str(), account.name.as_str()), ("99", "@my_bot"));
+    let log = kit.log().join("\n");
+    assert!(
+        log.contains("3 miniclaw_telegram") && log.contains("Telegram channel connected"),
+        "{log}"
+    );
+    assert!(log.contains("@my_bot") && log.contains("99"), "{log}");
+    assert_no_token(&kit);
+}
+
+#[tokio::test]
+async fn token_that_telegram_does_not_take_is_permanent_and_hints_at_botfather() {
+    for (code, description) in [(401, "Unauthorized"), (404, "Not Found")] {
+        let api = FakeApi::start().await;
+        api.answer("getMe", Answer::Refused(code, description, Value::Null));
+        let error = kit(&api).start().await.unwrap_err();
+        assert_eq!((error.outcome, error.cause), (Outcome::Permanent, Cause::Auth));
+        assert!(error.message.contains("@BotFather"), "{error}");
+        assert!(!error.message.contains(TOKEN), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn trouble_at_telegram_is_tried_again_by_the_host() {
+    for answer in [
+        Answer::Raw(502, "<html>bad gateway</html>".to_owned()),
+        Answer::Raw(200, "<html>a portal</html>".to_owned()),
+        Answer::Refused(429, "Too Many Requests", json!({ "retry_after": 3 })),
+        Answer::Cut,
+    ] {
+        let api = FakeApi::start().await;
+        api.answer("getMe", answer);
+        let error = kit(&api).start().await.unwrap_err();
+        assert!(matches!(error.outcome, Outcome::Transient { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn unreachable_server_is_transient_and_names_no_address() {
+    let kit = ChannelKit::new::<Telegram>(json!({ "token": TOKEN, "api_url": "http://127.0.0.1:9" }));
+    let error = within(kit.start()).await.unwrap_err();
+    assert_eq!(
+        (error.outcome, error.cause),
+        (Outcome::Transient { retry_after: None }, Cause::Network)
+    );
+    assert!(
+        !error.message.contains("127.0.0.1") && !error.message.contains(TOKEN),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn token_of_the_wrong_shape_makes_no_request() {
+    let api = FakeApi::start().await;
+    let kit = ChannelKit::new::<Telegram>(json!({ "token": "123:short", "api_url": api.url() }));
+    let error = kit.start().await.unwrap_err();
+    assert_eq!((error.outcome, error.cause), (Outcome::Permanent, Cause::Config));
+    assert!(api.unasked().await.is_empty());
+}
+
+#[tokio::test]
+async fn unknown_setting_is_named() {
+    let kit = ChannelKit::new::<Telegram>(json!({ "token": TOKEN, "tokn": 1 }));
+    let error = kit.start().await.unwrap_err();
+    assert!(error.message.contains("tokn"), "{error}");
+}
