@@ -14,6 +14,8 @@
 //! # Ok(()) }
 //! ```
 
+mod server;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +34,8 @@ use crate::{
     Account, Attachment, Change, Channel, ChatRef, Chunk, Completion, CompletionRequest, Error,
     InboundMessage, Manifest, MessageRef, Model, OutboundMessage, Provider, Result, Sent, Signal, Verdict,
 };
+
+pub use server::{Answer, Recorded, ScriptedServer};
 
 /// A channel under test.
 pub struct ChannelKit {

@@ -9,19 +9,23 @@ use crate::error::{Error, Result};
 /// The longest deadline that the settings take, in seconds: a day.
 const MAX_SECONDS: f64 = 86_400.0;
 
-/// Deadlines and caps of a [`Client`](super::Client). Meant to stand in a plugin's settings under the key `http`:
-/// errors name the keys that way.
+/// Deadlines and caps for talking to a server. Errors name its keys as they are called where it stands in a
+/// plugin's settings under `http`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "testkit", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpSettings {
     /// Most seconds to connect, name lookup and TLS included.
+    #[cfg_attr(feature = "testkit", schemars(extend("exclusiveMinimum" = 0)))]
     pub connect_seconds: f64,
     /// Most seconds from the request to the first byte of the answer.
+    #[cfg_attr(feature = "testkit", schemars(extend("exclusiveMinimum" = 0)))]
     pub first_byte_seconds: f64,
     /// Most seconds without a byte once the answer has begun.
+    #[cfg_attr(feature = "testkit", schemars(extend("exclusiveMinimum" = 0)))]
     pub idle_seconds: f64,
     /// Most seconds for the whole answer.
+    #[cfg_attr(feature = "testkit", schemars(extend("exclusiveMinimum" = 0)))]
     pub total_seconds: f64,
     /// Most bytes of the answer.
     pub max_body_bytes: u64,
