@@ -1,5 +1,5 @@
-//! Lines to server-sent events, after <https://html.spec.whatwg.org/multipage/server-sent-events.html>
-//! (read 2026-11-22), as far as model servers use them: `id` and `retry` are passed over.
+//! Lines to server-sent events, after <https://html.spec.whatwg.org/multipage/server-sent-events.html>, as far as
+//! model servers use them: `id` and `retry` are passed over.
 
 use super::lines::{LineSplitter, MAX_LINE_BYTES, TooLong};
 
