@@ -1,0 +1,191 @@
+//! From the contract's request to Ollama's, <https://github.com/ollama/ollama/blob/main/docs/api.md>.
+
+use std::collections::HashMap;
+
+use miniclaw_plugin_api::{ChatMessage, CompletionRequest, ContentPart, Role, Sampling, Tool};
+use serde_json::{Map, Value, json};
+
+use crate::settings::Settings;
+
+/// The body of the request; what neither side sets is left out.
+pub(crate) fn body(settings: &Settings, model: &str, request: &CompletionRequest) -> Value {
+    let names = tool_names(&request.messages);
+    let messages = request
+        .messages
+        .iter()
+        .flat_map(|message| messages(message, &names));
+    let mut body = Map::new();
+    body.insert("model".into(), model.into());
+    body.insert("messages".into(), messages.collect());
+    body.insert("stream".into(), true.into());
+    if !request.tools.is_empty() {
+        body.insert("tools".into(), request.tools.iter().map(tool).collect());
+    }
+    let options = options(settings, &request.sampling);
+    if !options.is_empty() {
+        body.insert("options".into(), options.into());
+    }
+    if let Some(keep_alive) = &settings.keep_alive {
+        body.insert("keep_alive".into(), json!(keep_alive));
+    }
+    Value::Object(body)
+}
+
+fn options(settings: &Settings, sampling: &Sampling) -> Map<String, Value> {
+    let mut options = settings.options.clone();
+    let asked = [
+        ("temperature", sampling.temperature.map(Value::from)),
+        ("top_p", sampling.top_p.map(Value::from)),
+        ("num_predict", sampling.max_tokens.map(Value::from)),
+        ("stop", (!sampling.stop.is_empty()).then(|| json!(sampling.stop))),
+        ("seed", sampling.seed.map(Value::from)),
+    ];
+    for (name, value) in asked {
+        if let Some(value) = value {
+            options.insert(name.into(), value);
+        }
+    }
+    options
+}
+
+fn tool(tool: &Tool) -> Value {
+    json!({
+        "type": "function",
+        "function": { "name": tool.name, "description": tool.description, "parameters": tool.parameters },
+    })
+}
+
+/// Names of the tools by the ids of their calls: Ollama matches results by name.
+fn tool_names(messages: &[ChatMessage]) -> HashMap<&str, &str> {
+    messages
+        .iter()
+        .flat_map(|message| &message.parts)
+        .filter_map(|part| match part {
+            ContentPart::ToolCall { id, name, .. } => Some((id.as_str(), name.as_str())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A message, after one for each tool result in it: those stand alone.
+fn messages(message: &ChatMessage, names: &HashMap<&str, &str>) -> Vec<Value> {
+    let mut out: Vec<Value> = message
+        .parts
+        .iter()
+        .filter_map(|part| tool_result(part, names))
+        .collect();
+    let role = match message.role {
+        Role::System => "system",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        _ => return out,
+    };
+    let text = message.joined_text();
+    let images: Vec<&str> = message.parts.iter().filter_map(image).collect();
+    let calls: Vec<Value> = message.parts.iter().filter_map(tool_call).collect();
+    if text.is_empty() && images.is_empty() && calls.is_empty() {
+        return out;
+    }
+    let mut rest = json!({ "role": role, "content": text });
+    if !images.is_empty() {
+        rest["images"] = json!(images);
+    }
+    if !calls.is_empty() {
+        rest["tool_calls"] = calls.into();
+    }
+    out.push(rest);
+    out
+}
+
+fn tool_result(part: &ContentPart, names: &HashMap<&str, &str>) -> Option<Value> {
+    let ContentPart::ToolResult { id, text, is_error } = part else {
+        return None;
+    };
+    let text = if *is_error {
+        format!("error: {text}")
+    } else {
+        text.clone()
+    };
+    let name = names.get(id.as_str()).copied().unwrap_or_default();
+    Some(json!({ "role": "tool", "tool_name": name, "content": text }))
+}
+
+fn image(part: &ContentPart) -> Option<&str> {
+    match part {
+        ContentPart::Image { data, .. } => Some(data),
+        _ => None,
+    }
+}
+
+/// Ollama takes the arguments as an object; what a model wrote as none becomes an empty one.
+fn tool_call(part: &ContentPart) -> Option<Value> {
+    let ContentPart::ToolCall { name, arguments, .. } = part else {
+        return None;
+    };
+    let arguments: Map<String, Value> = serde_json::from_str(arguments).unwrap_or_default();
+    Some(json!({ "function": { "name": name, "arguments": arguments } }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sampling_wins_over_options() {
+        let mut settings = Settings::default();
+        settings.options.insert("num_ctx".into(), 8192.into());
+        settings.options.insert("temperature".into(), 0.1.into());
+        let mut request = CompletionRequest::new(vec![ChatMessage::text(Role::User, "hi")]);
+        request.sampling.temperature = Some(0.9);
+        request.sampling.max_tokens = Some(5);
+        let body = body(&settings, "m", &request);
+        assert_eq!(
+            body["options"],
+            json!({ "num_ctx": 8192, "temperature": 0.9, "num_predict": 5 })
+        );
+    }
+
+    #[test]
+    fn pictures_and_tools_have_their_shapes() {
+        let message = |role, part| ChatMessage {
+            role,
+            parts: vec![part],
+        };
+        let request = CompletionRequest::new(vec![
+            message(
+                Role::User,
+                ContentPart::Image {
+                    media_type: "image/png".into(),
+                    data: "AAAA".into(),
+                },
+            ),
+            message(
+                Role::Assistant,
+                ContentPart::ToolCall {
+                    id: "c1".into(),
+                    name: "zoom".into(),
+                    arguments: r#"{"x":2}"#.into(),
+                },
+            ),
+            message(
+                Role::Tool,
+                ContentPart::ToolResult {
+                    id: "c1".into(),
+                    text: "ok".into(),
+                    is_error: false,
+                },
+            ),
+            message(Role::User, ContentPart::Other),
+        ]);
+        assert_eq!(
+            body(&Settings::default(), "m", &request),
+            json!({ "model": "m", "stream": true, "messages": [
+                { "role": "user", "content": "", "images": ["AAAA"] },
+                { "role": "assistant", "content": "", "tool_calls": [
+                    { "function": { "name": "zoom", "arguments": { "x": 2 } } },
+                ] },
+                { "role": "tool", "tool_name": "zoom", "content": "ok" },
+            ] })
+        );
+    }
+}
