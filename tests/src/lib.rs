@@ -1,1 +1,26 @@
+//! What the end-to-end tests and benchmarks stand on: the real gateway as a process, and everything around it
+//! as fakes of our own on loopback.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a harness that cannot go on fails its test by panicking"
+)]
 
+pub mod bad_files;
+pub mod build;
+pub mod config;
+pub mod fake_model;
+pub mod fake_telegram;
+pub mod gateway;
+pub mod http;
+pub mod platform;
+pub mod procfs;
+pub mod server;
+pub mod watched;
+
+pub use config::ConfigFile;
+pub use fake_model::FakeModel;
+pub use fake_telegram::FakeTelegram;
+pub use gateway::{Command, Gateway, Home};
+pub use platform::Platform;
+pub use watched::DEADLINE;

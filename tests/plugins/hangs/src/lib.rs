@@ -1,0 +1,87 @@
+//! A channel that hangs where its settings say.
+
+use miniclaw_fixture_link::Link;
+use miniclaw_plugin_api::{Account, Channel, Context, Inbox, Manifest, OutboundMessage, Result, Sent, Stop};
+use serde::Deserialize;
+
+/// Settings.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Settings {
+    #[serde(flatten)]
+    link: miniclaw_fixture_link::Settings,
+    at: Place,
+    /// Blocks the instance's thread, rather than awaiting what never comes.
+    #[serde(default)]
+    blocking: bool,
+}
+
+/// Where it hangs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Place {
+    Create,
+    Start,
+    /// `receive` works, but does not hear the stop.
+    Stop,
+    Send,
+    Shutdown,
+}
+
+/// The channel.
+pub struct Hangs {
+    settings: Settings,
+    link: Link,
+}
+
+impl Settings {
+    async fn reach(&self, place: Place) {
+        if self.at != place {
+            return;
+        }
+        if self.blocking {
+            loop {
+                std::thread::park();
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+impl Channel for Hangs {
+    const MANIFEST: Manifest = Manifest::new("hangs", env!("CARGO_PKG_VERSION"))
+        .description("A channel that hangs where its settings say");
+    type Config = Settings;
+
+    async fn create(settings: Settings, context: Context) -> Result<Self> {
+        let link = Link::open(settings.link.clone(), &context).await?;
+        settings.reach(Place::Create).await;
+        Ok(Self { settings, link })
+    }
+
+    async fn start(&self) -> Result<Account> {
+        self.link.report("start").await?;
+        self.settings.reach(Place::Start).await;
+        Ok(self.link.account())
+    }
+
+    async fn receive(&self, inbox: Inbox, stop: Stop) -> Result<()> {
+        self.link.report("receive").await?;
+        self.link.receive(&inbox, stop, |_| ()).await?;
+        self.settings.reach(Place::Stop).await;
+        Ok(())
+    }
+
+    async fn send(&self, message: OutboundMessage) -> Result<Sent> {
+        self.link.report("send").await?;
+        self.settings.reach(Place::Send).await;
+        self.link.send(&message).await
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        self.link.shutdown().await?;
+        self.settings.reach(Place::Shutdown).await;
+        Ok(())
+    }
+}
+
+miniclaw_plugin_api::export_plugin!(channel: Hangs);

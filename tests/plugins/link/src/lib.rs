@@ -1,0 +1,133 @@
+//! What the fixture channels share: their way to the platform that the tests run (`miniclaw_tests::Platform`).
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use miniclaw_plugin_api::{
+    Account, Cause, Context, Error, InboundMessage, Inbox, OutboundMessage, Result, Sent, Stop,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::Mutex;
+
+/// Settings of every fixture channel.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Settings {
+    /// Where the platform listens.
+    pub socket: PathBuf,
+    /// A file that gets one line, the instance's name, for every call of `shutdown`.
+    #[serde(default)]
+    pub shutdown_log: Option<PathBuf>,
+}
+
+/// A connection to the platform.
+pub struct Link {
+    settings: Settings,
+    instance: String,
+    reader: Mutex<Lines<BufReader<OwnedReadHalf>>>,
+    writer: Mutex<OwnedWriteHalf>,
+    sent: AtomicU64,
+}
+
+impl Link {
+    /// Connects, and reports the call of `create`.
+    ///
+    /// # Errors
+    /// Transient where the platform does not listen.
+    pub async fn open(settings: Settings, context: &Context) -> Result<Self> {
+        let stream = UnixStream::connect(&settings.socket)
+            .await
+            .map_err(|error| lost(&error))?;
+        let (reader, writer) = stream.into_split();
+        let link = Self {
+            settings,
+            instance: context.instance().to_owned(),
+            reader: Mutex::new(BufReader::new(reader).lines()),
+            writer: Mutex::new(writer),
+            sent: AtomicU64::new(0),
+        };
+        link.report("create").await?;
+        Ok(link)
+    }
+
+    /// Tells the platform that the host called a method.
+    ///
+    /// # Errors
+    /// Transient where the platform is gone.
+    pub async fn report(&self, call: &str) -> Result<()> {
+        self.write(&json!({ "call": call, "instance": self.instance }))
+            .await
+    }
+
+    /// The account that the channel speaks as.
+    pub fn account(&self) -> Account {
+        Account::new("1", format!("@{}", self.instance))
+    }
+
+    /// Hands over messages until the stop; calls `before` with the number of each, from 1 on.
+    ///
+    /// # Errors
+    /// The host's, and transient where the platform is gone.
+    pub async fn receive(&self, inbox: &Inbox, mut stop: Stop, before: impl Fn(u64)) -> Result<()> {
+        let mut reader = self.reader.lock().await;
+        let mut count = 0;
+        loop {
+            let line = tokio::select! {
+                () = stop.requested() => return Ok(()),
+                line = reader.next_line() => line.map_err(|error| lost(&error))?,
+            };
+            let line =
+                line.ok_or_else(|| Error::transient("the platform is gone").because(Cause::Network))?;
+            let message: InboundMessage = serde_json::from_str(&line)
+                .map_err(|error| Error::transient(format!("no message: {error}")).because(Cause::Protocol))?;
+            count += 1;
+            before(count);
+            let id = message.id.clone();
+            let verdict = inbox.emit(message).await?;
+            self.write(&json!({ "verdict": verdict, "id": id })).await?;
+            inbox.progress();
+        }
+    }
+
+    /// Writes a message to the platform.
+    ///
+    /// # Errors
+    /// Transient where the platform is gone.
+    pub async fn send(&self, message: &OutboundMessage) -> Result<Sent> {
+        self.write(&json!({ "send": message })).await?;
+        Ok(Sent::one(self.sent.fetch_add(1, Ordering::Relaxed).to_string()))
+    }
+
+    /// Writes the call down, in the file too.
+    ///
+    /// # Errors
+    /// Permanent where the file cannot be written.
+    pub async fn shutdown(&self) -> Result<()> {
+        if let Some(path) = &self.settings.shutdown_log {
+            std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)
+                .and_then(|mut file| writeln!(file, "{}", self.instance))
+                .map_err(|error| Error::permanent(format!("cannot write {}: {error}", path.display())))?;
+        }
+        self.report("shutdown").await
+    }
+
+    async fn write(&self, line: &Value) -> Result<()> {
+        let line = format!("{line}\n");
+        let mut writer = self.writer.lock().await;
+        writer
+            .write_all(line.as_bytes())
+            .await
+            .map_err(|error| lost(&error))
+    }
+}
+
+fn lost(error: &std::io::Error) -> Error {
+    Error::transient(format!("no connection to the platform: {error}")).because(Cause::Network)
+}

@@ -1,0 +1,93 @@
+//! What the server saw.
+
+use std::time::Instant;
+
+/// Everything that was received, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    /// Every `getUpdates`.
+    pub polls: Vec<Poll>,
+    /// Polls that are being answered at this moment.
+    pub open_polls: usize,
+    /// Every other call, failed ones included.
+    pub calls: Vec<Call>,
+    /// Messages that now stand in a chat, also where the answer to the bot was lost.
+    pub sent: Vec<Sent>,
+}
+
+/// A `getUpdates`.
+#[derive(Debug, Clone)]
+pub struct Poll {
+    pub at: Instant,
+    pub bot: i64,
+    pub offset: i64,
+    pub timeout_seconds: u64,
+    /// The `allowed_updates` as JSON text; empty where there were none.
+    pub allowed_updates: String,
+}
+
+/// Any other call.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub at: Instant,
+    pub bot: i64,
+    pub method: String,
+    pub chat: Option<i64>,
+    pub text: Option<String>,
+    pub parse_mode: Option<String>,
+    /// What was answered; `None` where nothing was.
+    pub status: Option<u16>,
+}
+
+/// A message from the bot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    pub at: Instant,
+    pub bot: i64,
+    pub chat: i64,
+    pub message_id: i64,
+    /// What the person sees, markup removed.
+    pub text: String,
+    /// As it was sent.
+    pub raw: String,
+    pub parse_mode: Option<String>,
+    pub reply_to: Option<i64>,
+    /// Whether link previews were switched off.
+    pub preview_disabled: bool,
+}
+
+impl Ledger {
+    /// Messages to one chat, in order.
+    pub fn sent_to(&self, chat: i64) -> Vec<Sent> {
+        self.sent
+            .iter()
+            .filter(|sent| sent.chat == chat)
+            .cloned()
+            .collect()
+    }
+
+    /// Calls of one method, in order.
+    pub fn calls_of(&self, method: &str) -> Vec<Call> {
+        self.calls
+            .iter()
+            .filter(|call| call.method == method)
+            .cloned()
+            .collect()
+    }
+
+    /// A few lines for a failed test's message.
+    pub fn summary(&self) -> String {
+        let tail = self.calls.len().saturating_sub(10);
+        let calls: Vec<String> = self.calls[tail..]
+            .iter()
+            .map(|call| format!("{} chat {:?} -> {:?}", call.method, call.chat, call.status))
+            .collect();
+        format!(
+            "Telegram saw {} polls ({} open), {} calls, {} messages; last calls: {calls:?}",
+            self.polls.len(),
+            self.open_polls,
+            self.calls.len(),
+            self.sent.len(),
+        )
+    }
+}

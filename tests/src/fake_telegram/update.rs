@@ -1,0 +1,62 @@
+//! Messages as the Bot API shows them.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A message that a person sends to the bot.
+#[derive(Debug, Clone)]
+pub struct Injection {
+    /// Negative for groups.
+    pub chat: i64,
+    /// Who writes.
+    pub user: i64,
+    /// What they write.
+    pub text: String,
+}
+
+impl Injection {
+    /// A text message.
+    pub fn text(chat: i64, user: i64, text: impl Into<String>) -> Self {
+        Self {
+            chat,
+            user,
+            text: text.into(),
+        }
+    }
+}
+
+/// The members of the update's object beside its id.
+pub(super) fn members(message: &Injection, id: i64) -> String {
+    let user = message.user;
+    let from = format!("{{\"id\":{user},\"is_bot\":false,\"first_name\":\"User {user}\"}}");
+    format!("\"message\":{}", body(message.chat, id, &from, &message.text))
+}
+
+/// A message that the bot sent.
+pub(super) fn sent(bot: i64, chat: i64, id: i64, text: &str) -> String {
+    let from = format!("{{\"id\":{bot},\"is_bot\":true,\"first_name\":\"Fake\",\"username\":\"fake_bot\"}}");
+    body(chat, id, &from, text)
+}
+
+fn body(chat: i64, id: i64, from: &str, text: &str) -> String {
+    let kind = if chat < 0 {
+        format!("\"type\":\"supergroup\",\"title\":\"Group {chat}\"")
+    } else {
+        format!("\"type\":\"private\",\"first_name\":\"User {chat}\"")
+    };
+    let text = quoted(text);
+    let date = now();
+    format!(
+        "{{\"message_id\":{id},\"from\":{from},\"chat\":{{\"id\":{chat},{kind}}},\"date\":{date},\"text\":{text}}}"
+    )
+}
+
+/// A JSON string.
+pub(super) fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
+}
+
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,130 @@
+//! Answers.
+
+use std::io::Write;
+use std::time::Duration;
+
+/// What to do with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// An answer in one piece.
+    Full {
+        status: u16,
+        content_type: &'static str,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+    },
+    /// An answer in pieces, each after its own wait.
+    Stream {
+        content_type: &'static str,
+        pieces: Vec<(Duration, Vec<u8>)>,
+        end: End,
+    },
+    /// Closes the connection without an answer.
+    Close,
+    /// Never answers; the connection stays open.
+    Hang,
+}
+
+/// How an answer in pieces ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// As it should.
+    Complete,
+    /// The connection is closed in the middle.
+    Cut,
+    /// Nothing more comes.
+    Hang,
+}
+
+impl Reply {
+    /// A JSON answer.
+    pub fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self::Full {
+            status,
+            content_type: "application/json",
+            headers: Vec::new(),
+            body: body.into(),
+        }
+    }
+
+    /// An HTML answer, as proxies give.
+    pub fn html(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self::Full {
+            status,
+            content_type: "text/html",
+            headers: Vec::new(),
+            body: body.into(),
+        }
+    }
+
+    /// The same answer with one more header; only answers in one piece have headers.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        if let Self::Full { headers, .. } = &mut self {
+            headers.push((name, value.into()));
+        }
+        self
+    }
+
+    /// The status, where there is one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Full { status, .. } => Some(*status),
+            Self::Stream { .. } => Some(200),
+            Self::Close | Self::Hang => None,
+        }
+    }
+}
+
+/// An answer in one piece as it goes over the wire.
+pub(super) fn full(
+    status: u16,
+    content_type: &str,
+    headers: &[(&'static str, String)],
+    body: &[u8],
+) -> Vec<u8> {
+    let mut wire = Vec::with_capacity(body.len() + 128);
+    let reason = reason(status);
+    // Writing into memory does not fail.
+    let _ = write!(
+        wire,
+        "HTTP/1.1 {status} {reason}\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n",
+        body.len()
+    );
+    for (name, value) in headers {
+        let _ = write!(wire, "{name}: {value}\r\n");
+    }
+    wire.extend_from_slice(b"\r\n");
+    wire.extend_from_slice(body);
+    wire
+}
+
+/// The head of an answer in pieces.
+pub(super) fn stream_head(content_type: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n")
+        .into_bytes()
+}
+
+/// Appends one piece in chunked coding.
+pub(super) fn push_chunk(wire: &mut Vec<u8>, piece: &[u8]) {
+    // Writing into memory does not fail.
+    let _ = write!(wire, "{:x}\r\n", piece.len());
+    wire.extend_from_slice(piece);
+    wire.extend_from_slice(b"\r\n");
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        409 => "Conflict",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        _ => "Status",
+    }
+}

@@ -1,0 +1,161 @@
+//! The platform behind the fixture channels: they connect to it, and it writes down what they do.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::watched::{DEADLINE, Watched};
+
+/// A Unix socket that fixture channels connect to.
+///
+/// They write JSON lines: `{"call":"start"}` for every method that the host calls, `{"verdict":"accepted","id":"1"}`
+/// for every message handed over, `{"send":{…}}` for every outbound message. They read inbound messages, one a line.
+pub struct Platform {
+    socket: PathBuf,
+    shared: Arc<Watched<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Vec<Value>,
+    /// The connection that was made last.
+    writer: Option<UnixStream>,
+}
+
+impl Platform {
+    /// Listens on a socket in `folder`.
+    ///
+    /// # Panics
+    /// Where the socket cannot be made.
+    pub fn start(folder: &Path, name: &str) -> Self {
+        let socket = folder.join(format!("{name}.sock"));
+        let listener = UnixListener::bind(&socket).expect("a socket can be made in a temporary folder");
+        let shared = Arc::new(Watched::new(State::default()));
+        let state = shared.clone();
+        // Both kinds of threads end with the test's process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let state = state.clone();
+                let writer = stream.try_clone().expect("a socket can be cloned");
+                state.change(|state| state.writer = Some(writer));
+                std::thread::spawn(move || read(stream, &state));
+            }
+        });
+        Self { socket, shared }
+    }
+
+    /// What the fixture's setting `socket` has to be.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Hands an inbound message to the channel that connected last.
+    ///
+    /// # Panics
+    /// Where none is connected.
+    pub fn deliver(&self, chat: &str, id: &str, sender: &str, text: &str) {
+        let message = json!({ "id": id, "chat": { "id": chat }, "sender": { "id": sender },
+            "parts": [{ "type": "text", "text": text }] });
+        let mut state = self.shared.lock();
+        let writer = state.writer.as_mut().expect("a channel is connected");
+        writeln!(writer, "{message}").expect("the channel reads");
+    }
+
+    /// How often the host called a method.
+    pub fn calls(&self, name: &str) -> usize {
+        calls(&self.shared.lock(), name)
+    }
+
+    /// Waits until the host has called a method `n` times.
+    ///
+    /// # Panics
+    /// At the deadline.
+    pub fn wait_for_calls(&self, name: &str, n: usize) {
+        self.wait(&format!("{n} calls of `{name}`"), |state| {
+            (calls(state, name) >= n).then_some(())
+        });
+    }
+
+    /// Waits until `n` messages were sent; returns chat and text of each.
+    ///
+    /// # Panics
+    /// At the deadline.
+    pub fn wait_for_sent(&self, n: usize) -> Vec<(String, String)> {
+        self.wait(&format!("{n} messages"), |state| {
+            let sent = sent(state);
+            (sent.len() >= n).then_some(sent)
+        })
+    }
+
+    /// Waits for the host's verdict on a message.
+    ///
+    /// # Panics
+    /// At the deadline.
+    pub fn wait_for_verdict(&self, id: &str) -> String {
+        self.wait(&format!("a verdict on message {id}"), |state| {
+            let line = state
+                .lines
+                .iter()
+                .find(|line| line.get("verdict").is_some() && line["id"] == id)?;
+            line["verdict"].as_str().map(str::to_owned)
+        })
+    }
+
+    fn wait<R>(&self, what: &str, look: impl FnMut(&State) -> Option<R>) -> R {
+        self.shared.wait(DEADLINE, look).unwrap_or_else(|| {
+            let lines = self.shared.lock().lines.clone();
+            panic!("{what} did not happen within {DEADLINE:?}; the platform saw {lines:?}")
+        })
+    }
+}
+
+fn read(stream: UnixStream, state: &Watched<State>) {
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
+        state.change(|state| state.lines.push(line));
+    }
+}
+
+fn calls(state: &State, name: &str) -> usize {
+    state.lines.iter().filter(|line| line["call"] == name).count()
+}
+
+fn sent(state: &State) -> Vec<(String, String)> {
+    let messages = state.lines.iter().filter_map(|line| line.get("send"));
+    messages
+        .map(|message| {
+            let parts = message["parts"].as_array().map_or(&[][..], Vec::as_slice);
+            let texts: Vec<&str> = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+            let chat = message["chat"]["id"].as_str().unwrap_or_default();
+            (chat.to_owned(), texts.join("\n"))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_channel_writes_is_found_and_what_it_is_sent_arrives() {
+        let folder = tempfile::tempdir().unwrap();
+        let platform = Platform::start(folder.path(), "p");
+        let mut channel = UnixStream::connect(platform.socket()).unwrap();
+        let lines = concat!(
+            "{\"call\":\"start\"}\n{\"verdict\":\"accepted\",\"id\":\"1\"}\n",
+            "{\"send\":{\"chat\":{\"id\":\"7\"},\"parts\":[{\"type\":\"text\",\"text\":\"hi\"}]}}\n"
+        );
+        channel.write_all(lines.as_bytes()).unwrap();
+        platform.wait_for_calls("start", 1);
+        assert_eq!(platform.wait_for_verdict("1"), "accepted");
+        assert_eq!(platform.wait_for_sent(1), [("7".to_owned(), "hi".to_owned())]);
+        platform.deliver("7", "2", "42", "you");
+        let mut line = String::new();
+        BufReader::new(channel).read_line(&mut line).unwrap();
+        let message: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(message["parts"][0]["text"], "you");
+    }
+}

@@ -1,0 +1,85 @@
+//! A value that tests can wait on.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a test waits for anything before it fails. Generous: it is reached only by failures.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A value whose changes wake those who wait for them.
+#[derive(Debug, Default)]
+pub struct Watched<T> {
+    value: Mutex<T>,
+    changed: Condvar,
+}
+
+impl<T> Watched<T> {
+    /// Wraps a value.
+    pub fn new(value: T) -> Self {
+        Self {
+            value: Mutex::new(value),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// The value, for reading or for changes that nobody waits for.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        self.value.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the value and wakes who waits.
+    pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        let result = change(&mut self.lock());
+        self.changed.notify_all();
+        result
+    }
+
+    /// Waits until `look` finds something, at most `patience`.
+    pub fn wait<R>(&self, patience: Duration, mut look: impl FnMut(&T) -> Option<R>) -> Option<R> {
+        let end = Instant::now() + patience;
+        let mut value = self.lock();
+        loop {
+            if let Some(found) = look(&value) {
+                return Some(found);
+            }
+            let left = end.checked_duration_since(Instant::now())?;
+            value = self
+                .changed
+                .wait_timeout(value, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_change_wakes_the_waiter() {
+        let watched = Arc::new(Watched::new(0));
+        let writer = watched.clone();
+        let thread = std::thread::spawn(move || {
+            for _ in 0..3 {
+                writer.change(|value| *value += 1);
+            }
+        });
+        assert_eq!(
+            watched.wait(DEADLINE, |value| (*value == 3).then_some("three")),
+            Some("three")
+        );
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_wait_without_a_change_ends_at_its_deadline() {
+        let watched = Watched::new(0);
+        assert_eq!(
+            watched.wait(Duration::from_millis(5), |value| (*value == 1).then_some(())),
+            None
+        );
+    }
+}
