@@ -23,4 +23,4 @@ pub use fake_model::FakeModel;
 pub use fake_telegram::FakeTelegram;
 pub use gateway::{Command, Gateway, Home};
 pub use platform::Platform;
-pub use watched::DEADLINE;
+pub use watched::{DEADLINE, until};

@@ -52,6 +52,18 @@ impl<T> Watched<T> {
     }
 }
 
+/// Waits until `holds` is true of something that cannot wake anybody, such as a file.
+///
+/// # Panics
+/// At [`DEADLINE`].
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < end, "{what} did not happen within {DEADLINE:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

@@ -1,0 +1,22 @@
+//! The real binary, as its users meet it: under messages, signals, faults and bad input.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails by panicking"
+)]
+
+mod bad_config;
+mod commands;
+mod conversations;
+mod durability;
+mod hostile_input;
+mod model_faults;
+mod phrases;
+mod plugin_faults;
+mod plugin_folder;
+mod secrets;
+mod sessions;
+mod setup;
+mod shutdown;
+mod start_up;
+mod telegram_faults;

@@ -1,0 +1,130 @@
+use std::time::Duration;
+
+use miniclaw_tests::fake_model::Fault;
+use serde_json::json;
+
+use crate::setup::{USER, World};
+
+/// A world whose gateway gives up soon.
+fn impatient() -> World {
+    World::with(|config| {
+        config
+            .with("/agent/retries", json!(1))
+            .with("/agent/turn_timeout", json!("10s"))
+            .with("/agent/first_chunk_timeout", json!("500ms"))
+            .with("/agent/idle_timeout", json!("500ms"))
+    })
+}
+
+/// The one sentence that chat 7 gets for a message that the model never answers.
+fn sentence_after(world: &World) -> String {
+    world.telegram.inject(7, USER, "doomed");
+    let sentence = world.telegram.wait_for_replies_to(7, 1).remove(0).text;
+    assert!(!sentence.starts_with("re: "), "{sentence}");
+    assert!(
+        sentence.contains(' ') && !sentence.contains("half of"),
+        "{sentence}"
+    );
+    sentence
+}
+
+#[test]
+fn the_wait_that_the_model_asks_for_is_kept() {
+    let world = World::new();
+    world.model.fail(1, Fault::too_many(2));
+    let gateway = world.start();
+    assert_eq!(world.say(7, "hi", 1), "re: hi [n=1]");
+    let asked = world.model.asked();
+    assert_eq!(asked.len(), 2);
+    assert!(asked[1].at.unwrap() - asked[0].at.unwrap() >= Duration::from_secs(2));
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn passing_errors_of_the_model_are_tried_again_unseen() {
+    for fault in [Fault::status(500), Fault::status(503), Fault::CutStream] {
+        let world = World::new();
+        world.model.fail(1, fault.clone());
+        let gateway = world.start();
+        assert_eq!(world.say(7, "hi", 1), "re: hi [n=1]", "{fault:?}");
+        assert_eq!(world.model.asked().len(), 2, "{fault:?}");
+        gateway.stop().expect_code(0);
+        assert_eq!(world.telegram.sent_to(7).len(), 1, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_turn_that_fails_for_good_ends_in_one_honest_sentence_and_the_next_one_works() {
+    let faults = [
+        Fault::status(500),
+        Fault::status(401),
+        Fault::status(404),
+        Fault::garbage(),
+        Fault::CutStream,
+        Fault::StalledStream,
+        Fault::Hang,
+        Fault::Empty,
+        Fault::OnlyToolCall,
+    ];
+    for fault in faults {
+        let world = impatient();
+        world.model.fail_about("doomed", fault.clone());
+        let gateway = world.start();
+        sentence_after(&world);
+        assert!(world.say(7, "fine", 2).starts_with("re: fine"), "{fault:?}");
+        gateway.stop().expect_code(0);
+        assert_eq!(world.telegram.sent_to(7).len(), 2, "{fault:?}");
+        let attempts = world
+            .model
+            .asked()
+            .iter()
+            .filter(|asked| asked.last_user() == "doomed")
+            .count();
+        assert!(attempts <= 2, "{attempts} attempts at {fault:?}");
+    }
+}
+
+#[test]
+fn half_of_an_answer_is_never_part_of_the_history() {
+    let world = impatient();
+    world
+        .model
+        .answer_with(|asked| format!("half of an answer to {}", asked.last_user()));
+    world.model.fail_about("doomed", Fault::CutStream);
+    let gateway = world.start();
+    sentence_after(&world);
+    world.model.clear_faults();
+    world.say(7, "next", 2);
+    let asked = world.model.asked().pop().unwrap();
+    let of_the_model = |turn: &&miniclaw_tests::fake_model::Turn| turn.role == "assistant";
+    let mut said = asked.conversation().filter(of_the_model);
+    assert!(said.all(|turn| !turn.content.contains("half of")), "{asked:?}");
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn the_fallback_answers_where_the_first_provider_does_not() {
+    let world = World::with(|config| {
+        config.with("/agent/retries", json!(0)).with(
+            "/routes",
+            json!([{ "channel": "telegram", "provider": "model", "fallback": ["echo"] }]),
+        )
+    });
+    world.model.fail_about("", Fault::status(500));
+    let gateway = world.start();
+    let reply = world.say(7, "is anybody there", 1);
+    assert!(reply.contains("is anybody there"), "{reply}");
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn a_turn_that_fails_delays_no_other_chat() {
+    let world = impatient();
+    world.model.fail_about("doomed", Fault::Hang);
+    let gateway = world.start();
+    world.telegram.inject(7, USER, "doomed");
+    world.model.wait_for_in_flight(1);
+    assert_eq!(world.say(8, "fine", 1), "re: fine [n=1]");
+    world.telegram.wait_for_replies_to(7, 1);
+    gateway.stop().expect_code(0);
+}

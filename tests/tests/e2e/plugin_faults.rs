@@ -1,0 +1,187 @@
+use miniclaw_tests::{ConfigFile, FakeModel, Gateway, Home, Platform};
+use serde_json::{Value, json};
+
+/// Two channels behind one gateway: `healthy`, and `sick` from another fixture.
+struct Pair {
+    healthy: Platform,
+    sick: Platform,
+    gateway: Gateway,
+    // Below the others, so that it goes last.
+    _model: FakeModel,
+    _home: Home,
+}
+
+impl Pair {
+    fn start(fixture: &str, fault: Value) -> Self {
+        let (home, model) = (Home::empty(), FakeModel::start());
+        let healthy = Platform::start(home.root(), "healthy");
+        let sick = Platform::start(home.root(), "sick");
+        let mut settings = fault;
+        settings["socket"] = json!(sick.socket());
+        let healthy_settings = json!({ "socket": healthy.socket() });
+        let config = ConfigFile::default()
+            .model(&model)
+            .channel(
+                "healthy",
+                json!({ "plugin": "loopback", "allow_from": ["42"], "settings": healthy_settings }),
+            )
+            .channel(
+                "sick",
+                json!({ "plugin": fixture, "allow_from": ["42"], "settings": settings }),
+            );
+        home.write_config(&config.text());
+        let plugins = home.plugins(&["loopback", fixture]);
+        let gateway = Gateway::start(&home, &["--plugins", plugins.to_str().unwrap()]);
+        Self {
+            healthy,
+            sick,
+            gateway,
+            _model: model,
+            _home: home,
+        }
+    }
+
+    /// Shows that the healthy channel works, with its `n`th message.
+    fn assert_healthy(&self, n: usize) {
+        self.healthy.wait_for_calls("receive", 1);
+        let id = n.to_string();
+        self.healthy.deliver("7", &id, "42", &format!("healthy {n}"));
+        let sent = self.healthy.wait_for_sent(n);
+        assert!(sent[n - 1].1.starts_with(&format!("re: healthy {n}")), "{sent:?}");
+        assert_eq!(self.healthy.calls("create"), 1);
+    }
+}
+
+#[test]
+fn a_panicking_channel_leaves_its_sibling_running_and_is_restarted() {
+    for at in ["create", "start", "receive", "task"] {
+        let pair = Pair::start("panicky", json!({ "at": at, "times": 2 }));
+        pair.assert_healthy(1);
+        pair.sick.wait_for_calls("create", 3);
+        pair.sick.wait_for_calls("receive", 1);
+        pair.gateway.wait_for_line("panic");
+        pair.assert_healthy(2);
+        pair.gateway.stop().expect_code(0);
+    }
+}
+
+#[test]
+fn a_channel_that_recovered_from_a_panic_answers() {
+    let pair = Pair::start("panicky", json!({ "at": "receive", "times": 1 }));
+    pair.sick.wait_for_calls("receive", 2);
+    pair.sick.deliver("9", "1", "42", "hi");
+    assert_eq!(pair.sick.wait_for_sent(1)[0].1, "re: hi [n=1]");
+    pair.gateway.stop().expect_code(0);
+}
+
+#[test]
+fn a_panic_on_a_message_does_not_hurt_the_sibling() {
+    let pair = Pair::start("panicky", json!({ "at": "message", "after": 2, "times": 1 }));
+    pair.sick.wait_for_calls("receive", 1);
+    pair.sick.deliver("9", "1", "42", "first");
+    pair.sick.wait_for_sent(1);
+    pair.sick.deliver("9", "2", "42", "second");
+    pair.sick.wait_for_calls("receive", 2);
+    // It was not taken, so the platform delivers it again.
+    pair.sick.deliver("9", "2", "42", "second");
+    assert_eq!(pair.sick.wait_for_sent(2)[1].1, "re: second [n=3]");
+    pair.assert_healthy(1);
+    pair.gateway.stop().expect_code(0);
+}
+
+#[test]
+fn a_send_that_panics_is_tried_again() {
+    let pair = Pair::start("panicky", json!({ "at": "send", "times": 1 }));
+    pair.sick.wait_for_calls("receive", 1);
+    pair.sick.deliver("9", "1", "42", "hi");
+    assert_eq!(pair.sick.wait_for_sent(1)[0].1, "re: hi [n=1]");
+    assert_eq!(pair.sick.calls("send"), 2);
+    pair.assert_healthy(1);
+    pair.gateway.stop().expect_code(0);
+}
+
+#[test]
+fn a_panic_in_shutdown_does_not_stop_the_others() {
+    let pair = Pair::start("panicky", json!({ "at": "shutdown" }));
+    pair.sick.wait_for_calls("receive", 1);
+    pair.assert_healthy(1);
+    let Pair {
+        healthy,
+        sick,
+        gateway,
+        ..
+    } = pair;
+    assert!(gateway.stop().exited());
+    healthy.wait_for_calls("shutdown", 1);
+    sick.wait_for_calls("shutdown", 1);
+}
+
+#[test]
+fn a_channel_that_hangs_leaves_its_sibling_running_and_the_shutdown_bounded() {
+    for (at, blocking) in [
+        ("create", false),
+        ("create", true),
+        ("start", false),
+        ("send", true),
+    ] {
+        let pair = Pair::start("hangs", json!({ "at": at, "blocking": blocking }));
+        pair.sick.wait_for_calls("create", 1);
+        if at == "send" {
+            pair.sick.wait_for_calls("receive", 1);
+            pair.sick.deliver("9", "1", "42", "hi");
+            pair.sick.wait_for_calls("send", 1);
+        }
+        pair.assert_healthy(1);
+        assert!(pair.gateway.stop().exited(), "{at}");
+    }
+}
+
+/// A gateway with the fixture provider behind a healthy channel.
+fn with_provider(settings: Value) -> (Home, Platform, Gateway) {
+    let home = Home::empty();
+    let platform = Platform::start(home.root(), "p");
+    let channel = json!({ "socket": platform.socket() });
+    let config = ConfigFile::default()
+        .provider("flaky", json!({ "plugin": "flaky", "settings": settings }))
+        .channel(
+            "local",
+            json!({ "plugin": "loopback", "allow_from": ["42"], "settings": channel }),
+        );
+    home.write_config(&config.text());
+    let plugins = home.plugins(&["loopback", "flaky"]);
+    let gateway = Gateway::start(&home, &["--plugins", plugins.to_str().unwrap()]);
+    platform.wait_for_calls("receive", 1);
+    platform.deliver("7", "1", "42", "hi");
+    (home, platform, gateway)
+}
+
+#[test]
+fn passing_failures_of_a_provider_are_tried_again_unseen() {
+    for mode in ["transient", "halfway"] {
+        let (_home, platform, gateway) = with_provider(json!({ "mode": mode, "times": 1 }));
+        assert_eq!(platform.wait_for_sent(1)[0].1, "flaky: hi", "{mode}");
+        gateway.stop().expect_code(0);
+    }
+}
+
+#[test]
+fn a_provider_that_fails_for_good_or_panics_gives_one_honest_sentence() {
+    for mode in ["permanent", "panic"] {
+        let (_home, platform, gateway) = with_provider(json!({ "mode": mode }));
+        let sentence = platform.wait_for_sent(1).remove(0).1;
+        assert!(
+            !sentence.starts_with("flaky: ") && sentence.contains(' '),
+            "{mode}: {sentence}"
+        );
+        assert!(gateway.is_running());
+        gateway.stop().expect_code(0);
+        assert_eq!(platform.wait_for_sent(1).len(), 1, "{mode}");
+    }
+}
+
+#[test]
+fn a_slow_provider_is_waited_for() {
+    let (_home, platform, gateway) = with_provider(json!({ "mode": { "slow": 1_500 } }));
+    assert_eq!(platform.wait_for_sent(1)[0].1, "flaky: hi");
+    gateway.stop().expect_code(0);
+}

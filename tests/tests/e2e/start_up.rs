@@ -1,0 +1,113 @@
+use miniclaw_tests::gateway::write_private;
+use miniclaw_tests::{Command, Gateway, Home};
+
+use crate::phrases::{CONNECTED, NO_CHANNEL, READY};
+use crate::setup::World;
+
+#[test]
+fn start_up_is_logged_from_version_to_ready() {
+    let world = World::new();
+    let gateway = world.start();
+    gateway.wait_for_line(READY);
+    let connected = gateway.wait_for_line(CONNECTED);
+    assert!(connected.contains("fake_bot"), "{connected}");
+    for word in [env!("CARGO_PKG_VERSION"), "plugin", "sessions"] {
+        gateway.wait_for_line(word);
+    }
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn logs_go_to_stderr_with_time_and_level_and_without_colours() {
+    let world = World::new();
+    let gateway = world.start();
+    let line = gateway.wait_for_line(READY);
+    assert!(line.contains("INFO"), "{line}");
+    let (year, rest) = line.split_at(4);
+    assert!(year.parse::<u16>().is_ok() && rest.starts_with('-'), "{line}");
+    let finished = gateway.stop();
+    assert_eq!(finished.stdout, "");
+    assert!(!finished.stderr.contains('\u{1b}'), "{}", finished.stderr);
+}
+
+#[test]
+fn json_logs_are_json_line_by_line() {
+    let world = World::new();
+    let gateway = Gateway::start(&world.home, &["--log-format", "json"]);
+    world.telegram.wait_for_poll();
+    gateway.wait_for_line(READY);
+    let finished = gateway.stop();
+    for line in finished.stderr.lines() {
+        let record: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(record["level"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn pid_file_names_the_process_and_goes_with_it() {
+    let world = World::new();
+    let path = world.home.root().join("miniclaw.pid");
+    let gateway = Command::new(&world.home, &["gateway", "--pid-file"])
+        .arg(&path)
+        .start();
+    gateway.wait_for_line(READY);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.trim(), gateway.pid().to_string());
+    gateway.stop().expect_code(0);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_stale_pid_file_is_no_obstacle() {
+    let world = World::new();
+    let path = world.home.root().join("miniclaw.pid");
+    // Process 1 exists everywhere and is no gateway.
+    write_private(&path, b"1\n");
+    let gateway = Command::new(&world.home, &["gateway", "--pid-file"])
+        .arg(&path)
+        .start();
+    gateway.wait_for_line(READY);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.trim(), gateway.pid().to_string());
+    gateway.kill();
+    let gateway = Command::new(&world.home, &["gateway", "--pid-file"])
+        .arg(&path)
+        .start();
+    gateway.wait_for_line(READY);
+    gateway.stop().expect_code(0);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_second_gateway_in_the_same_home_exits_1_and_names_the_first() {
+    let world = World::new();
+    let first = world.start();
+    let second = Command::new(&world.home, &["gateway"]).run();
+    second.expect_code(1);
+    assert!(
+        second.stderr.contains(&first.pid().to_string()),
+        "{}",
+        second.stderr
+    );
+    assert_eq!(world.say(7, "still there?", 1), "re: still there? [n=1]");
+    first.stop().expect_code(0);
+}
+
+#[test]
+fn without_configuration_and_terminal_it_runs_on_and_says_what_is_missing() {
+    let home = Home::empty();
+    let gateway = Gateway::start(&home, &[]);
+    gateway.wait_for_line(NO_CHANNEL);
+    gateway.wait_for_line(READY);
+    assert!(gateway.is_running());
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn a_home_that_cannot_be_made_is_refused_with_its_name() {
+    let home = Home::empty();
+    let finished = Command::new(&home, &["gateway", "--home", "/proc/miniclaw"]).run();
+    finished.expect_code(1);
+    assert!(finished.stderr.contains("/proc/miniclaw"), "{}", finished.stderr);
+}
