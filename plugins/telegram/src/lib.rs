@@ -8,6 +8,9 @@
 //! Payloads come from teloxide. Its transport is not used: that sleeps 10 s inside every 5xx, and an error of
 //! it prints the URL, which holds the token. Inbound updates are read by structs of our own, because one field
 //! of an unexpected type must not lose a message.
+//!
+//! Beside messages the host hears, through [`Context::event`], of `chat_migrated` (`from`, `to`: a group became a
+//! supergroup; heard again where the batch is handed over again), `outage` (`reason`) and `recovered`.
 
 mod api;
 mod inbound;
