@@ -1,5 +1,6 @@
 //! The command line.
 
+pub(crate) mod config;
 mod plugin;
 
 use std::process::ExitCode;

@@ -1,5 +1,179 @@
 //! The configuration: what the operator wants, checked.
+//!
+//! Defaults, then the file, then the environment, then flags: each is a [`tree`] whose values know their origin, held
+//! against the one table of [`keys`], laid over the one before, brought into the general form, and built into
+//! [`Config`].
 
+mod build;
+mod check;
+mod environment;
+mod errors;
+mod file;
+mod json;
+mod keys;
+mod locate;
 mod model;
+mod names;
+mod paths;
+mod plugins;
+mod schema;
+mod secrets;
+mod settings;
+mod sugar;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod units;
+mod values;
 
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(crate) use environment::FlagOverride;
+pub(crate) use errors::{ConfigError, ConfigErrors, Origin};
+pub(crate) use locate::Environment;
 pub(crate) use model::*;
+pub(crate) use plugins::KnownPlugin;
+pub(crate) use schema::schema;
+pub(crate) use values::Effective;
+
+use locate::Location;
+use paths::Bases;
+use secrets::Resolver;
+use tree::Node;
+
+/// Everything that a configuration is made of; nothing else is looked at. Has no `Debug`: the environment holds secrets.
+#[derive(Clone, Default)]
+pub(crate) struct Sources {
+    /// `--config`.
+    pub(crate) config: Option<PathBuf>,
+    /// `--home`.
+    pub(crate) home: Option<PathBuf>,
+    /// `std::env::vars_os().collect()` in the process itself.
+    pub(crate) env: Environment,
+    /// Values that flags give; later ones win.
+    pub(crate) flags: Vec<FlagOverride>,
+}
+
+/// A configuration that can be used.
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    /// What works and is probably not meant, one line each.
+    pub(crate) warnings: Vec<String>,
+    /// A channel or a provider is configured.
+    pub(crate) configured: bool,
+    /// The file that was read, or would be.
+    pub(crate) path: PathBuf,
+    /// The file that was read.
+    pub(crate) file: Option<PathBuf>,
+    effective: Node,
+}
+
+/// Reads, checks and merges.
+///
+/// # Errors
+/// All that is wrong in all sources, as far as it can be told at once.
+pub(crate) fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
+    let location = locate::locate(sources.config.clone(), sources.home.clone(), &sources.env)?;
+    let content = file::read(&location).map_err(ConfigErrors::new)?;
+    let mut errors = Vec::new();
+    let mut root = match &content {
+        Some(content) => from_file(&content.text, &location.file, &mut errors)?,
+        None => Node::object_of(Origin::Default),
+    };
+    for mut layer in [
+        environment::from_environment(&sources.env, &mut errors),
+        environment::from_flags(&sources.flags, &mut errors),
+    ] {
+        check::check(&mut layer, &mut errors);
+        root.overlay(layer, "", &mut |_, _, _| {});
+    }
+    let mut warnings = environment::strays(&sources.env);
+    warnings.extend(sugar::desugar(&mut root, &mut errors));
+    warnings.extend(names::unreachable_routes(&root));
+    let configured = is_configured(&root);
+    names::settle(&mut root, &mut errors);
+    sugar::fill(&mut root, &location.home);
+    let mode = content.as_ref().map(|content| content.mode);
+    let config = resolve(&mut root, &location, &sources.env, mode, errors)?;
+    Ok(Loaded {
+        config,
+        warnings,
+        configured,
+        file: content.map(|_| location.file.clone()),
+        path: location.file,
+        effective: root,
+    })
+}
+
+impl Loaded {
+    /// Every value in effect with its origin, by key; secrets redacted.
+    pub(crate) fn values(&self) -> Vec<Effective> {
+        values::flatten(&self.effective)
+    }
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Resolves secrets and, where nothing is wrong at all, builds the configuration.
+fn resolve(
+    root: &mut Node,
+    location: &Location,
+    env: &Environment,
+    mode: Option<u32>,
+    mut errors: Vec<ConfigError>,
+) -> Result<Config, ConfigErrors> {
+    let bases = Bases {
+        folder: location.file.parent().map(Path::to_owned).unwrap_or_default(),
+        user_home: location.user_home.clone(),
+    };
+    let mut resolver = Resolver {
+        env,
+        bases: &bases,
+        file: &location.file,
+        mode,
+        errors: &mut errors,
+        secrets: Vec::new(),
+        reported: false,
+    };
+    resolver.settings(root);
+    let secrets = resolver.secrets;
+    if !errors.is_empty() {
+        return Err(ConfigErrors::new(errors));
+    }
+    Ok(build::build(root, location.home.clone(), &bases, secrets)?)
+}
+
+/// # Errors
+/// A violation of JSON's grammar; everything else is collected.
+fn from_file(text: &str, path: &Path, errors: &mut Vec<ConfigError>) -> Result<Node, ConfigError> {
+    let path: Arc<Path> = path.into();
+    let origin = |at| Origin::File {
+        path: path.clone(),
+        at: Some(at),
+    };
+    let parsed = json::parse(text, &origin)?;
+    errors.extend(parsed.duplicates);
+    let mut root = parsed.root;
+    check::check(&mut root, errors);
+    match root.object() {
+        Some(_) => Ok(root),
+        None => Ok(Node::object_of(root.origin)),
+    }
+}
+
+fn is_configured(root: &Node) -> bool {
+    let some = |name| {
+        root.get(name)
+            .and_then(Node::object)
+            .is_some_and(|object| !object.is_empty())
+    };
+    some("channels") || some("providers") || root.get("provider").is_some()
+}

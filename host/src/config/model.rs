@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Everything that the operator decides.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Config {
     /// `~/.miniclaw` by default.
     pub(crate) home: PathBuf,
@@ -144,6 +144,26 @@ pub(crate) struct LogConfig {
 pub(crate) enum LogFormat {
     Text,
     Json,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("home", &self.home)
+            .field("workspace", &self.workspace)
+            .field("plugin_paths", &self.plugin_paths)
+            .field("channels", &self.channels)
+            .field("providers", &self.providers)
+            .field("provider", &self.provider)
+            .field("model", &self.model)
+            .field("routes", &self.routes)
+            .field("gateway", &self.gateway)
+            .field("sessions", &self.sessions)
+            .field("agent", &self.agent)
+            .field("delivery", &self.delivery)
+            .field("log", &self.log)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Config {

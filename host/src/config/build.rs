@@ -1,0 +1,233 @@
+//! From a checked tree to the configuration that the gateway reads.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::check;
+use super::errors::{ConfigError, Origin, Problem};
+use super::model::*;
+use super::paths::Bases;
+use super::tree::{Data, Node, join};
+use super::units::parse_duration;
+
+/// Builds the configuration. The tree has passed the check and has its defaults.
+///
+/// # Errors
+/// A `~/` without a home; any other error here is a gap in the check.
+pub(super) fn build(
+    root: &Node,
+    home: PathBuf,
+    bases: &Bases,
+    secrets: Vec<String>,
+) -> Result<Config, ConfigError> {
+    let at = Reader {
+        node: root,
+        key: String::new(),
+        bases,
+    };
+    let workspace = match at.child("workspace_path") {
+        Some(at) if at.node.origin != Origin::Default => at.path()?,
+        _ => home.join("workspace"),
+    };
+    Ok(Config {
+        workspace,
+        home,
+        plugin_paths: at.section("plugins")?.list("paths", |path| path.path())?,
+        channels: at.instances("channels", channel)?,
+        providers: at.instances("providers", provider)?,
+        provider: at.text("provider")?,
+        model: at.optional("model")?,
+        routes: at.list("routes", |node| route(&node))?,
+        gateway: gateway(&at.section("gateway")?)?,
+        sessions: sessions(&at.section("sessions")?)?,
+        agent: agent(&at.section("agent")?)?,
+        delivery: delivery(&at.section("delivery")?)?,
+        log: log(&at.section("log")?)?,
+        secrets,
+    })
+}
+
+fn channel(at: &Reader<'_>) -> Result<ChannelConfig, ConfigError> {
+    Ok(ChannelConfig {
+        plugin: at.text("plugin")?,
+        allow_from: at.list("allow_from", |id| id.id())?,
+        settings: at.settings()?,
+    })
+}
+
+fn provider(at: &Reader<'_>) -> Result<ProviderConfig, ConfigError> {
+    Ok(ProviderConfig {
+        plugin: at.text("plugin")?,
+        settings: at.settings()?,
+    })
+}
+
+fn route(at: &Reader<'_>) -> Result<Route, ConfigError> {
+    Ok(Route {
+        channel: at.optional("channel")?,
+        chat: at.child("chat").map(|id| id.id()).transpose()?,
+        provider: at.optional("provider")?,
+        model: at.optional("model")?,
+        fallback: at.list("fallback", |name| name.word())?,
+    })
+}
+
+fn gateway(at: &Reader<'_>) -> Result<GatewayConfig, ConfigError> {
+    Ok(GatewayConfig {
+        shutdown_timeout: at.duration("shutdown_timeout")?,
+        max_concurrent_turns: at.count("max_concurrent_turns")?,
+        max_pending: at.count("max_pending")?,
+        max_pending_per_conversation: at.count("max_pending_per_conversation")?,
+        max_message_bytes: at.count("max_message_bytes")?,
+    })
+}
+
+fn sessions(at: &Reader<'_>) -> Result<SessionsConfig, ConfigError> {
+    Ok(SessionsConfig {
+        history: at.count("history")?,
+        checkpoint_interval: at.duration("checkpoint_interval")?,
+        idle_ttl: at.duration("idle_ttl")?,
+        cache: at.count("cache")?,
+    })
+}
+
+fn agent(at: &Reader<'_>) -> Result<AgentConfig, ConfigError> {
+    Ok(AgentConfig {
+        system_prompt: at.text("system_prompt")?,
+        retries: at.count("retries")?,
+        turn_timeout: at.duration("turn_timeout")?,
+        first_chunk_timeout: at.duration("first_chunk_timeout")?,
+        idle_timeout: at.duration("idle_timeout")?,
+        max_reply_bytes: at.count("max_reply_bytes")?,
+    })
+}
+
+fn delivery(at: &Reader<'_>) -> Result<DeliveryConfig, ConfigError> {
+    Ok(DeliveryConfig {
+        max_age: at.duration("max_age")?,
+        on_unknown: match at.text("on_unknown")?.as_str() {
+            "hold" => OnUnknown::Hold,
+            _ => OnUnknown::Resend,
+        },
+        max_concurrent_sends: at.count("max_concurrent_sends")?,
+    })
+}
+
+fn log(at: &Reader<'_>) -> Result<LogConfig, ConfigError> {
+    Ok(LogConfig {
+        level: at.text("level")?,
+        format: match at.text("format")?.as_str() {
+            "json" => LogFormat::Json,
+            _ => LogFormat::Text,
+        },
+    })
+}
+
+/// A place in the tree with its key, for what is missing there.
+struct Reader<'a> {
+    node: &'a Node,
+    key: String,
+    bases: &'a Bases,
+}
+
+impl<'a> Reader<'a> {
+    fn child(&self, name: &str) -> Option<Reader<'a>> {
+        let key = join(&self.key, name);
+        let bases = self.bases;
+        self.node.get(name).map(|node| Reader { node, key, bases })
+    }
+
+    fn section(&self, name: &str) -> Result<Reader<'a>, ConfigError> {
+        self.child(name)
+            .ok_or_else(|| self.node.origin.error(join(&self.key, name), Problem::Required))
+    }
+
+    fn text(&self, name: &str) -> Result<String, ConfigError> {
+        self.section(name)?.word()
+    }
+
+    fn optional(&self, name: &str) -> Result<Option<String>, ConfigError> {
+        self.child(name).map(|at| at.word()).transpose()
+    }
+
+    fn duration(&self, name: &str) -> Result<Duration, ConfigError> {
+        let at = self.section(name)?;
+        at.node
+            .text()
+            .and_then(parse_duration)
+            .ok_or_else(|| at.unfit("a duration"))
+    }
+
+    fn count<T: TryFrom<u64>>(&self, name: &str) -> Result<T, ConfigError> {
+        let at = self.section(name)?;
+        let number = check::size(at.node).and_then(|number| T::try_from(number).ok());
+        number.ok_or_else(|| at.unfit("a number"))
+    }
+
+    fn settings(&self) -> Result<Settings, ConfigError> {
+        let at = self.section("settings")?;
+        match at.node.to_value() {
+            serde_json::Value::Object(map) => Ok(Settings(map)),
+            _ => Err(at.unfit("an object")),
+        }
+    }
+
+    fn list<T>(
+        &self,
+        name: &str,
+        read: impl Fn(Reader<'a>) -> Result<T, ConfigError>,
+    ) -> Result<Vec<T>, ConfigError> {
+        let at = self.section(name)?;
+        let list = at.node.list().ok_or_else(|| at.unfit("a list"))?;
+        let reader = |(index, node)| {
+            let key = format!("{}[{index}]", at.key);
+            let bases = self.bases;
+            read(Reader { node, key, bases })
+        };
+        list.iter().enumerate().map(reader).collect()
+    }
+
+    fn instances<T>(
+        &self,
+        name: &str,
+        read: fn(&Reader<'a>) -> Result<T, ConfigError>,
+    ) -> Result<BTreeMap<String, T>, ConfigError> {
+        let at = self.section(name)?;
+        let object = at.node.object().ok_or_else(|| at.unfit("an object"))?;
+        let names = object.keys();
+        names
+            .map(|name| Ok((name.clone(), read(&at.section(name)?)?)))
+            .collect()
+    }
+
+    fn word(&self) -> Result<String, ConfigError> {
+        self.node
+            .text()
+            .map(str::to_owned)
+            .ok_or_else(|| self.unfit("text"))
+    }
+
+    fn id(&self) -> Result<String, ConfigError> {
+        match &self.node.data {
+            Data::Number(number) => Ok(number.to_string()),
+            Data::Text(text) => Ok(text.trim().to_owned()),
+            _ => Err(self.unfit("an id")),
+        }
+    }
+
+    fn path(&self) -> Result<PathBuf, ConfigError> {
+        let text = self.node.text().ok_or_else(|| self.unfit("a path"))?;
+        self.bases
+            .resolve(text, &self.node.origin)
+            .ok_or_else(|| self.node.origin.error(&*self.key, Problem::NoUserHome))
+    }
+
+    fn unfit(&self, expected: &str) -> ConfigError {
+        let problem = Problem::Type {
+            expected: expected.into(),
+            found: self.node.kind().into(),
+        };
+        self.node.origin.error(&*self.key, problem)
+    }
+}

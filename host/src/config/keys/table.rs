@@ -1,0 +1,335 @@
+//! The keys themselves.
+
+use std::time::Duration;
+
+use super::{Default, Key, Kind};
+
+const MS: Duration = Duration::from_millis(1);
+const TEN_YEARS: Duration = Duration::from_secs(3_650 * 86_400);
+const ONE_DAY: Duration = Duration::from_secs(86_400);
+const ANY_COUNT: u64 = 10_000_000;
+const ANY_SIZE: u64 = 1 << 30;
+
+pub(in crate::config) const ROOT: &[Key] = &[
+    key(
+        "telegram_token",
+        Kind::Secret,
+        Default::None,
+        "Bot token from @BotFather; short for `channels.telegram.settings.token`. Best a reference: `${env:NAME}` or `${file:/path}`.",
+    ),
+    key(
+        "allow_from",
+        IDS,
+        Default::None,
+        "Telegram ids of those who may write: for `channels.telegram`, and for every other channel of the plugin `telegram` without a list of its own. Empty: nobody.",
+    ),
+    key(
+        "provider",
+        Kind::Word,
+        Default::None,
+        "The provider where no route says otherwise: an entry of `providers`, or `echo`, `ollama` or `openai`. By default the one entry of `providers`, and `echo` where there is none.",
+    ),
+    key(
+        "model",
+        Kind::Word,
+        Default::None,
+        "The model where no route says otherwise; by default the provider's own choice.",
+    ),
+    key(
+        "workspace_path",
+        Kind::Path,
+        Default::None,
+        "Folder of the sessions and of the agent's own files; `workspace` in the home folder by default. In a file a relative path starts at the file's folder; `~/` is the user's home.",
+    ),
+    key(
+        "plugins",
+        Kind::Section(PLUGINS),
+        Default::EmptyObject,
+        "Where plugins are.",
+    ),
+    key(
+        "channels",
+        Kind::Instances(&Kind::Section(CHANNEL)),
+        Default::EmptyObject,
+        "Channels by the name of their instance.",
+    ),
+    key(
+        "providers",
+        Kind::Instances(&Kind::Section(PROVIDER)),
+        Default::EmptyObject,
+        "Providers by the name of their instance.",
+    ),
+    key(
+        "routes",
+        Kind::List(&Kind::Section(ROUTE)),
+        Default::EmptyList,
+        "Which provider answers which channel or chat; the first match wins.",
+    ),
+    key(
+        "gateway",
+        Kind::Section(GATEWAY),
+        Default::EmptyObject,
+        "The daemon and its bounds.",
+    ),
+    key(
+        "sessions",
+        Kind::Section(SESSIONS),
+        Default::EmptyObject,
+        "Conversations.",
+    ),
+    key(
+        "agent",
+        Kind::Section(AGENT),
+        Default::EmptyObject,
+        "How answers are made.",
+    ),
+    key(
+        "delivery",
+        Kind::Section(DELIVERY),
+        Default::EmptyObject,
+        "How answers are sent.",
+    ),
+    key(
+        "log",
+        Kind::Section(LOG),
+        Default::EmptyObject,
+        "The log on stderr.",
+    ),
+];
+
+const PLUGINS: &[Key] = &[key(
+    "paths",
+    Kind::List(&Kind::Path),
+    Default::EmptyList,
+    "Folders with plugin libraries, in order of precedence.",
+)];
+
+const CHANNEL: &[Key] = &[
+    key(
+        "plugin",
+        Kind::Word,
+        Default::None,
+        "Name of the plugin; the name of the instance by default.",
+    ),
+    key(
+        "allow_from",
+        IDS,
+        Default::EmptyList,
+        "Ids of those who may write. Empty: nobody, unless the plugin establishes by itself who speaks.",
+    ),
+    key(
+        "isolation",
+        Kind::Isolation,
+        Default::Text("in-process"),
+        "Where the plugin runs; this version knows `in-process` alone.",
+    ),
+    key(
+        "settings",
+        Kind::Settings,
+        Default::EmptyObject,
+        "The plugin's own settings; `miniclaw plugin info` prints their schema. Any text may be `${env:NAME}` or `${file:/path}`.",
+    ),
+];
+
+const PROVIDER: &[Key] = &[
+    key(
+        "plugin",
+        Kind::Word,
+        Default::None,
+        "Name of the plugin; the name of the instance by default.",
+    ),
+    key(
+        "settings",
+        Kind::Settings,
+        Default::EmptyObject,
+        "The plugin's own settings; `miniclaw plugin info` prints their schema. Any text may be `${env:NAME}` or `${file:/path}`.",
+    ),
+];
+
+const ROUTE: &[Key] = &[
+    key(
+        "channel",
+        Kind::Word,
+        Default::None,
+        "Name of a channel; all by default.",
+    ),
+    key("chat", Kind::Id, Default::None, "Id of a chat; all by default."),
+    key(
+        "provider",
+        Kind::Word,
+        Default::None,
+        "Name of a provider; the default one by default.",
+    ),
+    key(
+        "model",
+        Kind::Word,
+        Default::None,
+        "The model for what this route matches.",
+    ),
+    key(
+        "fallback",
+        Kind::List(&Kind::Word),
+        Default::EmptyList,
+        "Providers to try afterwards, in order.",
+    ),
+];
+
+const GATEWAY: &[Key] = &[
+    key(
+        "shutdown_timeout",
+        duration(Duration::ZERO, ONE_DAY),
+        Default::Text("10s"),
+        "How long a stop waits for turns that are under way; what does not finish resumes at the next start.",
+    ),
+    key(
+        "max_concurrent_turns",
+        count(1, 100_000),
+        Default::Number(64),
+        "Turns at once, of all conversations together.",
+    ),
+    key(
+        "max_pending",
+        count(1, ANY_COUNT),
+        Default::Number(10_000),
+        "Messages that wait; with more the channels pause.",
+    ),
+    key(
+        "max_pending_per_conversation",
+        count(1, ANY_COUNT),
+        Default::Number(200),
+        "Messages of one conversation that wait; more are refused with one note.",
+    ),
+    key(
+        "max_message_bytes",
+        size(1, ANY_SIZE),
+        Default::Text("256KiB"),
+        "Longest text of one message; a longer one is refused with a note.",
+    ),
+];
+
+const SESSIONS: &[Key] = &[
+    key(
+        "history",
+        count(1, 100_000),
+        Default::Number(50),
+        "Messages that a conversation remembers, both sides counted.",
+    ),
+    key(
+        "checkpoint_interval",
+        duration(Duration::from_millis(100), ONE_DAY),
+        Default::Text("30s"),
+        "How often changed sessions are written to their files.",
+    ),
+    key(
+        "idle_ttl",
+        duration(Duration::from_secs(1), TEN_YEARS),
+        Default::Text("30d"),
+        "Sessions without a message for this long are removed.",
+    ),
+    key(
+        "cache",
+        count(1, ANY_COUNT),
+        Default::Number(1_000),
+        "Sessions kept in memory.",
+    ),
+];
+
+const AGENT: &[Key] = &[
+    key(
+        "system_prompt",
+        Kind::Text,
+        Default::Text(
+            "You are a helpful assistant in a chat. Answer in the language of the message, and keep it short.",
+        ),
+        "Instructions before everything else.",
+    ),
+    key(
+        "retries",
+        count(0, 100),
+        Default::Number(3),
+        "Further attempts after a failure that may pass, for each provider.",
+    ),
+    key(
+        "turn_timeout",
+        duration(MS, ONE_DAY),
+        Default::Text("5m"),
+        "A whole turn, all attempts together.",
+    ),
+    key(
+        "first_chunk_timeout",
+        duration(MS, ONE_DAY),
+        Default::Text("60s"),
+        "From the request to the first piece of the answer.",
+    ),
+    key(
+        "idle_timeout",
+        duration(MS, ONE_DAY),
+        Default::Text("30s"),
+        "Between two pieces of the answer.",
+    ),
+    key(
+        "max_reply_bytes",
+        size(1, ANY_SIZE),
+        Default::Text("256KiB"),
+        "Longest answer.",
+    ),
+];
+
+const DELIVERY: &[Key] = &[
+    key(
+        "max_age",
+        duration(Duration::from_secs(1), TEN_YEARS),
+        Default::Text("24h"),
+        "A reply that could not be delivered for this long becomes a dead letter.",
+    ),
+    key(
+        "on_unknown",
+        Kind::Choice(&["resend", "hold"]),
+        Default::Text("resend"),
+        "What becomes of a send that may have happened: `resend` risks a second copy, `hold` makes it a dead letter.",
+    ),
+    key(
+        "max_concurrent_sends",
+        count(1, 10_000),
+        Default::Number(32),
+        "Sends at once in one channel.",
+    ),
+];
+
+const LOG: &[Key] = &[
+    key(
+        "level",
+        Kind::Level,
+        Default::Text("info"),
+        "`error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,miniclaw=debug`.",
+    ),
+    key(
+        "format",
+        Kind::Choice(&["text", "json"]),
+        Default::Text("text"),
+        "Lines for people, or one JSON object a line.",
+    ),
+];
+
+const IDS: Kind = Kind::List(&Kind::Id);
+
+const fn key(name: &'static str, kind: Kind, default: Default, doc: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        default,
+        doc,
+    }
+}
+
+const fn count(min: u64, max: u64) -> Kind {
+    Kind::Count { min, max }
+}
+
+const fn size(min: u64, max: u64) -> Kind {
+    Kind::Size { min, max }
+}
+
+const fn duration(min: Duration, max: Duration) -> Kind {
+    Kind::Duration { min, max }
+}

@@ -1,0 +1,169 @@
+//! Names that refer to something: providers, channels, ids of a platform.
+
+use super::errors::{ConfigError, Hint, Origin, Problem, shown};
+use super::sugar;
+use super::tree::{Data, Member, Node, Object};
+
+/// Providers that need no entry of their own.
+pub(super) const BUILT_IN_PROVIDERS: [&str; 3] = ["echo", "ollama", "openai"];
+/// A channel that routes may name although only a flag makes it.
+const CONSOLE: &str = "console";
+
+/// Settles the default provider, gives built-in providers that are named an entry, reports names that lead nowhere.
+pub(super) fn settle(root: &mut Node, errors: &mut Vec<ConfigError>) {
+    if let Some(object) = root.object_mut() {
+        sugar::entry(object, "providers", &Origin::Default);
+    }
+    default_provider(root, errors);
+    for (key, node) in named_providers(root) {
+        let Some(name) = node.text() else { continue };
+        let Some(providers) = root.get_mut("providers").and_then(Node::object_mut) else {
+            continue;
+        };
+        if providers.contains_key(name) {
+            continue;
+        }
+        if BUILT_IN_PROVIDERS.contains(&name) {
+            providers.insert(name.to_owned(), Member::new(Node::object_of(node.origin.clone())));
+        } else {
+            let known = providers.keys().map(String::as_str).chain(BUILT_IN_PROVIDERS);
+            let mut known: Vec<&str> = known.collect();
+            known.sort_unstable();
+            known.dedup();
+            let hint = Hint::new(name, known);
+            let name = shown(name);
+            errors.push(node.origin.error(key, Problem::UnknownProvider { name, hint }));
+        }
+    }
+    routes(root, errors);
+    telegram_ids(root, errors);
+}
+
+/// Warns of routes that no message reaches.
+pub(super) fn unreachable_routes(root: &Node) -> Vec<String> {
+    let routes = root.get("routes").and_then(Node::list).unwrap_or_default();
+    let catches_all = |route: &Node| route.get("channel").is_none() && route.get("chat").is_none();
+    match routes.iter().position(catches_all) {
+        Some(index) if index + 1 < routes.len() => routes
+            .get(index + 1)
+            .map(|next| {
+                let next = &next.origin;
+                format!("{next}: key `routes`: nothing gets here, `routes[{index}]` matches every message")
+            })
+            .into_iter()
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn default_provider(root: &mut Node, errors: &mut Vec<ConfigError>) {
+    if root.get("provider").is_some() {
+        return;
+    }
+    let Some(providers) = root.get("providers").and_then(Node::object) else {
+        return;
+    };
+    let mut names = providers.keys();
+    let name = match (names.next(), names.next()) {
+        (None, _) => "echo".to_owned(),
+        (Some(only), None) => only.clone(),
+        (Some(_), Some(_)) => {
+            let origin = root
+                .get("providers")
+                .map_or(Origin::Default, |node| node.origin.clone());
+            let hint = Hint::new("", providers.keys().map(String::as_str));
+            errors.push(origin.error("provider", Problem::NoDefaultProvider(hint)));
+            return;
+        }
+    };
+    if let Some(object) = root.object_mut() {
+        object.insert(
+            "provider".into(),
+            Member::new(Node::text_of(Origin::Default, name)),
+        );
+    }
+}
+
+fn named_providers(root: &Node) -> Vec<(String, Node)> {
+    let mut named = Vec::new();
+    if let Some(node) = root.get("provider") {
+        named.push(("provider".into(), node.clone()));
+    }
+    for (index, route) in root
+        .get("routes")
+        .and_then(Node::list)
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+    {
+        if let Some(node) = route.get("provider") {
+            named.push((format!("routes[{index}].provider"), node.clone()));
+        }
+        let fallback = route.get("fallback").and_then(Node::list).unwrap_or_default();
+        for (place, node) in fallback.iter().enumerate() {
+            named.push((format!("routes[{index}].fallback[{place}]"), node.clone()));
+        }
+    }
+    named
+}
+
+fn routes(root: &Node, errors: &mut Vec<ConfigError>) {
+    let empty = Object::new();
+    let channels = root.get("channels").and_then(Node::object).unwrap_or(&empty);
+    for (index, route) in root
+        .get("routes")
+        .and_then(Node::list)
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+    {
+        let Some(object) = route.object() else { continue };
+        let fallback = route
+            .get("fallback")
+            .is_some_and(|node| node.list().is_none_or(|l| !l.is_empty()));
+        if !object.contains_key("provider") && !object.contains_key("model") && !fallback {
+            errors.push(
+                route
+                    .origin
+                    .error(format!("routes[{index}]"), Problem::EmptyRoute),
+            );
+        }
+        let Some(node) = route.get("channel") else {
+            continue;
+        };
+        if let Some(name) = node
+            .text()
+            .filter(|name| !channels.contains_key(*name) && *name != CONSOLE)
+        {
+            let hint = Hint::new(name, channels.keys().map(String::as_str));
+            let name = shown(name);
+            let key = format!("routes[{index}].channel");
+            let what = "channel";
+            errors.push(node.origin.error(key, Problem::Unknown { what, name, hint }));
+        }
+    }
+}
+
+fn telegram_ids(root: &Node, errors: &mut Vec<ConfigError>) {
+    for (name, member) in root.get("channels").and_then(Node::object).into_iter().flatten() {
+        if member.node.get("plugin").and_then(Node::text) != Some("telegram") {
+            continue;
+        }
+        let ids = member
+            .node
+            .get("allow_from")
+            .and_then(Node::list)
+            .unwrap_or_default();
+        for (index, node) in ids.iter().enumerate() {
+            let Data::Text(text) = &node.data else { continue };
+            let text = text.trim();
+            // These are refused already, in words of their own.
+            if text.is_empty() || text == "*" || text.starts_with('@') || text.parse::<i64>().is_ok() {
+                continue;
+            }
+
+            let key = format!("channels.{name}.allow_from[{index}]");
+            errors.push(node.origin.error(key, Problem::NotTelegramId(shown(text))));
+        }
+    }
+}

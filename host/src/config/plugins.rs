@@ -1,0 +1,139 @@
+//! What the configuration asks of plugins: that they exist, are of the right kind, and take their settings.
+
+use std::io::ErrorKind;
+
+use miniclaw_plugin_api::Kind;
+
+use super::Loaded;
+use super::errors::{ConfigError, ConfigErrors, Hint, Origin, Problem, shown};
+use super::settings::check_settings;
+use super::tree::Node;
+
+/// A plugin that was found, linked in or in a folder.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownPlugin {
+    pub(crate) kind: Kind,
+    pub(crate) name: String,
+    /// JSON Schema text of its settings, from the manifest.
+    pub(crate) schema: String,
+}
+
+impl Loaded {
+    /// Checks that the folders with libraries are there.
+    ///
+    /// # Errors
+    /// Each folder that is not.
+    pub(crate) fn check_plugin_folders(&self) -> Result<(), ConfigErrors> {
+        let paths = self
+            .effective
+            .get("plugins")
+            .and_then(|plugins| plugins.get("paths"));
+        let nodes = paths.and_then(Node::list).unwrap_or_default();
+        let mut errors = Vec::new();
+        for (index, (node, path)) in nodes.iter().zip(&self.config.plugin_paths).enumerate() {
+            let state = match std::fs::metadata(path) {
+                Ok(meta) if meta.is_dir() => continue,
+                Ok(_) => "is a file",
+                Err(error) if error.kind() == ErrorKind::NotFound => "does not exist",
+                Err(_) => "cannot be reached",
+            };
+            let path = path.clone();
+            let problem = Problem::PluginFolder { path, state };
+            errors.push(node.origin.error(format!("plugins.paths[{index}]"), problem));
+        }
+        refuse(errors)
+    }
+
+    /// Checks every instance against the plugins that there are.
+    ///
+    /// # Errors
+    /// Unknown plugins, plugins of the other kind, and settings that the schemas do not take.
+    pub(crate) fn check_plugins(&self, known: &[KnownPlugin]) -> Result<(), ConfigErrors> {
+        let mut errors = Vec::new();
+        for kind in [Kind::Channel, Kind::Provider] {
+            let instances = self.effective.get(section(kind)).and_then(Node::object);
+            for name in instances.into_iter().flat_map(|instances| instances.keys()) {
+                errors.extend(self.check_instance(kind, name, known));
+            }
+        }
+        refuse(errors)
+    }
+
+    /// Checks one instance against the plugins that there are.
+    pub(crate) fn check_instance(
+        &self,
+        kind: Kind,
+        instance: &str,
+        known: &[KnownPlugin],
+    ) -> Vec<ConfigError> {
+        let key = format!("{}.{instance}.plugin", section(kind));
+        let Some(plugin) = self.instance(kind, instance).and_then(|node| node.get("plugin")) else {
+            return Vec::new();
+        };
+        let name = plugin.text().unwrap_or_default();
+        if let Some(found) = known
+            .iter()
+            .find(|known| known.name == name && known.kind == kind)
+        {
+            return self.check_settings(kind, instance, &found.schema);
+        }
+        let name = shown(name);
+        let problem = if known.iter().any(|known| known.name == name) {
+            let (is, wanted) = match kind {
+                Kind::Channel => ("provider", "channel"),
+                _ => ("channel", "provider"),
+            };
+            Problem::WrongKind { name, is, wanted }
+        } else {
+            let of_kind = known.iter().filter(|known| known.kind == kind);
+            let hint = Hint::new(&name, of_kind.map(|known| known.name.as_str()));
+            let what = "plugin";
+            Problem::Unknown { what, name, hint }
+        };
+        // Where the name of the instance stands for the plugin's, that is the place to correct.
+        let origin = match &plugin.origin {
+            Origin::Default => self
+                .instance(kind, instance)
+                .map_or(&Origin::Default, |node| &node.origin),
+            origin => origin,
+        };
+        vec![origin.error(key, problem)]
+    }
+
+    /// Holds the settings of one instance against a schema (JSON text).
+    pub(crate) fn check_settings(&self, kind: Kind, instance: &str, schema: &str) -> Vec<ConfigError> {
+        let Some(node) = self.instance(kind, instance) else {
+            return Vec::new();
+        };
+        let plugin = node.get("plugin").and_then(Node::text).unwrap_or_default();
+        let key = format!("{}.{instance}.settings", section(kind));
+        let Some(settings) = node.get("settings") else {
+            return Vec::new();
+        };
+        if settings.origin == Origin::Default {
+            // Nothing was written there, so that the instance is the nearest place.
+            let mut settings = settings.clone();
+            settings.origin = node.origin.clone();
+            return check_settings(plugin, schema, &settings, &key);
+        }
+        check_settings(plugin, schema, settings, &key)
+    }
+
+    fn instance(&self, kind: Kind, name: &str) -> Option<&Node> {
+        self.effective.get(section(kind))?.get(name)
+    }
+}
+
+fn refuse(errors: Vec<ConfigError>) -> Result<(), ConfigErrors> {
+    match errors.is_empty() {
+        true => Ok(()),
+        false => Err(ConfigErrors::new(errors)),
+    }
+}
+
+fn section(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Channel => "channels",
+        _ => "providers",
+    }
+}

@@ -1,0 +1,155 @@
+//! Secrets: references resolved, literal ones kept out of files that others can read.
+
+use std::path::{Path, PathBuf};
+
+use super::errors::{ConfigError, Origin, Problem};
+use super::file::{command, read_secret};
+use super::keys;
+use super::locate::{Environment, variable};
+use super::paths::Bases;
+use super::tree::{Data, Node, join};
+
+/// Shorter ones would make the log unreadable when they are scrubbed from it.
+const MIN_SCRUBBED: usize = 6;
+
+/// Where references lead, and the mode of the file that was read.
+pub(super) struct Resolver<'a> {
+    pub(super) env: &'a Environment,
+    pub(super) bases: &'a Bases,
+    pub(super) file: &'a Path,
+    /// `None` without a file.
+    pub(super) mode: Option<u32>,
+    pub(super) errors: &'a mut Vec<ConfigError>,
+    pub(super) secrets: Vec<String>,
+    /// A literal secret in the file was reported.
+    pub(super) reported: bool,
+}
+
+enum Reference<'a> {
+    Env(&'a str),
+    File(&'a str),
+    Malformed,
+    /// Text as it stands.
+    Literal,
+}
+
+impl Resolver<'_> {
+    /// Resolves the references in all settings, in place.
+    pub(super) fn settings(&mut self, root: &mut Node) {
+        for section in ["channels", "providers"] {
+            let Some(instances) = root.get_mut(section).and_then(Node::object_mut) else {
+                continue;
+            };
+            for (name, member) in instances {
+                if let Some(settings) = member.node.get_mut("settings") {
+                    self.walk(settings, &format!("{section}.{name}.settings"), false);
+                }
+            }
+        }
+        self.secrets.sort();
+        self.secrets.dedup();
+    }
+
+    fn walk(&mut self, node: &mut Node, key: &str, secret: bool) {
+        match &mut node.data {
+            Data::Object(object) => {
+                for (name, member) in object {
+                    let secret = secret || keys::is_secret(name);
+                    self.walk(&mut member.node, &join(key, name), secret);
+                }
+            }
+            Data::List(list) => {
+                for (index, node) in list.iter_mut().enumerate() {
+                    self.walk(node, &format!("{key}[{index}]"), secret);
+                }
+            }
+            Data::Text(_) if !node.secret => self.resolve(node, key, secret),
+            Data::Number(_) | Data::Bool(_) if secret => {
+                self.literal(&node.origin, key);
+                node.secret = true;
+            }
+            _ => {}
+        }
+        if let (true, Data::Text(text)) = (node.secret, &node.data)
+            && text.len() >= MIN_SCRUBBED
+        {
+            self.secrets.push(text.clone());
+        }
+    }
+
+    fn resolve(&mut self, node: &mut Node, key: &str, secret: bool) {
+        let Data::Text(text) = &node.data else { return };
+        let resolved = match reference(text, secret) {
+            Reference::Literal => {
+                if secret && !text.is_empty() {
+                    self.literal(&node.origin, key);
+                }
+                node.secret = secret;
+                return;
+            }
+            Reference::Env(name) => self.variable(name),
+            Reference::File(path) => self.content(path, &node.origin),
+            Reference::Malformed => Err(Problem::Reference),
+        };
+        match resolved {
+            Ok(text) => node.data = Data::Text(text),
+            Err(problem) => self.errors.push(node.origin.error(key, problem)),
+        }
+        node.secret = true;
+    }
+
+    fn variable(&self, name: &str) -> Result<String, Problem> {
+        let missing = |state| Problem::SecretEnv {
+            name: name.to_owned(),
+            state,
+        };
+        match variable(self.env, name) {
+            None if self.env.contains_key(std::ffi::OsStr::new(name)) => Err(missing("empty")),
+            None => Err(missing("not set")),
+            Some(value) => value
+                .to_str()
+                .map(str::to_owned)
+                .ok_or_else(|| missing("not UTF-8")),
+        }
+    }
+
+    fn content(&self, path: &str, origin: &Origin) -> Result<String, Problem> {
+        let path = self
+            .bases
+            .resolve(path, origin)
+            .unwrap_or_else(|| PathBuf::from(path));
+        read_secret(&path).map_err(|reason| Problem::SecretFile { path, reason })
+    }
+
+    /// The first one in a file that others can read is an error; one `chmod` is the answer to all.
+    fn literal(&mut self, origin: &Origin, key: &str) {
+        let Some(mode) = self.mode.filter(|mode| mode & 0o044 != 0) else {
+            return;
+        };
+        if matches!(origin, Origin::File { .. }) && !self.reported {
+            self.reported = true;
+            let command = command("chmod 600", self.file);
+            self.errors
+                .push(origin.error(key, Problem::ReadableSecret { mode, command }));
+        }
+    }
+}
+
+/// A reference is the whole text. Under a name that says secret every `${…}` must be one.
+fn reference(text: &str, secret: bool) -> Reference<'_> {
+    let Some(inner) = text.strip_prefix("${").and_then(|text| text.strip_suffix('}')) else {
+        return match text.contains("${env:") || text.contains("${file:") {
+            true => Reference::Malformed,
+            false => Reference::Literal,
+        };
+    };
+    match inner.split_once(':') {
+        Some(("env", name)) if !name.is_empty() && !name.contains(['$', '}', '=', '\0']) => {
+            Reference::Env(name)
+        }
+        Some(("file", path)) if !path.is_empty() && !path.contains(['$', '}', '\0']) => Reference::File(path),
+        Some(("env" | "file", _)) => Reference::Malformed,
+        _ if secret => Reference::Malformed,
+        _ => Reference::Literal,
+    }
+}

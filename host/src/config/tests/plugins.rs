@@ -1,0 +1,106 @@
+use miniclaw_plugin_api::Kind;
+
+use super::*;
+
+const SCHEMA: &str = r##"{
+    "type": "object", "additionalProperties": false, "required": ["token"],
+    "properties": {
+        "token": { "type": "string", "pattern": "^[0-9]+:" },
+        "poll": { "type": ["integer", "null"], "minimum": 1 },
+        "proxy": { "$ref": "#/$defs/proxy" },
+        "limits": { "type": "object", "additionalProperties": false, "properties": { "rate": { "type": "integer" } } },
+        "mode": { "enum": ["fast", "slow"] }
+    },
+    "$defs": { "proxy": { "type": "object", "additionalProperties": false, "properties": { "url": { "type": "string" } } } }
+}"##;
+
+fn known() -> Vec<KnownPlugin> {
+    [
+        (Kind::Channel, "telegram", SCHEMA),
+        (Kind::Provider, "echo", "{}"),
+        (Kind::Provider, "bad", "{"),
+    ]
+    .map(|(kind, name, schema)| KnownPlugin {
+        kind,
+        name: name.into(),
+        schema: schema.into(),
+    })
+    .into()
+}
+
+fn verdict(text: &str) -> String {
+    let home = Home::with(text);
+    match home.load().check_plugins(&known()) {
+        Ok(()) => "fine".into(),
+        Err(errors) => home.strip(&errors.to_string()),
+    }
+}
+
+#[test]
+fn settings_are_held_against_the_schema_of_the_plugin() {
+    assert_eq!(
+        verdict(r#"{"telegram_token": "1:a", "channels": {"telegram": {"settings": {"poll": 5}}}}"#),
+        "fine"
+    );
+    assert_eq!(
+        verdict(
+            r#"{"channels": {"telegram": {"settings": {
+  "pol": 1, "token": "hunter2", "poll": "x", "limits": {"rat": 1}, "proxy": {"urll": 1}, "mode": "hunter2"}}}}"#
+        ),
+        "config.json:2:3: key `channels.telegram.settings.pol`: unknown key; did you mean `poll`? allowed: `limits`, \
+         `mode`, `poll`, `proxy`, `token`\n\
+         config.json:2:22: key `channels.telegram.settings.token`: the value does not match \"^[0-9]+:\"\n\
+         config.json:2:41: key `channels.telegram.settings.poll`: expected a whole number or null, found text\n\
+         config.json:2:57: key `channels.telegram.settings.limits.rat`: unknown key; did you mean `rate`? allowed: \
+         `rate`\n\
+         config.json:2:78: key `channels.telegram.settings.proxy.urll`: unknown key; did you mean `url`? allowed: \
+         `url`\n\
+         config.json:2:98: key `channels.telegram.settings.mode`: the value is not one of \"fast\" or \"slow\""
+    );
+}
+
+#[test]
+fn a_missing_setting_is_told_where_the_settings_are_or_would_be() {
+    assert_eq!(
+        verdict(r#"{"channels": {"telegram": {"settings": {}}}}"#),
+        "config.json:1:40: key `channels.telegram.settings.token`: required, but missing"
+    );
+    assert_eq!(
+        verdict(r#"{"channels": {"telegram": {}}}"#),
+        "config.json:1:27: key `channels.telegram.settings.token`: required, but missing"
+    );
+}
+
+#[test]
+fn unknown_plugins_and_those_of_the_other_kind_are_refused() {
+    assert_eq!(
+        verdict(
+            r#"{"provider": "echo", "channels": {"a": {"plugin": "telegrm"}, "echo": {}}, "providers": {"p": {"plugin": "telegram"}}}"#
+        ),
+        "config.json:1:51: key `channels.a.plugin`: plugin `telegrm` is not known; did you mean `telegram`? allowed: \
+         `telegram`\n\
+         config.json:1:71: key `channels.echo.plugin`: plugin `echo` is a provider, where a channel is needed\n\
+         config.json:1:106: key `providers.p.plugin`: plugin `telegram` is a channel, where a provider is needed"
+    );
+}
+
+#[test]
+fn a_schema_that_cannot_be_used_names_its_plugin() {
+    assert!(
+        verdict(r#"{"providers": {"bad": {"settings": {}}}}"#).starts_with(
+            "config.json:1:36: key `providers.bad.settings`: plugin `bad` has a schema that cannot be used: "
+        )
+    );
+}
+
+#[test]
+fn a_missing_plugin_folder_is_named_with_its_place() {
+    let home = Home::with(r#"{"plugins": {"paths": [".", "none", "config.json"]}}"#);
+    assert_eq!(
+        home.strip(&home.load().check_plugin_folders().unwrap_err().to_string()),
+        "config.json:1:29: key `plugins.paths[1]`: the folder $HOME/none does not exist; create it, or leave it out\n\
+         config.json:1:37: key `plugins.paths[2]`: the folder $HOME/config.json is a file; create it, or leave it out"
+    );
+    let home = home.flag("plugins.paths", serde_json::json!(["/"]), "--plugins");
+    assert!(home.load().check_plugin_folders().is_ok());
+}
