@@ -38,6 +38,7 @@ pub(crate) use plugins::KnownPlugin;
 pub(crate) use schema::schema;
 pub(crate) use values::Effective;
 
+use file::Content;
 use locate::Location;
 use paths::Bases;
 use secrets::Resolver;
@@ -79,7 +80,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     let content = file::read(&location).map_err(ConfigErrors::new)?;
     let mut errors = Vec::new();
     let mut root = match &content {
-        Some(content) => from_file(&content.text, &location.file, &mut errors)?,
+        Some(content) => from_file(content, &location.file, &mut errors)?,
         None => Node::object_of(Origin::Default),
     };
     for mut layer in [
@@ -95,8 +96,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     let configured = is_configured(&root);
     names::settle(&mut root, &mut errors);
     sugar::fill(&mut root, &location.home);
-    let mode = content.as_ref().map(|content| content.mode);
-    let config = resolve(&mut root, &location, &sources.env, mode, errors)?;
+    let config = resolve(&mut root, &location, &sources.env, errors)?;
     Ok(Loaded {
         config,
         warnings,
@@ -127,7 +127,6 @@ fn resolve(
     root: &mut Node,
     location: &Location,
     env: &Environment,
-    mode: Option<u32>,
     mut errors: Vec<ConfigError>,
 ) -> Result<Config, ConfigErrors> {
     let bases = Bases {
@@ -137,11 +136,8 @@ fn resolve(
     let mut resolver = Resolver {
         env,
         bases: &bases,
-        file: &location.file,
-        mode,
         errors: &mut errors,
         secrets: Vec::new(),
-        reported: false,
     };
     resolver.settings(root);
     let secrets = resolver.secrets;
@@ -153,16 +149,17 @@ fn resolve(
 
 /// # Errors
 /// A violation of JSON's grammar; everything else is collected.
-fn from_file(text: &str, path: &Path, errors: &mut Vec<ConfigError>) -> Result<Node, ConfigError> {
-    let path: Arc<Path> = path.into();
+fn from_file(content: &Content, path: &Path, errors: &mut Vec<ConfigError>) -> Result<Node, ConfigError> {
+    let shared: Arc<Path> = path.into();
     let origin = |at| Origin::File {
-        path: path.clone(),
+        path: shared.clone(),
         at: Some(at),
     };
-    let parsed = json::parse(text, &origin)?;
+    let parsed = json::parse(&content.text, &origin)?;
     errors.extend(parsed.duplicates);
     let mut root = parsed.root;
     check::check(&mut root, errors);
+    errors.extend(secrets::literal_in_readable(&root, path, content.mode));
     match root.object() {
         Some(_) => Ok(root),
         None => Ok(Node::object_of(root.origin)),

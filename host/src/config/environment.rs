@@ -10,7 +10,7 @@ use super::file::read_secret;
 use super::json;
 use super::keys::{self, Kind};
 use super::locate::{Environment, variable};
-use super::tree::{Data, Node};
+use super::tree::{Data, Node, join};
 
 /// A value that a flag gives.
 #[derive(Debug, Clone)]
@@ -150,8 +150,11 @@ impl Layer<'_> {
         };
         let verbatim = path.last().is_some_and(|name| keys::is_secret(name));
         match typed(kind, text, verbatim, &origin) {
-            Ok((node, duplicates)) => {
-                self.errors.extend(duplicates);
+            Ok((node, mut duplicates)) => {
+                for duplicate in &mut duplicates {
+                    duplicate.key = join(&dotted, &duplicate.key);
+                }
+                self.errors.append(&mut duplicates);
                 self.lay(&path, node);
             }
             Err(mut error) => {

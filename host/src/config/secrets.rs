@@ -1,4 +1,4 @@
-//! Secrets: references resolved, literal ones kept out of files that others can read.
+//! Secrets: references resolved, literal ones refused in files that others can read.
 
 use std::path::{Path, PathBuf};
 
@@ -12,17 +12,12 @@ use super::tree::{Data, Node, join};
 /// Shorter ones would make the log unreadable when they are scrubbed from it.
 const MIN_SCRUBBED: usize = 6;
 
-/// Where references lead, and the mode of the file that was read.
+/// Follows references and collects what they lead to.
 pub(super) struct Resolver<'a> {
     pub(super) env: &'a Environment,
     pub(super) bases: &'a Bases,
-    pub(super) file: &'a Path,
-    /// `None` without a file.
-    pub(super) mode: Option<u32>,
     pub(super) errors: &'a mut Vec<ConfigError>,
     pub(super) secrets: Vec<String>,
-    /// A literal secret in the file was reported.
-    pub(super) reported: bool,
 }
 
 enum Reference<'a> {
@@ -65,7 +60,6 @@ impl Resolver<'_> {
             }
             Data::Text(_) if !node.secret => self.resolve(node, key, secret),
             Data::Number(_) | Data::Bool(_) if secret => {
-                self.literal(&node.origin, key);
                 node.secret = true;
             }
             _ => {}
@@ -81,9 +75,6 @@ impl Resolver<'_> {
         let Data::Text(text) = &node.data else { return };
         let resolved = match reference(text, secret) {
             Reference::Literal => {
-                if secret && !text.is_empty() {
-                    self.literal(&node.origin, key);
-                }
                 node.secret = secret;
                 return;
             }
@@ -120,18 +111,50 @@ impl Resolver<'_> {
             .unwrap_or_else(|| PathBuf::from(path));
         read_secret(&path).map_err(|reason| Problem::SecretFile { path, reason })
     }
+}
 
-    /// The first one in a file that others can read is an error; one `chmod` is the answer to all.
-    fn literal(&mut self, origin: &Origin, key: &str) {
-        let Some(mode) = self.mode.filter(|mode| mode & 0o044 != 0) else {
-            return;
-        };
-        if matches!(origin, Origin::File { .. }) && !self.reported {
-            self.reported = true;
-            let command = command("chmod 600", self.file);
-            self.errors
-                .push(origin.error(key, Problem::ReadableSecret { mode, command }));
+/// The first literal secret in a file that others can read is an error, overridden or not; one `chmod` is the answer
+/// to all of them.
+pub(super) fn literal_in_readable(root: &Node, path: &Path, mode: u32) -> Option<ConfigError> {
+    if mode & 0o044 == 0 {
+        return None;
+    }
+    let mut found = Vec::new();
+    if let Some(token) = root.get("telegram_token") {
+        literals(token, "telegram_token", true, &mut found);
+    }
+    for section in ["channels", "providers"] {
+        for (name, member) in root.get(section).and_then(Node::object).into_iter().flatten() {
+            if let Some(settings) = member.node.get("settings") {
+                literals(settings, &format!("{section}.{name}.settings"), false, &mut found);
+            }
         }
+    }
+    let (origin, key) = found.into_iter().min()?;
+    let command = command("chmod 600", path);
+    Some(origin.error(key, Problem::ReadableSecret { mode, command }))
+}
+
+fn literals<'a>(node: &'a Node, key: &str, secret: bool, found: &mut Vec<(&'a Origin, String)>) {
+    match &node.data {
+        Data::Object(object) => {
+            for (name, member) in object {
+                let secret = secret || keys::is_secret(name);
+                literals(&member.node, &join(key, name), secret, found);
+            }
+        }
+        Data::List(list) => {
+            for (index, node) in list.iter().enumerate() {
+                literals(node, &format!("{key}[{index}]"), secret, found);
+            }
+        }
+        Data::Text(text) if secret && !text.is_empty() => {
+            if let Reference::Literal = reference(text, true) {
+                found.push((&node.origin, key.to_owned()));
+            }
+        }
+        Data::Number(_) if secret => found.push((&node.origin, key.to_owned())),
+        _ => {}
     }
 }
 

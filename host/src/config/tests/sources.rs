@@ -224,6 +224,7 @@ fn wrong_variables_are_named() {
         .env("MINICLAW__MODEL__NAME", "5")
         .env("MINICLAW__CHANNELS__A____B", "5")
         .env("MINICLAW__ALLOW_FROM", "[1,")
+        .env("MINICLAW__SESSIONS", r#"{"history": 1, "history": 2}"#)
         .env("MINICLAW__LOG__LEVEL", "debug")
         .env("MINICLAW_LOG", "info");
     home.sources.env.insert(
@@ -241,7 +242,8 @@ fn wrong_variables_are_named() {
          `shutdown_timeout`\n\
          env MINICLAW__LOG__LEVEL: key `log.level`: given twice; `log.level` at env MINICLAW_LOG means the same, keep \
          one of them\n\
-         env MINICLAW__MODEL__NAME: key `model.name`: unknown key; none is allowed here"
+         env MINICLAW__MODEL__NAME: key `model.name`: unknown key; none is allowed here\n\
+         env MINICLAW__SESSIONS: key `sessions.history`: given twice; the other place is env MINICLAW__SESSIONS"
     );
 }
 
