@@ -34,7 +34,9 @@ pub(crate) struct Handle {
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TelemetryError {
-    #[error("log filter `{filter}` is not understood: {reason}; write for example `info` or `info,miniclaw=debug`")]
+    #[error(
+        "log filter `{filter}` is not understood: {reason}; write for example `info` or `info,miniclaw=debug`"
+    )]
     Filter { filter: String, reason: String },
     #[error("the log is set up already")]
     Twice,
@@ -48,11 +50,7 @@ static MAX_LEVEL: AtomicU8 = AtomicU8::new(0);
 ///
 /// # Errors
 /// A filter that is none, or a second call.
-pub(crate) fn init(
-    filter: &str,
-    format: LogFormat,
-    secrets: Vec<String>,
-) -> Result<Handle, TelemetryError> {
+pub(crate) fn init(filter: &str, format: LogFormat, secrets: Vec<String>) -> Result<Handle, TelemetryError> {
     let style = Style {
         format,
         colour: format == LogFormat::Text && stderr_has_colour(),
@@ -64,7 +62,11 @@ pub(crate) fn init(
     MAX_LEVEL.store(handle.max_level, Ordering::Relaxed);
     // Crates of built-in plugins log through `log`. It fails only where a logger exists, which is then heard instead.
     let level = level_filter(handle.max_level);
-    drop(tracing_log::LogTracer::builder().with_max_level(level.as_log()).init());
+    drop(
+        tracing_log::LogTracer::builder()
+            .with_max_level(level.as_log())
+            .init(),
+    );
     Ok(handle)
 }
 

@@ -1,17 +1,14 @@
 use miniclaw_plugin_api::*;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc::Receiver, mpsc::Sender, mpsc::channel};
 
-struct Echo(
-    mpsc::Sender<InboundMessage>,
-    Mutex<mpsc::Receiver<InboundMessage>>,
-);
+struct Echo(Sender<InboundMessage>, Mutex<Receiver<InboundMessage>>);
 
 impl Channel for Echo {
     const MANIFEST: Manifest = Manifest::new("echo-channel", "0.1.0").description("Hears what it is told.");
     type Config = serde::de::IgnoredAny;
 
     async fn create(_: Self::Config, _: Context) -> Result<Self> {
-        let (tell, hear) = mpsc::channel(16);
+        let (tell, hear) = channel(16);
         Ok(Self(tell, Mutex::new(hear)))
     }
 
@@ -30,12 +27,10 @@ impl Channel for Echo {
     }
 
     async fn send(&self, message: OutboundMessage) -> Result<Sent> {
-        let id = message.idempotency_key.clone();
-        let heard = InboundMessage::new(&message.chat.id, &id, "echo", message.text());
-        self.0
-            .try_send(heard)
-            .map_err(|_| Error::transient("the echo is behind"))?;
-        Ok(Sent::one(id))
+        let heard = InboundMessage::new(&message.chat.id, &message.idempotency_key, "echo", message.text());
+        let told = self.0.try_send(heard);
+        told.map_err(|_| Error::transient("the echo is behind"))?;
+        Ok(Sent::one(message.idempotency_key))
     }
 }
 

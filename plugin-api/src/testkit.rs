@@ -372,8 +372,26 @@ impl Instance {
         (op, receiver)
     }
 
+    /// As in the host, dropping the future cancels the operation.
     async fn call<T: Serialize>(&self, method: u32, body: &T) -> Result<Payload> {
-        result(self.begin(method, body).1.await)
+        let (op, reply) = self.begin(method, body);
+        let _cancel = CancelOnDrop {
+            plugin: &self.plugin,
+            op,
+        };
+        result(reply.await)
+    }
+}
+
+/// Of no effect once the operation is done.
+struct CancelOnDrop<'a> {
+    plugin: &'a PluginBox,
+    op: u64,
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        self.plugin.cancel(self.op);
     }
 }
 

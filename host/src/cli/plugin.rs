@@ -66,8 +66,8 @@ pub(crate) fn info(
 
 fn info_file(path: &Path, as_json: bool, out: &mut impl Write) -> Result<ExitCode, PluginCommandError> {
     let described = inspect::inspect(path).and_then(|library| {
-        let sha256 = load::sha256(path)
-            .map_err(|reason| Refusal::named(&library.manifest.name, path, reason))?;
+        let sha256 =
+            load::sha256(path).map_err(|reason| Refusal::named(&library.manifest.name, path, reason))?;
         let file = show::FileFacts {
             path,
             size: library.size,

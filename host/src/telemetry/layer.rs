@@ -68,7 +68,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
         let mut fields = Fields::default();
         event.record(&mut self.collect(&mut fields));
         let mut spans = Vec::new();
-        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
+        for span in context
+            .event_scope(event)
+            .into_iter()
+            .flat_map(|scope| scope.from_root())
+        {
             let list = span
                 .extensions()
                 .get::<Fields>()

@@ -141,7 +141,11 @@ impl Split {
         } else {
             Map::new()
         };
-        Self { message, fields, rest }
+        Self {
+            message,
+            fields,
+            rest,
+        }
     }
 
     /// Names and values in the order of the line.

@@ -26,7 +26,10 @@ impl Captured {
     /// Everything written, one text for each call of `write`.
     fn writes(&self) -> Vec<String> {
         let writes = self.0.lock().unwrap();
-        writes.iter().map(|bytes| String::from_utf8(bytes.clone()).unwrap()).collect()
+        writes
+            .iter()
+            .map(|bytes| String::from_utf8(bytes.clone()).unwrap())
+            .collect()
     }
 
     /// The lines without their timestamps.
@@ -38,13 +41,19 @@ impl Captured {
     }
 
     fn json(&self) -> Vec<Value> {
-        self.writes().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+        self.writes()
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 }
 
 fn log(filter: &str, format: LogFormat) -> (Dispatch, Handle, Captured) {
     let out = Captured::default();
-    let style = Style { format, colour: false };
+    let style = Style {
+        format,
+        colour: false,
+    };
     let (dispatch, handle) = build(filter, style, Arc::default(), Box::new(out.clone())).unwrap();
     (dispatch, handle, out)
 }
@@ -62,7 +71,11 @@ fn record(level: u8, target: &str, fields: Value, spans: Value) -> LogRecord {
         target: target.into(),
         file: "src/lib.rs".into(),
         fields: fields.to_string().into(),
-        spans: if spans.is_null() { "".into() } else { spans.to_string().into() },
+        spans: if spans.is_null() {
+            "".into()
+        } else {
+            spans.to_string().into()
+        },
     }
 }
 
@@ -107,7 +120,10 @@ fn json_lines_keep_types_and_spans() {
     let line = &out.writes()[0];
     assert!(line.contains("M\\u009b\\u202e\\n"), "{line}");
     let value = &out.json()[0];
-    assert_eq!(value["fields"], json!({"message": "M\u{9b}\u{202e}\n", "n": -3, "f": 0.5}));
+    assert_eq!(
+        value["fields"],
+        json!({"message": "M\u{9b}\u{202e}\n", "n": -3, "f": 0.5})
+    );
     assert_eq!(value["spans"], json!([{"name": "turn", "seq": 9}]));
     assert_eq!((&value["level"], &value["target"]), (&json!("INFO"), &json!("t")));
 }
@@ -135,8 +151,17 @@ fn secrets_are_scrubbed_also_when_registered_later_and_in_json() {
             info!(target: "t", "{}hunter2-later", "x".repeat(8 * 1024 - 6));
         });
         let all = out.writes().concat();
-        assert!(all.contains("hunter2-first") && all.contains("[redacted]"), "{all}");
-        for hidden in ["later", "AAAAbbbb", "with\\\"quote", "hunter2-\u{2026}", "hunter…"] {
+        assert!(
+            all.contains("hunter2-first") && all.contains("[redacted]"),
+            "{all}"
+        );
+        for hidden in [
+            "later",
+            "AAAAbbbb",
+            "with\\\"quote",
+            "hunter2-\u{2026}",
+            "hunter…",
+        ] {
             assert!(!all.contains(hidden), "{hidden}: {all}");
         }
     }
@@ -149,11 +174,18 @@ fn filters_come_from_flags_then_environment_then_configuration() {
     assert_eq!(filter(0, Some("a=debug"), "warn"), "a=debug");
     assert!(filter(1, Some("a=debug"), "warn").starts_with("debug,"));
     assert!(filter(2, None, "warn").starts_with("trace,"));
-    for text in [filter(1, None, ""), filter(2, None, ""), "info,miniclaw=debug".to_owned()] {
+    for text in [
+        filter(1, None, ""),
+        filter(2, None, ""),
+        "info,miniclaw=debug".to_owned(),
+    ] {
         assert!(check_filter(&text).is_ok(), "{text}");
     }
     let error = check_filter("miniclaw=loud").unwrap_err().to_string();
-    assert!(error.starts_with("log filter `miniclaw=loud` is not understood: "), "{error}");
+    assert!(
+        error.starts_with("log filter `miniclaw=loud` is not understood: "),
+        "{error}"
+    );
     assert_eq!(log("warn,a=debug", LogFormat::Text).1.max_level(), 4);
     assert_eq!(log("off", LogFormat::Text).1.max_level(), 0);
 }
@@ -170,18 +202,30 @@ fn filters_by_target_hold_for_the_host() {
 
 #[test]
 fn a_plugins_event_keeps_level_target_types_and_spans_and_names_its_instance() {
-    let fields = json!({"message": "Polled", "u": 3, "i": -3, "f": 0.5, "b": true, "s": "x", "plugin": "forged"});
+    let fields =
+        json!({"message": "Polled", "u": 3, "i": -3, "f": 0.5, "b": true, "s": "x", "plugin": "forged"});
     let spans = json!([{"name": "receive", "fields": {"chat": 7}}, {"name": "poll", "fields": {}}]);
     let record = record(4, "miniclaw_telegram::poll", fields, spans);
-    let out = plugin_lines("warn,miniclaw_telegram=debug", LogFormat::Json, std::slice::from_ref(&record));
+    let out = plugin_lines(
+        "warn,miniclaw_telegram=debug",
+        LogFormat::Json,
+        std::slice::from_ref(&record),
+    );
     let line = &out.json()[0];
-    assert_eq!((&line["level"], &line["target"]), (&json!("DEBUG"), &json!("miniclaw_telegram::poll")));
+    assert_eq!(
+        (&line["level"], &line["target"]),
+        (&json!("DEBUG"), &json!("miniclaw_telegram::poll"))
+    );
     assert_eq!(
         line["fields"],
         json!({"message": "Polled", "plugin": "support", "u": 3, "i": -3, "f": 0.5, "b": true, "s": "x",
             "_plugin": "forged", "spans": "receive{chat=7}:poll"})
     );
-    assert!(plugin_lines("warn", LogFormat::Json, &[record]).writes().is_empty());
+    assert!(
+        plugin_lines("warn", LogFormat::Json, &[record])
+            .writes()
+            .is_empty()
+    );
 }
 
 #[test]
@@ -191,7 +235,10 @@ fn a_plugins_event_has_the_hosts_span_around_it() {
         let log = PluginLog::new("support", info_span!("instance", generation = 2));
         log.record(&record(3, "t", json!({"message": "Hello"}), Value::Null));
     });
-    assert_eq!(out.lines(), [" INFO instance{generation=2}: t: Hello plugin=support"]);
+    assert_eq!(
+        out.lines(),
+        [" INFO instance{generation=2}: t: Hello plugin=support"]
+    );
 }
 
 #[test]
@@ -199,7 +246,8 @@ fn a_plugins_event_arrives_from_inside_another_subscriber() {
     struct Relay(PluginLog);
     impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Relay {
         fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-            self.0.record(&record(3, "t", json!({"message": "Relayed"}), Value::Null));
+            self.0
+                .record(&record(3, "t", json!({"message": "Relayed"}), Value::Null));
         }
     }
     let (dispatch, _, out) = log("info", LogFormat::Text);
@@ -211,8 +259,9 @@ fn a_plugins_event_arrives_from_inside_another_subscriber() {
 
 #[test]
 fn more_fields_than_tracing_has_room_for_are_folded() {
-    let mut fields: serde_json::Map<String, Value> =
-        (0..40).map(|index| (format!("f{index:02}"), json!(index))).collect();
+    let mut fields: serde_json::Map<String, Value> = (0..40)
+        .map(|index| (format!("f{index:02}"), json!(index)))
+        .collect();
     fields.insert("message".to_owned(), json!("Many"));
     let spans = json!([{"name": "s"}]);
     let out = plugin_lines("info", LogFormat::Json, &[record(3, "t", fields.into(), spans)]);
@@ -220,7 +269,10 @@ fn more_fields_than_tracing_has_room_for_are_folded() {
     assert_eq!((&fields["f27"], &fields["f28"]), (&json!(27), &Value::Null));
     let more: Value = serde_json::from_str(fields["more"].as_str().unwrap()).unwrap();
     assert_eq!((&more["f28"], &more["f39"]), (&json!(28), &json!(39)));
-    assert_eq!((&fields["message"], &fields["spans"]), (&json!("Many"), &json!("s")));
+    assert_eq!(
+        (&fields["message"], &fields["spans"]),
+        (&json!("Many"), &json!("s"))
+    );
 }
 
 #[test]
@@ -229,7 +281,12 @@ fn a_plugin_that_invents_places_without_end_is_still_heard() {
     tracing::dispatcher::with_default(&dispatch, || {
         let log = PluginLog::with_limit("support", 2);
         for index in 0..4 {
-            log.record(&record(3, &format!("t{index}"), json!({"message": "M", "k": index}), Value::Null));
+            log.record(&record(
+                3,
+                &format!("t{index}"),
+                json!({"message": "M", "k": index}),
+                Value::Null,
+            ));
         }
         log.record(&record(3, "t0", json!({"message": "Known", "k": 0}), Value::Null));
         log.record(&LogRecord {

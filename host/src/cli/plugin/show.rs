@@ -95,8 +95,8 @@ pub(super) fn entry_json(entry: &Entry) -> Value {
 pub(super) fn info(manifest: &ManifestInfo, file: Option<&FileFacts<'_>>, as_json: bool) -> String {
     let facts = facts(manifest, file);
     // An unreadable schema is shown as the text that it is.
-    let schema: Value = serde_json::from_str(&manifest.schema)
-        .unwrap_or_else(|_| Value::String(manifest.schema.clone()));
+    let schema: Value =
+        serde_json::from_str(&manifest.schema).unwrap_or_else(|_| Value::String(manifest.schema.clone()));
     if as_json {
         let mut object: Map<String, Value> = facts
             .into_iter()
@@ -111,7 +111,11 @@ pub(super) fn info(manifest: &ManifestInfo, file: Option<&FileFacts<'_>>, as_jso
         let value = match value {
             Value::String(value) => value,
             Value::Array(list) if list.is_empty() => "none".to_owned(),
-            Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+            Value::Array(list) => list
+                .iter()
+                .filter_map(Value::as_str)
+                .collect::<Vec<_>>()
+                .join(", "),
             Value::Null => "none".to_owned(),
             other => other.to_string(),
         };

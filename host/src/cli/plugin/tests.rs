@@ -56,8 +56,11 @@ fn the_list_as_json_has_the_whole_line_of_a_refusal() {
     let bad = entries.iter().find(|entry| entry["state"] == "refused").unwrap();
     let line = bad["error"].as_str().unwrap();
     assert!(line.starts_with("cannot load a plugin from /"), "{line}");
-    assert!(entries.iter().any(|entry| entry["state"] == "shadowed"
-        && entry["by"].as_str().unwrap().ends_with("/good.so")));
+    assert!(
+        entries
+            .iter()
+            .any(|entry| entry["state"] == "shadowed" && entry["by"].as_str().unwrap().ends_with("/good.so"))
+    );
 }
 
 #[test]
@@ -68,12 +71,20 @@ fn info_finds_a_plugin_by_file_and_by_name() {
     let (by_file, _) = run(|out| info(&file, &[], false, out));
     let (by_name, _) = run(|out| info("echo-channel", &directories, false, out));
     assert_eq!(by_file, by_name);
-    for line in ["name:        echo-channel", "kind:        channel", "permissions: none", "sha256:      "] {
+    for line in [
+        "name:        echo-channel",
+        "kind:        channel",
+        "permissions: none",
+        "sha256:      ",
+    ] {
         assert!(by_file.contains(line), "{by_file}");
     }
     let (text, _) = run(|out| info(&file, &[], true, out));
     let object: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&object["state"], &object["api"]), (&"available".into(), &"0.1.0".into()));
+    assert_eq!(
+        (&object["state"], &object["api"]),
+        (&"available".into(), &"0.1.0".into())
+    );
     assert!(object["settings"].is_object() && object["size_bytes"].is_u64());
 }
 
@@ -82,10 +93,20 @@ fn info_about_a_refused_file_fails_with_its_line() {
     let folder = folder();
     let file = folder.path().join("bad.so").display().to_string();
     let (text, result) = run(|out| info(&file, &[], false, out));
-    assert_eq!((text.as_str(), result.unwrap_err().ends_with("it is not an ELF library")), ("", true));
+    assert_eq!(
+        (
+            text.as_str(),
+            result.unwrap_err().ends_with("it is not an ELF library")
+        ),
+        ("", true)
+    );
     let (text, result) = run(|out| info(&file, &[], true, out));
     assert_eq!(result, Ok(false));
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["state"], "refused");
     let (_, result) = run(|out| info("nobody", &[], false, out));
-    assert!(result.unwrap_err().starts_with("no plugin is called `nobody`; looked among"));
+    assert!(
+        result
+            .unwrap_err()
+            .starts_with("no plugin is called `nobody`; looked among")
+    );
 }

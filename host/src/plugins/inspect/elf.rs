@@ -48,12 +48,9 @@ pub(super) fn read(file: File) -> Result<Found, Reason> {
     let cache = ReadCache::new(file);
     let image = Image::open(&cache)?;
     let tables = image.tables()?;
-    if tables.find(&image, ROOT_SYMBOL)?.is_none() {
-        return Err(Reason::NoSymbol { symbol: ROOT_SYMBOL });
-    }
-    let address = tables.find(&image, MANIFEST_SYMBOL)?.ok_or(Reason::NoSymbol {
-        symbol: MANIFEST_SYMBOL,
-    })?;
+    let find = |symbol| tables.find(&image, symbol)?.ok_or(Reason::NoSymbol { symbol });
+    let address = find(MANIFEST_SYMBOL)?;
+    find(ROOT_SYMBOL)?;
     Ok(Found {
         manifest: image.manifest(address)?,
         glibc: tables.glibc(&image)?,

@@ -2,6 +2,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use abi_stable::sabi_trait::TD_Opaque;
+use miniclaw_plugin_api::abi::{Birth, HostApi, HostApi_TO, LogRecord, Payload, Reply, method};
+
 use super::*;
 use crate::plugins::fixture;
 
@@ -53,6 +56,40 @@ fn a_real_library_is_loaded_from_a_private_copy() {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
     assert!(maps.contains(copy.to_str().unwrap()));
     assert!(!maps.contains(fixture::library().to_str().unwrap()));
+}
+
+/// Collects what an instance answers.
+struct Answers(std::sync::mpsc::Sender<(u64, bool)>);
+
+impl HostApi for Answers {
+    fn request(&self, _: u64, _: u64, _: u32, _: Payload) {}
+    fn done(&self, op: u64, reply: Reply) {
+        drop(self.0.send((op, reply.is_ok())));
+    }
+    fn log(&self, _: LogRecord) {}
+    fn notify(&self, _: u32, _: Payload) {}
+}
+
+#[test]
+fn a_loaded_library_answers_calls() {
+    let folder = folder();
+    let loaded = Loader::new(folder.path().to_owned()).load(&inspected()).unwrap();
+    let (sender, answers) = std::sync::mpsc::channel();
+    let birth = Birth {
+        instance: "test".into(),
+        settings: "{}".into(),
+        log_level: 0,
+        meta: "{}".into(),
+    };
+    let host = HostApi_TO::from_value(Answers(sender), TD_Opaque);
+    let plugin = (loaded.root.instantiate())(birth, host)
+        .into_result()
+        .unwrap_or_else(|_| panic!("no instance"));
+    for (op, number) in [(1, method::CREATE), (2, method::START), (3, method::MODELS)] {
+        plugin.call(op, number, Payload::default());
+        let answer = answers.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(answer, (op, number != method::MODELS));
+    }
 }
 
 #[test]

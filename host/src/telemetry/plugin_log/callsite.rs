@@ -97,7 +97,10 @@ fn common(level: Level) -> &'static Metadata<'static> {
         let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
         levels.map(|level| (level, describe_common(level))).into()
     });
-    common.get(&level).copied().unwrap_or_else(|| describe_common(level))
+    common
+        .get(&level)
+        .copied()
+        .unwrap_or_else(|| describe_common(level))
 }
 
 fn describe_common(level: Level) -> &'static Metadata<'static> {
