@@ -39,6 +39,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     asked: Vec<Asked>,
+    /// For benchmarks, whose requests would fill the memory.
+    forgetful: bool,
     faults: VecDeque<Planned>,
     delay: Duration,
     answering: Option<Answering>,
@@ -89,6 +91,11 @@ impl FakeModel {
     /// Every answer takes this long from here on.
     pub fn set_delay(&self, delay: Duration) {
         self.shared.state.change(|state| state.delay = delay);
+    }
+
+    /// Keeps no requests from here on.
+    pub fn forget_requests(&self) {
+        self.shared.state.change(|state| state.forgetful = true);
     }
 
     /// Holds all answers back until [`FakeModel::release`].
@@ -242,7 +249,9 @@ impl State {
                 }
                 planned.fault.clone()
             });
-        self.asked.push(asked);
+        if !self.forgetful {
+            self.asked.push(asked);
+        }
         self.in_flight += 1;
         self.most_in_flight = self.most_in_flight.max(self.in_flight);
         (text, fault, self.delay)

@@ -150,6 +150,11 @@ impl FakeTelegram {
         self.shared.state.lock().ledger.polls.first().map(|poll| poll.at)
     }
 
+    /// How many messages were sent so far.
+    pub fn sent_count(&self) -> usize {
+        self.shared.state.lock().ledger.sent.len()
+    }
+
     /// A copy of everything that was received.
     pub fn ledger(&self) -> Ledger {
         self.shared.state.lock().ledger.clone()

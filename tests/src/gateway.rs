@@ -172,3 +172,6 @@ impl Drop for Gateway {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

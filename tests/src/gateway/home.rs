@@ -22,9 +22,17 @@ impl Home {
     /// # Panics
     /// Where the disk is full.
     pub fn empty() -> Self {
+        Self::empty_in(&std::env::temp_dir())
+    }
+
+    /// An empty home in a folder of choice, for benchmarks that want a real disk.
+    ///
+    /// # Panics
+    /// Where the disk is full.
+    pub fn empty_in(parent: &Path) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("miniclaw-test-")
-            .tempdir()
+            .tempdir_in(parent)
             .expect("a temporary folder can be made");
         make_folder(&folder.path().join(".miniclaw"));
         Self { folder }

@@ -1,0 +1,61 @@
+//! Many messages at the same moment.
+
+use std::time::{Duration, Instant};
+
+use crate::figure::{Figure, median, millis};
+use crate::rig::Bench;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Fifty users at once, and a model that takes a second.
+pub(crate) fn users(bench: &Bench) -> Vec<Figure> {
+    let rig = bench.rig();
+    rig.model.set_delay(Duration::from_secs(1));
+    let gateway = rig.start_polling();
+    let mut slowest: Vec<Duration> = (0..3)
+        .map(|_| {
+            rig.telegram.clear_ledger();
+            let asked = Instant::now();
+            rig.crowd(50, 1);
+            let sent = rig.telegram.wait_for_replies(50);
+            sent.iter().map(|sent| sent.at - asked).max().unwrap_or_default()
+        })
+        .collect();
+    gateway.stop();
+    vec![Figure::new(
+        "50 users at once, model takes 1 s, slowest answer",
+        millis(median(&mut slowest)),
+        "<= 1,100 ms",
+    )]
+}
+
+/// A thousand messages at once from a hundred chats.
+pub(crate) fn burst(bench: &Bench) -> Vec<Figure> {
+    let mut fewest = usize::MAX;
+    let mut times = Vec::new();
+    for _ in 0..3 {
+        let rig = bench.rig();
+        let gateway = rig.start_polling();
+        let asked = Instant::now();
+        rig.crowd(100, 10);
+        let done = |ledger: &miniclaw_tests::fake_telegram::Ledger| {
+            (ledger.sent.len() >= 1_000).then(|| ledger.sent.last().map(|sent| sent.at))
+        };
+        let last = rig.telegram.try_wait(PATIENCE, done).flatten();
+        times.push(last.map_or(PATIENCE, |last| last - asked));
+        gateway.stop();
+        fewest = fewest.min(rig.telegram.sent_count());
+    }
+    vec![
+        Figure::new(
+            "burst of 1,000 messages at once, answered (worst run)",
+            fewest.to_string(),
+            "1,000",
+        ),
+        Figure::new(
+            "the same, time to the last answer",
+            millis(median(&mut times)),
+            "",
+        ),
+    ]
+}

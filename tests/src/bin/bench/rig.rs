@@ -1,0 +1,74 @@
+//! What every measurement stands on.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use miniclaw_tests::build::{self, Artifacts};
+use miniclaw_tests::fake_telegram::Injection;
+use miniclaw_tests::server::ServerThread;
+use miniclaw_tests::{Command, ConfigFile, FakeModel, FakeTelegram, Gateway, Home};
+
+/// The user whom the configuration allows.
+pub(crate) const USER: i64 = 42;
+
+/// The binary, built when it is first asked for.
+#[derive(Default)]
+pub(crate) struct Bench(OnceLock<Artifacts>);
+
+/// One gateway's surroundings; both fakes share a thread.
+pub(crate) struct Rig {
+    pub(crate) telegram: FakeTelegram,
+    pub(crate) model: FakeModel,
+    home: Home,
+    binary: PathBuf,
+}
+
+impl Bench {
+    pub(crate) fn artifacts(&self) -> &Artifacts {
+        self.0.get_or_init(build::release_binary)
+    }
+
+    /// Where homes are made.
+    fn folder(&self) -> PathBuf {
+        std::env::var_os("MINICLAW_BENCH_DIR")
+            .map_or_else(|| self.artifacts().libraries.clone(), PathBuf::from)
+    }
+
+    pub(crate) fn rig(&self) -> Rig {
+        let thread: Arc<ServerThread> = ServerThread::start();
+        let telegram = FakeTelegram::start_on(&thread);
+        let model = FakeModel::start_on(&thread);
+        model.forget_requests();
+        let home = Home::empty_in(&self.folder());
+        home.write_config(&ConfigFile::standard(&telegram, &model, &[USER]).text());
+        Rig {
+            telegram,
+            model,
+            home,
+            binary: self.artifacts().binary.clone(),
+        }
+    }
+}
+
+impl Rig {
+    /// Starts the gateway; it need not poll yet.
+    pub(crate) fn start(&self) -> Gateway {
+        Command::of(&self.binary, &self.home).args(&["gateway"]).start()
+    }
+
+    /// Starts the gateway and waits until it polls.
+    pub(crate) fn start_polling(&self) -> Gateway {
+        self.telegram.clear_ledger();
+        let gateway = self.start();
+        self.telegram.wait_for_poll();
+        gateway
+    }
+
+    /// Sends `each` messages to every one of `chats` chats, all at once.
+    pub(crate) fn crowd(&self, chats: i64, each: usize) {
+        let messages: Vec<Injection> = (0..each)
+            .flat_map(|index| (1..=chats).map(move |chat| Injection::text(chat, USER, format!("m{index}"))))
+            .collect();
+        self.telegram.inject_all(&messages);
+    }
+}
