@@ -31,6 +31,18 @@ pub fn cpu_time(pid: u32) -> Duration {
     Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
 }
 
+/// Processor time of this process's live threads of one name.
+pub fn own_thread_time(name: &str) -> Duration {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("a process has threads");
+    let nanos = tasks.flatten().filter_map(|task| {
+        let own = std::fs::read_to_string(task.path().join("comm")).ok()?;
+        let times = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        let first: u64 = times.split_whitespace().next()?.parse().ok()?;
+        (own.trim_end() == name).then_some(first)
+    });
+    Duration::from_nanos(nanos.sum())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

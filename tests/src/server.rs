@@ -9,6 +9,9 @@ use tokio::sync::oneshot;
 
 use crate::http::{self, Handler};
 
+/// The name of the thread, as the kernel shows it.
+pub const THREAD: &str = "fake-servers";
+
 /// One thread with a tokio runtime; everything on it ends when this is dropped.
 #[derive(Debug)]
 pub struct ServerThread {
@@ -24,7 +27,7 @@ impl ServerThread {
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new()
-            .name("fake-servers".into())
+            .name(THREAD.into())
             .spawn(move || {
                 // An error means that the owner is gone, which is a stop as well.
                 let _ = runtime.block_on(stopped);

@@ -1,5 +1,6 @@
 //! A value that tests can wait on.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,8 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 pub struct Watched<T> {
     value: Mutex<T>,
     changed: Condvar,
+    /// Counted under the lock, so that a change sees everyone who looked before it; waking nobody costs a system call.
+    waiting: AtomicUsize,
 }
 
 impl<T> Watched<T> {
@@ -19,6 +22,7 @@ impl<T> Watched<T> {
         Self {
             value: Mutex::new(value),
             changed: Condvar::new(),
+            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -30,7 +34,9 @@ impl<T> Watched<T> {
     /// Changes the value and wakes who waits.
     pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         let result = change(&mut self.lock());
-        self.changed.notify_all();
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.changed.notify_all();
+        }
         result
     }
 
@@ -38,17 +44,22 @@ impl<T> Watched<T> {
     pub fn wait<R>(&self, patience: Duration, mut look: impl FnMut(&T) -> Option<R>) -> Option<R> {
         let end = Instant::now() + patience;
         let mut value = self.lock();
-        loop {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let found = loop {
             if let Some(found) = look(&value) {
-                return Some(found);
+                break Some(found);
             }
-            let left = end.checked_duration_since(Instant::now())?;
+            let Some(left) = end.checked_duration_since(Instant::now()) else {
+                break None;
+            };
             value = self
                 .changed
                 .wait_timeout(value, left)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
-        }
+        };
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        found
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use miniclaw_tests::fake_telegram::TOKEN;
 use miniclaw_tests::http::Client;
-use miniclaw_tests::server::ServerThread;
+use miniclaw_tests::server::{ServerThread, THREAD};
 use miniclaw_tests::{FakeModel, FakeTelegram, procfs};
 
 use crate::figure::Figure;
@@ -12,7 +12,7 @@ use crate::rig::Bench;
 
 const REQUESTS: u32 = 50_000;
 
-/// Processor time and wall time a request, client included.
+/// Processor time of the fakes' thread and the whole round trip, a request.
 pub(crate) fn cost(_bench: &Bench) -> Vec<Figure> {
     let thread = ServerThread::start();
     let telegram = FakeTelegram::start_on(&thread);
@@ -30,11 +30,15 @@ pub(crate) fn cost(_bench: &Bench) -> Vec<Figure> {
     );
     vec![
         Figure::new(
-            "fake sendMessage: CPU, time (with this client)",
+            "fake sendMessage: CPU of its thread, round trip",
             measure(&send),
             "",
         ),
-        Figure::new("fake completion: CPU, time (with this client)", measure(&ask), ""),
+        Figure::new(
+            "fake completion: CPU of its thread, round trip",
+            measure(&ask),
+            "",
+        ),
     ]
 }
 
@@ -42,13 +46,13 @@ fn measure((url, path, body): &(String, String, String)) -> String {
     let Ok(mut client) = Client::connect(url) else {
         return "no connection".to_owned();
     };
-    let (cpu, started) = (procfs::cpu_time(std::process::id()), Instant::now());
+    let (cpu, started) = (procfs::own_thread_time(THREAD), Instant::now());
     for _ in 0..REQUESTS {
         if client.post(path, body).is_err() {
             return "no answer".to_owned();
         }
     }
-    let cpu = procfs::cpu_time(std::process::id()) - cpu;
+    let cpu = procfs::own_thread_time(THREAD) - cpu;
     let micros = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(REQUESTS);
     format!("{:.1} us, {:.1} us", micros(cpu), micros(started.elapsed()))
 }
