@@ -162,7 +162,12 @@ impl FakeTelegram {
 
     /// Forgets what was received.
     pub fn clear_ledger(&self) {
-        self.shared.state.change(|state| state.ledger = Ledger::default());
+        self.shared.state.change(|state| {
+            state.ledger = Ledger {
+                open_polls: state.ledger.open_polls,
+                ..Ledger::default()
+            };
+        });
     }
 
     /// All messages that were sent to a chat, in order.

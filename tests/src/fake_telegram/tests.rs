@@ -93,13 +93,15 @@ fn a_second_poller_is_served_and_the_older_one_gets_a_conflict() {
 }
 
 #[test]
-fn a_poll_ends_with_its_connection() {
+fn a_poll_ends_with_its_connection_though_the_ledger_was_cleared() {
     let telegram = FakeTelegram::start();
     let mut bot = Bot::new(&telegram);
     bot.begin_poll(0);
     telegram.wait("an open poll", |ledger| (ledger.open_polls == 1).then_some(()));
+    telegram.clear_ledger();
     drop(bot);
     telegram.wait_for_silence();
+    assert_eq!(telegram.ledger().open_polls, 0);
 }
 
 #[test]

@@ -14,6 +14,7 @@ const LATENCY_MESSAGES: usize = 2_000;
 const WARM_UP: Duration = Duration::from_secs(2);
 const WINDOW: Duration = Duration::from_secs(10);
 const RUNS: usize = 3;
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits between a message and its reply, taken on the fakes' own thread.
 type Waits = Arc<Mutex<Vec<Duration>>>;
@@ -42,9 +43,7 @@ pub(crate) fn latency(bench: &Bench) -> Vec<Figure> {
         let gateway = rig.start_polling();
         let waits = write_on(&rig.telegram);
         rig.crowd(1, 1);
-        rig.telegram.wait("all replies", |ledger| {
-            (ledger.sent.len() > LATENCY_MESSAGES).then_some(())
-        });
+        rig.wait_quietly(LATENCY_MESSAGES, PATIENCE);
         rig.telegram.set_on_sent(None);
         gateway.stop();
         let mut waits = waits.lock().unwrap_or_else(PoisonError::into_inner);

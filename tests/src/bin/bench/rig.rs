@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use miniclaw_tests::build::{self, Artifacts};
 use miniclaw_tests::fake_telegram::Injection;
@@ -62,6 +63,15 @@ impl Rig {
         let gateway = self.start();
         self.telegram.wait_for_poll();
         gateway
+    }
+
+    /// Waits until `n` messages were sent, at most `patience`; looks now and then instead of being woken, which
+    /// would cost the gateway a core's time.
+    pub(crate) fn wait_quietly(&self, n: usize, patience: Duration) {
+        let end = Instant::now() + patience;
+        while self.telegram.sent_count() < n && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Sends `each` messages to every one of `chats` chats, all at once.
