@@ -1,8 +1,29 @@
 //! Conversations: history in memory, checkpoints on disk.
+//!
+//! The truth about a session is its file and the journal rows after it, both of the session's generation. What is
+//! in memory is a copy that may be dropped at any time.
 
+mod checkpoint;
+mod file;
+mod key;
+mod load;
+mod manager;
+mod offline;
+mod sweep;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::file::count;
+pub(crate) use self::manager::{SessionManager, Snapshot};
+pub(crate) use self::offline::{FileSession, Listing, SessionInfo, list_files, show_files};
+pub(crate) use self::sweep::Swept;
+use crate::spool::SpoolError;
 
 /// Names a conversation: `{channel}_{chat_id}`, and `_{thread}` where there is one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,4 +36,28 @@ pub(crate) struct Entry {
     pub(crate) text: String,
     /// Milliseconds since 1970.
     pub(crate) at_ms: i64,
+}
+
+/// Why a session cannot be read, kept or deleted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionError {
+    #[error("cannot read the journal of session {key}")]
+    Spool {
+        key: String,
+        #[source]
+        source: SpoolError,
+    },
+    #[error("cannot {doing} the session file {}", path.display())]
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file was written by a later miniclaw; it is left as it is.
+    #[error(
+        "cannot read the session file {}: it has version {found}, this miniclaw knows versions up to {known}; run the newer miniclaw or move the file aside",
+        path.display()
+    )]
+    Newer { path: PathBuf, found: u32, known: u32 },
 }

@@ -77,6 +77,14 @@ const ADVICE: &str = "move it (and its -wal file) aside or restore it from a bac
 
 /// Makes an empty spool, whole or not at all.
 pub(super) fn create(path: &Path, wall_ms: i64) -> Result<(), String> {
+    // SQLite would play the log of a lost file into the new one.
+    let log = with_suffix(path, "-wal");
+    if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        return Err(format!(
+            "it is missing, but its log {} is there; restore the one or move the other aside",
+            log.display()
+        ));
+    }
     let unfinished = with_suffix(path, ".new");
     for leftover in [&unfinished, &with_suffix(&unfinished, "-wal"), &with_suffix(&unfinished, "-shm")] {
         match std::fs::remove_file(leftover) {

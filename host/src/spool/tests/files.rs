@@ -86,6 +86,17 @@ fn a_spool_that_cannot_be_made_is_refused_with_the_reason() {
     assert!(refusal.contains("No such file"), "{refusal}");
 }
 
+#[tokio::test]
+async fn a_log_without_its_database_is_refused() {
+    let mut store = Store::new();
+    accept(store.spool(), "1").await;
+    store.opened = None;
+    fs::remove_file(store.dir.path().join("spool.db")).unwrap();
+    let refusal = refusal(store.dir.path());
+    assert!(refusal.contains("spool.db-wal is there"), "{refusal}");
+    assert!(!store.dir.path().join("spool.db").exists());
+}
+
 #[test]
 fn a_half_made_spool_is_made_again() {
     let dir = tempfile::tempdir().unwrap();
