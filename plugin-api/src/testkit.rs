@@ -41,6 +41,7 @@ pub use server::{Answer, Recorded, ScriptedServer};
 pub struct ChannelKit {
     instance: Instance,
     emitted: tokio::sync::Mutex<mpsc::UnboundedReceiver<Emitted>>,
+    events: tokio::sync::Mutex<mpsc::UnboundedReceiver<(String, Value)>>,
 }
 
 /// A provider under test.
@@ -100,9 +101,12 @@ impl ChannelKit {
         let instance = Instance::new(settings, Some(sender), |birth, host| {
             instantiate_channel::<C>(birth, host, false).into_result()
         });
+        let (events, event_receiver) = mpsc::unbounded_channel();
+        instance.shared.lock().events = Some(events);
         Self {
             instance,
             emitted: tokio::sync::Mutex::new(receiver),
+            events: tokio::sync::Mutex::new(event_receiver),
         }
     }
 
@@ -137,6 +141,19 @@ impl ChannelKit {
     /// Where the instance is gone.
     pub async fn emitted(&self) -> Emitted {
         self.emitted
+            .lock()
+            .await
+            .recv()
+            .await
+            .unwrap_or_else(|| panic!("the instance is gone"))
+    }
+
+    /// Waits for the next event that the channel told the host through its context: name and data.
+    ///
+    /// # Panics
+    /// Where the instance is gone.
+    pub async fn event(&self) -> (String, Value) {
+        self.events
             .lock()
             .await
             .recv()
@@ -325,6 +342,7 @@ struct State {
     waiting: HashMap<u64, oneshot::Sender<Reply>>,
     chunks: HashMap<u64, Vec<Chunk>>,
     emitted: Option<mpsc::UnboundedSender<Emitted>>,
+    events: Option<mpsc::UnboundedSender<(String, Value)>>,
     log: Vec<String>,
     failure: Option<Error>,
 }
@@ -459,6 +477,12 @@ impl HostApi for FakeHost {
     fn notify(&self, notice: u32, payload: Payload) {
         match notice {
             notice::PROGRESS => drop(self.0.progress.fetch_add(1, Ordering::Relaxed)),
+            notice::EVENT => {
+                let Named { name, data } = payload.decode().unwrap_or_default();
+                if let Some(events) = &self.0.lock().events {
+                    drop(events.send((name, data)));
+                }
+            }
             notice::FAILED => self.0.lock().failure = Some(decode_error(&payload)),
             _ => {}
         }
