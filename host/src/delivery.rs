@@ -1,1 +1,3 @@
 //! Replies on their way out.
+
+mod split;
