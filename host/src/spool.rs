@@ -12,6 +12,7 @@ mod queue;
 mod reader;
 mod schema;
 mod send;
+mod shared;
 mod sqlite;
 mod statements;
 mod trouble;

@@ -57,7 +57,10 @@ pub(super) async fn write(manager: &SessionManager, chosen: impl Fn(&SessionKey)
     if let Some(error) = error {
         let failed = total - written.len();
         let error = chain(&error);
-        warn!(failed, error, "Sessions could not be written to their files; they are kept in the spool");
+        warn!(
+            failed,
+            error, "Sessions could not be written to their files; they are kept in the spool"
+        );
     }
     let count = written.len();
     settle(manager, written).await;
@@ -66,7 +69,10 @@ pub(super) async fn write(manager: &SessionManager, chosen: impl Fn(&SessionKey)
 
 fn images(manager: &SessionManager, chosen: impl Fn(&SessionKey) -> bool) -> Vec<Image> {
     let sessions = manager.sessions();
-    let dirty = sessions.live.iter().filter(|(key, live)| live.is_dirty() && chosen(key));
+    let dirty = sessions
+        .live
+        .iter()
+        .filter(|(key, live)| live.is_dirty() && chosen(key));
     let image = |(key, live): (&SessionKey, &super::manager::Live)| Image {
         key: key.clone(),
         generation: live.generation,

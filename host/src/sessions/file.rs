@@ -117,7 +117,13 @@ fn read_sound(
     key: &SessionKey,
     damaged: Damaged,
 ) -> Result<Option<SessionFile<Vec<Entry>>>, SessionError> {
-    let io = |doing| move |source| SessionError::Io { doing, path: path.to_owned(), source };
+    let io = |doing| {
+        move |source| SessionError::Io {
+            doing,
+            path: path.to_owned(),
+            source,
+        }
+    };
     let content = match fs::read(path) {
         Ok(content) => content,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -213,7 +219,11 @@ fn replace(dir: &Path, paths: &Paths, content: &SessionFile<&[Entry]>) -> io::Re
 }
 
 fn private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
 }
 
 fn fill(file: File, content: &SessionFile<&[Entry]>) -> io::Result<()> {
@@ -221,16 +231,21 @@ fn fill(file: File, content: &SessionFile<&[Entry]>) -> io::Result<()> {
     let mut buffer = BufWriter::new(file);
     serde_json::to_writer(&mut buffer, content)?;
     buffer.write_all(b"\n")?;
-    buffer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+    buffer
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)?
+        .sync_all()
 }
 
 /// Makes renames in the folder durable.
 pub(super) fn sync_folder(dir: &Path) -> Result<(), SessionError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|source| SessionError::Io {
-        doing: "sync the folder of",
-        path: dir.to_owned(),
-        source,
-    })
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|source| SessionError::Io {
+            doing: "sync the folder of",
+            path: dir.to_owned(),
+            source,
+        })
 }
 
 /// Removes a session's checkpoints; answers how many bytes they had.
@@ -242,7 +257,13 @@ pub(super) fn remove_checkpoints(dir: &Path, key: &SessionKey) -> Result<Option<
         match bytes {
             Ok(bytes) => *removed.get_or_insert(0) += bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(source) => return Err(SessionError::Io { doing: "remove", path, source }),
+            Err(source) => {
+                return Err(SessionError::Io {
+                    doing: "remove",
+                    path,
+                    source,
+                });
+            }
         }
     }
     Ok(removed)
@@ -263,7 +284,11 @@ pub(super) fn names(dir: &Path) -> Result<impl Iterator<Item = String> + use<>, 
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(source) => {
             let path = dir.to_owned();
-            return Err(SessionError::Io { doing: "list the folder of", path, source });
+            return Err(SessionError::Io {
+                doing: "list the folder of",
+                path,
+                source,
+            });
         }
     };
     let names = entries.into_iter().flatten().filter_map(Result::ok);
@@ -279,7 +304,11 @@ fn rfc_3339(ms: i64) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")

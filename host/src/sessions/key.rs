@@ -87,13 +87,22 @@ mod tests {
     fn usual_keys_read_as_channel_chat_and_thread() {
         assert_eq!(&*key("telegram", "-10042", None).0, "telegram_-10042");
         assert_eq!(&*key("telegram", "-10042", Some("7")).0, "telegram_-10042_7");
-        assert_eq!(key("telegram", "-10042", Some("7")).file_stem(), "telegram_-10042_7");
-        assert_eq!(SessionKey::of_command_line("my_notes").file_stem(), "cli_my_notes");
+        assert_eq!(
+            key("telegram", "-10042", Some("7")).file_stem(),
+            "telegram_-10042_7"
+        );
+        assert_eq!(
+            SessionKey::of_command_line("my_notes").file_stem(),
+            "cli_my_notes"
+        );
     }
 
     #[test]
     fn a_name_cannot_leave_its_folder_or_hide() {
-        assert_eq!(SessionKey("../../etc/passwd".into()).file_stem(), "%2E./..%2Fetc%2Fpasswd".replace('/', "%2F"));
+        assert_eq!(
+            SessionKey("../../etc/passwd".into()).file_stem(),
+            "%2E./..%2Fetc%2Fpasswd".replace('/', "%2F")
+        );
         assert_eq!(SessionKey("a\0b\nc".into()).file_stem(), "a%00b%0Ac");
         assert!(SessionKey("".into()).file_stem().starts_with('~'));
     }

@@ -38,7 +38,10 @@ pub(super) fn assemble(
         false => generation == 0,
     });
     let same = |file: &SessionFile<_>| file.spool.as_deref() == Some(spool) && file.generation == generation;
-    let after = file.as_ref().filter(|file| same(file)).map(|file| file.journal_seq);
+    let after = file
+        .as_ref()
+        .filter(|file| same(file))
+        .map(|file| file.journal_seq);
     let (mut activity, mut updated_ms, mut entries) = match file {
         Some(file) => (after.map(|_| file.activity), Some(file.updated_ms), file.messages),
         None => (None, None, Vec::new()),
@@ -48,13 +51,26 @@ pub(super) fn assemble(
     let mut dirty = exists && after.is_none();
     for row in journal.rows.into_iter().filter(|row| row.seq > kept) {
         seq = row.seq;
-        updated_ms = row.entries.iter().map(|entry| entry.at_ms).chain(updated_ms).max();
+        updated_ms = row
+            .entries
+            .iter()
+            .map(|entry| entry.at_ms)
+            .chain(updated_ms)
+            .max();
         entries.extend(row.entries);
         dirty = true;
         activity = None;
     }
     limit(&mut entries, history);
-    Loaded { generation, entries, seq, kept, dirty, activity, updated_ms }
+    Loaded {
+        generation,
+        entries,
+        seq,
+        kept,
+        dirty,
+        activity,
+        updated_ms,
+    }
 }
 
 /// Drops the oldest messages beyond `history`.

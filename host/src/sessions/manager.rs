@@ -108,6 +108,7 @@ impl SessionManager {
     /// here would be missing in the next checkpoint.
     ///
     /// `journal_seq` is what T2 answered; where it dropped the entries, the session is read again on its next use.
+    /// Cheap where the turn's [`Snapshot`] is gone; otherwise the history is copied.
     pub(crate) fn applied(
         &self,
         key: &SessionKey,
@@ -138,7 +139,11 @@ impl SessionManager {
     /// A session starts over with `generation`, as after `/new`; its file follows with the next checkpoint.
     pub(crate) fn reset(&self, key: &SessionKey, generation: u64) {
         let mut sessions = self.sessions();
-        if sessions.live.get(key).is_none_or(|live| live.generation < generation) {
+        if sessions
+            .live
+            .get(key)
+            .is_none_or(|live| live.generation < generation)
+        {
             sessions.forget(key);
             // Its file may tell of the generation that is over.
             sessions.outdated.insert(key.clone());
@@ -159,7 +164,10 @@ impl SessionManager {
             sessions.forget(key);
             sessions.outdated.remove(key);
         }
-        raised.map_err(|source| SessionError::Spool { key: key.to_string(), source })?;
+        raised.map_err(|source| SessionError::Spool {
+            key: key.to_string(),
+            source,
+        })?;
         let (dir, key) = (Arc::clone(&self.dir), key.clone());
         let removed = blocking(move || {
             let removed = remove_checkpoints(&dir, &key)?;
@@ -212,7 +220,10 @@ impl SessionManager {
         let file = blocking(move || read_session(&dir, &on_disk, Damaged::MoveAside)).await?;
         // Read after the file: a checkpoint in between only moves rows that the file then lacks.
         let journal = self.spool.journal(key.clone(), 0).await;
-        let journal = journal.map_err(|source| SessionError::Spool { key: key.to_string(), source })?;
+        let journal = journal.map_err(|source| SessionError::Spool {
+            key: key.to_string(),
+            source,
+        })?;
         Ok(assemble(file, self.spool.id(), journal, self.history))
     }
 
@@ -255,7 +266,10 @@ impl SessionManager {
             }
             by_use.select_nth_unstable(excess - 1);
             by_use.truncate(excess);
-            by_use.into_iter().map(|(used, key)| (key.clone(), used)).collect::<HashMap<_, _>>()
+            by_use
+                .into_iter()
+                .map(|(used, key)| (key.clone(), used))
+                .collect::<HashMap<_, _>>()
         };
         checkpoint::write(self, |key| leaving.contains_key(key)).await;
         let mut sessions = self.sessions();
@@ -290,11 +304,17 @@ fn remove_damaged(dir: &Path, key: &SessionKey) -> Result<bool, SessionError> {
     let stem = key.file_stem();
     let mut removed = false;
     for name in file::names(dir)? {
-        let rest = name.strip_prefix(&stem).and_then(|rest| rest.strip_prefix(".json"));
+        let rest = name
+            .strip_prefix(&stem)
+            .and_then(|rest| rest.strip_prefix(".json"));
         let rest = rest.map(|rest| rest.strip_prefix(".prev").unwrap_or(rest));
         if rest.is_some_and(|rest| rest.starts_with(".corrupt-")) {
             let path = dir.join(name);
-            std::fs::remove_file(&path).map_err(|source| SessionError::Io { doing: "remove", path, source })?;
+            std::fs::remove_file(&path).map_err(|source| SessionError::Io {
+                doing: "remove",
+                path,
+                source,
+            })?;
             removed = true;
         }
     }

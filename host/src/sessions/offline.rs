@@ -68,7 +68,8 @@ impl SessionManager {
 
 impl Listing {
     fn sort(&mut self) {
-        self.sessions.sort_by(|a, b| b.updated_ms.cmp(&a.updated_ms).then_with(|| a.key.cmp(&b.key)));
+        self.sessions
+            .sort_by(|a, b| b.updated_ms.cmp(&a.updated_ms).then_with(|| a.key.cmp(&b.key)));
     }
 }
 
@@ -110,7 +111,10 @@ pub(crate) fn show_files(
     let Some(spool) = spool else {
         return Ok(file.map(|file| file.messages).unwrap_or_default());
     };
-    let journal = spool.journal(key, 0).map_err(|source| SessionError::Spool { key: key.to_string(), source })?;
+    let journal = spool.journal(key, 0).map_err(|source| SessionError::Spool {
+        key: key.to_string(),
+        source,
+    })?;
     Ok(assemble(file, spool.id(), journal, history).entries)
 }
 
@@ -128,9 +132,16 @@ impl FileSession {
     /// # Errors
     /// Where its file cannot be read or is of a later version.
     pub(crate) fn open(dir: PathBuf, key: SessionKey, history: usize) -> Result<Self, SessionError> {
-        let mut entries = read_session(&dir, &key, Damaged::MoveAside)?.map(|file| file.messages).unwrap_or_default();
+        let mut entries = read_session(&dir, &key, Damaged::MoveAside)?
+            .map(|file| file.messages)
+            .unwrap_or_default();
         limit(&mut entries, history);
-        Ok(Self { dir, key, history, entries })
+        Ok(Self {
+            dir,
+            key,
+            history,
+            entries,
+        })
     }
 
     /// Oldest first.
@@ -145,7 +156,11 @@ impl FileSession {
     pub(crate) fn append(&mut self, entries: impl IntoIterator<Item = Entry>) -> Result<(), SessionError> {
         self.entries.extend(entries);
         limit(&mut self.entries, self.history);
-        write_session(&self.dir, &self.key, &SessionFile::new(&self.key, wall_ms(), self.entries.as_slice()))?;
+        write_session(
+            &self.dir,
+            &self.key,
+            &SessionFile::new(&self.key, wall_ms(), self.entries.as_slice()),
+        )?;
         sync_folder(&self.dir)
     }
 }

@@ -44,8 +44,9 @@ impl SessionManager {
             }
         };
         let idle_since = self.spool.activity_now().saturating_sub(idle_ttl.as_secs());
-        let (ours, foreign): (Vec<_>, Vec<_>) =
-            candidates.into_iter().partition(|file| file.spool.as_deref() == Some(self.spool.id()));
+        let (ours, foreign): (Vec<_>, Vec<_>) = candidates
+            .into_iter()
+            .partition(|file| file.spool.as_deref() == Some(self.spool.id()));
         self.adopt(foreign.into_iter().map(|file| file.key)).await;
         let mut idle = ours.into_iter().filter(|file| file.activity <= idle_since);
         let mut swept = Swept::default();
@@ -84,13 +85,16 @@ impl SessionManager {
             }
         }
         let raised = join_all(asleep.iter().map(|key| self.spool.raise_generation(key.clone()))).await;
-        let asleep = asleep.into_iter().zip(raised).filter_map(|(key, raised)| match raised {
-            Ok(_) => Some(key),
-            Err(error) => {
-                warn!(session = %key, %error, "Idle session could not be removed");
-                None
-            }
-        });
+        let asleep = asleep
+            .into_iter()
+            .zip(raised)
+            .filter_map(|(key, raised)| match raised {
+                Ok(_) => Some(key),
+                Err(error) => {
+                    warn!(session = %key, %error, "Idle session could not be removed");
+                    None
+                }
+            });
         let asleep: Vec<_> = asleep.inspect(|key| self.sessions().forget(key)).collect();
         let dir = Arc::clone(&self.dir);
         match blocking(move || remove_files(&dir, &asleep)).await {
@@ -147,13 +151,20 @@ fn candidates(dir: &Path, idle_ttl: Duration) -> Result<Vec<Candidate>, SessionE
             let _ = fs::remove_file(dir.join(&name));
         }
     }
-    let old = files.into_values().map(|name| dir.join(name)).filter(|path| is_older(path, idle_ttl));
+    let old = files
+        .into_values()
+        .map(|name| dir.join(name))
+        .filter(|path| is_older(path, idle_ttl));
     Ok(old.filter_map(|path| candidate(&path)).collect())
 }
 
 fn is_older(path: &Path, age: Duration) -> bool {
     let modified = fs::metadata(path).and_then(|file| file.modified());
-    let is_old = |modified| SystemTime::now().duration_since(modified).is_ok_and(|since| since >= age);
+    let is_old = |modified| {
+        SystemTime::now()
+            .duration_since(modified)
+            .is_ok_and(|since| since >= age)
+    };
     modified.is_ok_and(is_old)
 }
 

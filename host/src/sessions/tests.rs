@@ -27,7 +27,11 @@ impl World {
 
     fn with_cache(cache: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut world = Self { dir, running: None, cache };
+        let mut world = Self {
+            dir,
+            running: None,
+            cache,
+        };
         world.crash();
         world
     }
@@ -58,7 +62,12 @@ impl World {
     fn crash(&mut self) {
         self.running = None;
         let spool = SqliteSpool::open(self.dir.path()).unwrap().spool;
-        let sessions = SessionManager::new(Arc::<SqliteSpool>::clone(&spool), self.sessions_dir(), 4, self.cache);
+        let sessions = SessionManager::new(
+            Arc::<SqliteSpool>::clone(&spool),
+            self.sessions_dir(),
+            4,
+            self.cache,
+        );
         self.running = Some((spool, sessions));
     }
 

@@ -40,7 +40,9 @@ impl Work for Accept {
     fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Vec<Stored>> {
         let stored = self.items.iter().map(|item| self.store(item, tx)).collect();
         if let Some(cursor) = &self.cursor {
-            tx.statements.cursor.execute(params![&*self.channel, self.account, cursor])?;
+            tx.statements
+                .cursor
+                .execute(params![&*self.channel, self.account, cursor])?;
         }
         stored
     }
@@ -111,7 +113,10 @@ pub(super) fn key(channel: &str, account: &str, message: &InboundMessage) -> Str
     let mut key = String::with_capacity(parts.iter().map(|part| part.len() + 1).sum::<usize>() + 4);
     for part in parts {
         for piece in part.split_inclusive(['\u{1b}', '\u{1f}']) {
-            let marked = piece.chars().next_back().filter(|last| matches!(last, '\u{1b}' | '\u{1f}'));
+            let marked = piece
+                .chars()
+                .next_back()
+                .filter(|last| matches!(last, '\u{1b}' | '\u{1f}'));
             let Some(mark) = marked else {
                 key.push_str(piece);
                 continue;

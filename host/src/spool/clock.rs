@@ -31,7 +31,8 @@ impl Clock {
 
     #[cfg(test)]
     pub(super) fn advance(&self, by: Duration) {
-        self.ahead.fetch_add(by.as_secs(), std::sync::atomic::Ordering::Relaxed);
+        self.ahead
+            .fetch_add(by.as_secs(), std::sync::atomic::Ordering::Relaxed);
     }
 }
 

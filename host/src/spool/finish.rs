@@ -38,8 +38,16 @@ impl Work for Finish {
             tx.statements.done.execute([to_sql(seq), tx.now_ms])?;
         }
         let reply = self.inbound.first().map_or(tx.ids.next, |&seq| to_sql(seq));
-        let insert = |chunk| tx.insert_outbox(&self.channel, &self.session, reply, chunk).map(from_sql);
-        let ids = self.chunks.iter().map(|chunk| chunk.as_str()).map(insert).collect::<Result<_, _>>()?;
+        let insert = |chunk| {
+            tx.insert_outbox(&self.channel, &self.session, reply, chunk)
+                .map(from_sql)
+        };
+        let ids = self
+            .chunks
+            .iter()
+            .map(|chunk| chunk.as_str())
+            .map(insert)
+            .collect::<Result<_, _>>()?;
         Ok(Finished {
             ids,
             reply: from_sql(reply),
@@ -60,7 +68,9 @@ impl Finish {
             return Ok(None);
         }
         let seq = tx.ids.take();
-        tx.statements.journal.execute(params![seq, &*self.session, generation, entries])?;
+        tx.statements
+            .journal
+            .execute(params![seq, &*self.session, generation, entries])?;
         Ok(Some(from_sql(seq)))
     }
 }

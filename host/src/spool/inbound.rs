@@ -111,6 +111,8 @@ impl Work for Cursor {
 
     fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Option<String>> {
         let sql = "SELECT cursor FROM cursors WHERE channel = ?1 AND account = ?2";
-        tx.conn.query_row(sql, params![&*self.channel, self.account], |row| row.get(0)).optional()
+        tx.conn
+            .query_row(sql, params![&*self.channel, self.account], |row| row.get(0))
+            .optional()
     }
 }

@@ -82,19 +82,27 @@ impl Work for TrimJournal {
     const NEED: Need = Need::Written;
 
     fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<()> {
-        tx.statements.trim.execute(params![&*self.session, to_sql(self.through)]).map(drop)
+        tx.statements
+            .trim
+            .execute(params![&*self.session, to_sql(self.through)])
+            .map(drop)
     }
 }
 
 impl Tx<'_, '_> {
     /// A session that was never raised has no row.
     pub(super) fn generation(&mut self, session: &str) -> rusqlite::Result<i64> {
-        let found = self.statements.generation.query_row([session], |row| row.get(0)).optional()?;
+        let found = self
+            .statements
+            .generation
+            .query_row([session], |row| row.get(0))
+            .optional()?;
         Ok(found.unwrap_or(0))
     }
 
     pub(super) fn raise_generation(&mut self, session: &str) -> rusqlite::Result<i64> {
-        self.conn.execute("DELETE FROM journal WHERE session = ?1", [session])?;
+        self.conn
+            .execute("DELETE FROM journal WHERE session = ?1", [session])?;
         self.conn.query_row(
             "INSERT INTO sessions (key, generation) VALUES (?1, 1)
              ON CONFLICT (key) DO UPDATE SET generation = generation + 1 RETURNING generation",

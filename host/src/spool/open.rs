@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
+use rustix::fs::Access;
 
 use super::clock::{at_start, wall_ms};
 use super::inbound::RawInbound;
@@ -18,7 +19,7 @@ pub(super) const FILE: &str = "spool.db";
 const MAX_ATTEMPTS: i64 = 5;
 
 /// A larger file is checked page by page only after a crash: a start must not grow with 72 hours of traffic.
-const ALWAYS_CHECKED_BYTES: u64 = 4 << 20;
+const ALWAYS_CHECKED_BYTES: u64 = 2 << 20;
 
 /// What a start finds and leaves.
 pub(super) struct Started {
@@ -39,7 +40,13 @@ pub(super) fn start(path: &Path) -> Result<Started, SpoolError> {
         path: path.display().to_string(),
         reason,
     };
-    let exists = path.try_exists().map_err(|error| refused(format!("cannot reach it: {error}")))?;
+    // SQLite opens what it cannot write, and says so late and without the reason.
+    let dir = path.parent().unwrap_or(Path::new("."));
+    rustix::fs::access(dir, Access::WRITE_OK)
+        .map_err(|error| refused(format!("cannot write to its folder: {error}")))?;
+    let exists = path
+        .try_exists()
+        .map_err(|error| refused(format!("cannot reach it: {error}")))?;
     if !exists {
         schema::create(path, wall_ms()).map_err(refused)?;
     }
@@ -155,7 +162,9 @@ fn suspect(conn: &Connection, wall_ms: i64) -> rusqlite::Result<Vec<InboundRow>>
         "SELECT seq, channel, session, body, attempts, suspect, received_ms FROM inbound
          WHERE state = 0 AND attempts >= ?1 ORDER BY seq",
     )?;
-    let buried = select.query_map([MAX_ATTEMPTS], RawInbound::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let buried = select
+        .query_map([MAX_ATTEMPTS], RawInbound::read)?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
     conn.execute(
         "UPDATE inbound SET state = 2, done_ms = ?2,
            reason = 'the process ended ' || attempts || ' times during its turn'

@@ -9,6 +9,9 @@ use super::{Journal, SpoolError, open, schema, upkeep};
 use crate::sessions::SessionKey;
 
 /// A look into the spool from another process, also while the gateway runs. All calls block.
+///
+/// Not for the gateway's own process: there, closing the file would release the locks of its [`super::SqliteSpool`],
+/// as POSIX has it.
 pub(crate) struct SpoolReader {
     conn: Connection,
     path: String,
@@ -23,8 +26,14 @@ impl SpoolReader {
     pub(crate) fn open(dir: &Path) -> Result<Option<Self>, SpoolError> {
         let path = dir.join(open::FILE);
         let name = path.display().to_string();
-        let refused = |reason: String| SpoolError::Refused { path: name.clone(), reason };
-        if !path.try_exists().map_err(|error| refused(format!("cannot reach it: {error}")))? {
+        let refused = |reason: String| SpoolError::Refused {
+            path: name.clone(),
+            reason,
+        };
+        if !path
+            .try_exists()
+            .map_err(|error| refused(format!("cannot reach it: {error}")))?
+        {
             return Ok(None);
         }
         schema::inspect(&path).map_err(refused)?;
@@ -43,10 +52,12 @@ impl SpoolReader {
     /// [`SpoolError::Refused`] where it cannot be read.
     pub(crate) fn journal(&self, session: &SessionKey, after: u64) -> Result<Journal, SpoolError> {
         let sql = "SELECT generation FROM sessions WHERE key = ?1";
-        let generation = self.conn.query_row(sql, [&*session.0], |row| row.get(0)).optional();
-        let raw = generation.and_then(|found| {
-            RawJournal::read(&self.conn, &session.0, found.unwrap_or(0), after)
-        });
+        let generation = self
+            .conn
+            .query_row(sql, [&*session.0], |row| row.get(0))
+            .optional();
+        let raw =
+            generation.and_then(|found| RawJournal::read(&self.conn, &session.0, found.unwrap_or(0), after));
         self.readable(raw)?.parse().map_err(|reason| self.refused(reason))
     }
 
@@ -55,10 +66,13 @@ impl SpoolReader {
     /// # Errors
     /// [`SpoolError::Refused`] where it cannot be read.
     pub(crate) fn journaled(&self) -> Result<Vec<SessionKey>, SpoolError> {
-        let keys = self.conn.prepare("SELECT DISTINCT session FROM journal").and_then(|mut select| {
-            let keys = select.query_map([], |row| row.get::<_, Arc<str>>(0).map(SessionKey))?;
-            keys.collect()
-        });
+        let keys = self
+            .conn
+            .prepare("SELECT DISTINCT session FROM journal")
+            .and_then(|mut select| {
+                let keys = select.query_map([], |row| row.get::<_, Arc<str>>(0).map(SessionKey))?;
+                keys.collect()
+            });
         self.readable(keys)
     }
 

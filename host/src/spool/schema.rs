@@ -3,7 +3,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 /// Marks the file as a spool of miniclaw (`PRAGMA application_id`): "mcsp".
 const APPLICATION: u32 = 0x6d63_7370;
@@ -86,7 +86,11 @@ pub(super) fn create(path: &Path, wall_ms: i64) -> Result<(), String> {
         ));
     }
     let unfinished = with_suffix(path, ".new");
-    for leftover in [&unfinished, &with_suffix(&unfinished, "-wal"), &with_suffix(&unfinished, "-shm")] {
+    for leftover in [
+        &unfinished,
+        &with_suffix(&unfinished, "-wal"),
+        &with_suffix(&unfinished, "-shm"),
+    ] {
         match std::fs::remove_file(leftover) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(format!("cannot remove {}: {error}", leftover.display()));
@@ -96,13 +100,21 @@ pub(super) fn create(path: &Path, wall_ms: i64) -> Result<(), String> {
     }
     let made = private_file(&unfinished)
         .map_err(|error| error.to_string())
-        .and_then(|file| fill(&unfinished, wall_ms).map_err(|error| error.to_string()).map(|()| file))
+        .and_then(|file| {
+            fill(&unfinished, wall_ms)
+                .map_err(|error| error.to_string())
+                .map(|()| file)
+        })
         .and_then(|file| settle(&file, &unfinished, path).map_err(|error| error.to_string()));
     made.map_err(|error| format!("cannot create it: {error}"))
 }
 
 fn private_file(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     // The umask may have taken more than it should.
     file.set_permissions(Permissions::from_mode(0o600))?;
     Ok(file)
@@ -111,7 +123,10 @@ fn private_file(path: &Path) -> io::Result<File> {
 fn fill(path: &Path, wall_ms: i64) -> rusqlite::Result<()> {
     let mut conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // Nothing is synced before the file is complete: until then it has another name.
-    pragmas(&conn, "PRAGMA synchronous = OFF; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;")?;
+    pragmas(
+        &conn,
+        "PRAGMA synchronous = OFF; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;",
+    )?;
     conn.pragma_update(None, "application_id", APPLICATION)?;
     migrate(&mut conn, MIGRATIONS)?;
     // A wall clock's time to start with, so that the clocks of a spool and of its successor are comparable.
@@ -159,17 +174,27 @@ fn check_version(found: i64) -> Result<(), String> {
 
 /// Checks what only the database itself can tell: the version in its log, and whether its pages are sound.
 pub(super) fn verify(conn: &Connection, all_pages: bool) -> Result<(), String> {
-    let damaged = |what: &str| format!("it is damaged ({what}); {ADVICE}");
     let version = conn.query_row("PRAGMA user_version", [], |row| row.get(0));
-    check_version(version.map_err(|error| damaged(&error.to_string()))?)?;
+    check_version(version.map_err(|error| unreadable(&error))?)?;
     if !all_pages {
         return Ok(());
     }
     let found = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
-    match found.map_err(|error| damaged(&error.to_string()))?.as_str() {
+    match found.map_err(|error| unreadable(&error))?.as_str() {
         "ok" => Ok(()),
         found => Err(damaged(&found.replace('\n', " "))),
     }
+}
+
+fn unreadable(error: &rusqlite::Error) -> String {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(&error.to_string()),
+        _ => format!("cannot read it: {error}"),
+    }
+}
+
+fn damaged(what: &str) -> String {
+    format!("it is damaged ({what}); {ADVICE}")
 }
 
 /// Brings the schema up to this code's version, each step whole or not at all.
@@ -207,12 +232,19 @@ mod tests {
     #[test]
     fn a_file_of_an_older_version_is_brought_up_step_by_step() {
         let mut conn = Connection::open_in_memory().unwrap();
-        let steps = ["CREATE TABLE a (x)", "ALTER TABLE a ADD COLUMN y; INSERT INTO a VALUES (1, 2)"];
+        let steps = [
+            "CREATE TABLE a (x)",
+            "ALTER TABLE a ADD COLUMN y; INSERT INTO a VALUES (1, 2)",
+        ];
         migrate(&mut conn, &steps[..1]).unwrap();
         migrate(&mut conn, &steps).unwrap();
         migrate(&mut conn, &steps).unwrap();
-        let rows: i64 = conn.query_row("SELECT count(y) FROM a", [], |row| row.get(0)).unwrap();
-        let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+        let rows: i64 = conn
+            .query_row("SELECT count(y) FROM a", [], |row| row.get(0))
+            .unwrap();
+        let version: i64 = conn
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .unwrap();
         assert_eq!((rows, version), (1, 2));
     }
 
@@ -220,8 +252,12 @@ mod tests {
     fn a_step_that_fails_leaves_the_version_before_it() {
         let mut conn = Connection::open_in_memory().unwrap();
         assert!(migrate(&mut conn, &["CREATE TABLE a (x)", "CREATE TABLE b (x); nonsense"]).is_err());
-        let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-        let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+        let version: i64 = conn
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .unwrap();
+        let tables: i64 = conn
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .unwrap();
         assert_eq!((version, tables), (1, 1));
     }
 }

@@ -20,11 +20,19 @@ impl Work for Record {
             SendEvent::Sending { id } => tx.statements.sending.execute([to_sql(*id)])?,
             SendEvent::Sent { id, message_ids } => {
                 let message_ids = serde_json::to_string(message_ids).unwrap_or_default();
-                tx.statements.sent.execute(params![to_sql(*id), message_ids, tx.now_ms])?
+                tx.statements
+                    .sent
+                    .execute(params![to_sql(*id), message_ids, tx.now_ms])?
             }
-            SendEvent::Retry { id, attempts, not_before_ms, error } => {
-                tx.statements.retry.execute(params![to_sql(*id), attempts, not_before_ms, error])?
-            }
+            SendEvent::Retry {
+                id,
+                attempts,
+                not_before_ms,
+                error,
+            } => tx
+                .statements
+                .retry
+                .execute(params![to_sql(*id), attempts, not_before_ms, error])?,
             // Finished at different times, a reply's chunks are found through the index of waiting rows.
             SendEvent::Dead { id, error } => tx.conn.execute(
                 "UPDATE outbox SET state = 2, sending = 0, error = ?2, finished_ms = ?3
@@ -64,7 +72,10 @@ impl Work for Outbox {
              WHERE state = 0 AND channel = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
         )?;
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
-        let rows = select.query_map(params![&*self.channel, to_sql(self.after), limit], RawOutbox::read)?;
+        let rows = select.query_map(
+            params![&*self.channel, to_sql(self.after), limit],
+            RawOutbox::read,
+        )?;
         rows.collect()
     }
 }
@@ -102,7 +113,15 @@ impl RawOutbox {
             attempts: self.attempts,
             ambiguous: self.ambiguous,
             not_before_ms: self.not_before_ms,
-            ..fresh(spool, self.id, channel, SessionKey(self.session), self.reply, message, self.created_ms)
+            ..fresh(
+                spool,
+                self.id,
+                channel,
+                SessionKey(self.session),
+                self.reply,
+                message,
+                self.created_ms,
+            )
         })
     }
 }

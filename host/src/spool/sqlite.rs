@@ -12,9 +12,10 @@ use super::inbound::{Bury, Cursor, MarkStarted, Pending};
 use super::journal::{RaiseGeneration, ReadJournal, TrimJournal};
 use super::open::{self, Started};
 use super::send::{Outbox, Record, fresh};
+use super::shared::Shared;
 use super::upkeep::{Close, Upkeep};
 use super::work::{Ask, Work};
-use super::writer::{self, Shared};
+use super::writer;
 use super::{
     Admission, Batch, BatchItem, Committed, FinishedTurn, InboundRow, Journal, OutboxRow, SendEvent, Spool,
     SpoolError,
@@ -55,13 +56,19 @@ impl SqliteSpool {
         let started = open::start(&path)?;
         let Started { conn, ids, .. } = started;
         let name = path.display().to_string();
-        let shared = Arc::new(Shared::new(name.clone(), started.id, Clock::starting_at(started.activity)));
+        let shared = Arc::new(Shared::new(
+            name.clone(),
+            started.id,
+            Clock::starting_at(started.activity),
+        ));
         let thread = std::thread::Builder::new().name("mc-spool".into());
         let on_thread = Arc::clone(&shared);
-        let writer = thread.spawn(move || writer::run(conn, ids, &on_thread)).map_err(|error| {
-            let reason = format!("cannot start its thread: {error}");
-            SpoolError::Refused { path: name, reason }
-        })?;
+        let writer = thread
+            .spawn(move || writer::run(conn, ids, &on_thread))
+            .map_err(|error| {
+                let reason = format!("cannot start its thread: {error}");
+                SpoolError::Refused { path: name, reason }
+            })?;
         Ok(Opened {
             spool: Arc::new(Self {
                 shared,
@@ -86,7 +93,9 @@ impl SqliteSpool {
         async move {
             submission.enter().await;
             // Only a panic of the writer leaves a task without an answer.
-            answer.await.unwrap_or_else(|_| Err(shared.fail("its writer panicked".into())))
+            answer
+                .await
+                .unwrap_or_else(|_| Err(shared.fail("its writer panicked".into())))
         }
     }
 
@@ -99,13 +108,18 @@ impl SqliteSpool {
     }
 
     fn json<T: serde::Serialize>(&self, value: &T) -> Result<String, SpoolError> {
-        serde_json::to_string(value).map_err(|error| self.refused(format!("cannot write it as JSON: {error}")))
+        serde_json::to_string(value)
+            .map_err(|error| self.refused(format!("cannot write it as JSON: {error}")))
     }
 
     fn item(&self, batch: &Batch, item: &BatchItem) -> Result<Item, SpoolError> {
         let (session, message, body) = match item {
             BatchItem::Message { session, message } => (session, message, Body::Message(self.json(message)?)),
-            BatchItem::Refused { message, note, session } => (session, message, Body::Note(self.json(note)?)),
+            BatchItem::Refused {
+                message,
+                note,
+                session,
+            } => (session, message, Body::Note(self.json(note)?)),
         };
         Ok(Item {
             key: key(&batch.channel, &batch.account, message),
@@ -127,9 +141,22 @@ impl SqliteSpool {
                     received_ms,
                 })
             }
-            (Stored::Noted { id, reply, created_ms }, BatchItem::Refused { session, note, .. }) => {
-                Admission::Noted(fresh(&self.shared.id, id, channel, session, reply, *note, created_ms))
-            }
+            (
+                Stored::Noted {
+                    id,
+                    reply,
+                    created_ms,
+                },
+                BatchItem::Refused { session, note, .. },
+            ) => Admission::Noted(fresh(
+                &self.shared.id,
+                id,
+                channel,
+                session,
+                reply,
+                *note,
+                created_ms,
+            )),
             _ => Admission::Duplicate,
         }
     }
@@ -146,10 +173,24 @@ impl Spool for SqliteSpool {
     }
 
     fn accept(&self, batch: Batch) -> BoxFuture<'_, Result<Vec<Admission>, SpoolError>> {
-        let items = batch.items.iter().map(|item| self.item(&batch, item)).collect::<Result<_, _>>();
-        let Batch { channel, account, cursor, items: given } = batch;
+        let items = batch
+            .items
+            .iter()
+            .map(|item| self.item(&batch, item))
+            .collect::<Result<_, _>>();
+        let Batch {
+            channel,
+            account,
+            cursor,
+            items: given,
+        } = batch;
         let asked = items.map(|items| {
-            self.ask(Accept { channel: Arc::clone(&channel), account, cursor, items })
+            self.ask(Accept {
+                channel: Arc::clone(&channel),
+                account,
+                cursor,
+                items,
+            })
         });
         Box::pin(async move {
             let stored = asked?.await?;
@@ -159,9 +200,20 @@ impl Spool for SqliteSpool {
     }
 
     fn finish(&self, turn: FinishedTurn) -> BoxFuture<'_, Result<Committed, SpoolError>> {
-        let FinishedTurn { session, generation, new_generation, inbound, entries, channel, chunks } = turn;
+        let FinishedTurn {
+            session,
+            generation,
+            new_generation,
+            inbound,
+            entries,
+            channel,
+            chunks,
+        } = turn;
         let entries = (!entries.is_empty()).then(|| self.json(&entries)).transpose();
-        let bodies = chunks.iter().map(|chunk| self.json(chunk)).collect::<Result<_, _>>();
+        let bodies = chunks
+            .iter()
+            .map(|chunk| self.json(chunk))
+            .collect::<Result<_, _>>();
         let asked = entries.and_then(|entries| {
             Ok(self.ask(Finish {
                 session: Arc::clone(&session.0),
@@ -177,7 +229,15 @@ impl Spool for SqliteSpool {
             let done = asked?.await?;
             let spool = &self.shared.id;
             let row = |(id, chunk)| {
-                fresh(spool, id, &channel, session.clone(), done.reply, chunk, done.created_ms)
+                fresh(
+                    spool,
+                    id,
+                    &channel,
+                    session.clone(),
+                    done.reply,
+                    chunk,
+                    done.created_ms,
+                )
             };
             Ok(Committed {
                 outbox: done.ids.into_iter().zip(chunks).map(row).collect(),
@@ -202,7 +262,8 @@ impl Spool for SqliteSpool {
         let asked = self.ask(Pending { after, limit });
         Box::pin(async move {
             let rows = asked.await?.into_iter().map(|row| row.parse());
-            rows.collect::<Result<_, _>>().map_err(|reason| self.refused(reason))
+            rows.collect::<Result<_, _>>()
+                .map_err(|reason| self.refused(reason))
         })
     }
 
@@ -212,19 +273,34 @@ impl Spool for SqliteSpool {
         after: u64,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<OutboxRow>, SpoolError>> {
-        let asked = self.ask(Outbox { channel: Arc::clone(&channel), after, limit });
+        let asked = self.ask(Outbox {
+            channel: Arc::clone(&channel),
+            after,
+            limit,
+        });
         Box::pin(async move {
-            let rows = asked.await?.into_iter().map(|row| row.parse(&self.shared.id, &channel));
-            rows.collect::<Result<_, _>>().map_err(|reason| self.refused(reason))
+            let rows = asked
+                .await?
+                .into_iter()
+                .map(|row| row.parse(&self.shared.id, &channel));
+            rows.collect::<Result<_, _>>()
+                .map_err(|reason| self.refused(reason))
         })
     }
 
-    fn cursor(&self, channel: Arc<str>, account: String) -> BoxFuture<'_, Result<Option<String>, SpoolError>> {
+    fn cursor(
+        &self,
+        channel: Arc<str>,
+        account: String,
+    ) -> BoxFuture<'_, Result<Option<String>, SpoolError>> {
         Box::pin(self.ask(Cursor { channel, account }))
     }
 
     fn journal(&self, session: SessionKey, after: u64) -> BoxFuture<'_, Result<Journal, SpoolError>> {
-        let asked = self.ask(ReadJournal { session: session.0, after });
+        let asked = self.ask(ReadJournal {
+            session: session.0,
+            after,
+        });
         Box::pin(async move { asked.await?.parse().map_err(|reason| self.refused(reason)) })
     }
 
@@ -233,7 +309,10 @@ impl Spool for SqliteSpool {
     }
 
     fn trim_journal(&self, session: SessionKey, through: u64) -> BoxFuture<'_, Result<(), SpoolError>> {
-        Box::pin(self.ask(TrimJournal { session: session.0, through }))
+        Box::pin(self.ask(TrimJournal {
+            session: session.0,
+            through,
+        }))
     }
 
     fn upkeep(&self) -> BoxFuture<'_, Result<u64, SpoolError>> {

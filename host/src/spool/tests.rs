@@ -113,7 +113,10 @@ async fn outbox(spool: &SqliteSpool) -> Vec<OutboxRow> {
 
 async fn journal_seqs(spool: &SqliteSpool) -> (u64, Vec<u64>) {
     let journal = spool.journal(session("t_7"), 0).await.unwrap();
-    (journal.generation, journal.rows.iter().map(|row| row.seq).collect())
+    (
+        journal.generation,
+        journal.rows.iter().map(|row| row.seq).collect(),
+    )
 }
 
 /// Does as told on the writer thread, inside a transaction or, as a read, outside of one.

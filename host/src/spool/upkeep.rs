@@ -34,22 +34,31 @@ impl Tx<'_, '_> {
     fn expire(&self, table: &str, id: &str, activity: &str, state: i64, keep: i64) -> rusqlite::Result<u64> {
         let young = format!("SELECT {id} FROM {table} WHERE {activity} >= ?1 ORDER BY {id} LIMIT 1");
         let kept_from = self.activity - keep;
-        let young = self.conn.query_row(&young, [kept_from], |row| row.get(0)).optional()?;
+        let young = self
+            .conn
+            .query_row(&young, [kept_from], |row| row.get(0))
+            .optional()?;
         let delete = format!(
             "DELETE FROM {table} WHERE {id} IN
                (SELECT {id} FROM {table} WHERE {id} < ?1 AND state = ?2 ORDER BY {id} LIMIT ?3)"
         );
-        let gone = self.conn.execute(&delete, params![young.unwrap_or(i64::MAX), state, CHUNK])?;
+        let gone = self
+            .conn
+            .execute(&delete, params![young.unwrap_or(i64::MAX), state, CHUNK])?;
         Ok(gone as u64)
     }
 
     fn shrink(&self) -> rusqlite::Result<()> {
-        let free: i64 = self.conn.query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
+        let free: i64 = self
+            .conn
+            .query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
         if free < 2 * SPARE_PAGES {
             return Ok(());
         }
         // Each step of the statement frees a page.
-        let mut vacuum = self.conn.prepare(&format!("PRAGMA incremental_vacuum({SPARE_PAGES})"))?;
+        let mut vacuum = self
+            .conn
+            .prepare(&format!("PRAGMA incremental_vacuum({SPARE_PAGES})"))?;
         let mut pages = vacuum.query([])?;
         while pages.next()?.is_some() {}
         Ok(())

@@ -1,5 +1,4 @@
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -8,8 +7,8 @@ use rusqlite::wal::CheckpointMode;
 use tracing::{error, info};
 
 use super::SpoolError;
-use super::clock::{Clock, wall_ms};
-use super::queue::Queue;
+use super::clock::wall_ms;
+use super::shared::Shared;
 use super::statements::Statements;
 use super::trouble::{Trouble, classify};
 use super::work::{Ids, Need, Sending, Task, Tx, to_sql};
@@ -22,48 +21,8 @@ const SYNC_WITHIN: Duration = Duration::from_millis(800);
 const CHECKPOINT_PAGES: i32 = 1_000;
 const COMMITS_A_LOOK: u32 = 16;
 
-/// What callers and the writer thread share.
-pub(super) struct Shared {
-    pub(super) path: String,
-    pub(super) id: String,
-    pub(super) clock: Clock,
-    pub(super) queue: Arc<Queue>,
-    fatal: Mutex<Option<SpoolError>>,
-}
-
-impl Shared {
-    pub(super) fn new(path: String, id: String, clock: Clock) -> Self {
-        Self {
-            path,
-            id,
-            clock,
-            queue: Queue::new(),
-            fatal: Mutex::new(None),
-        }
-    }
-
-    /// The answer of a store whose writer has ended.
-    fn ended(&self) -> SpoolError {
-        let fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
-        fatal.clone().unwrap_or(SpoolError::Closed)
-    }
-
-    fn sound(&self) -> Result<(), SpoolError> {
-        match &*self.fatal.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(error) => Err(error.clone()),
-            None => Ok(()),
-        }
-    }
-
-    pub(super) fn fail(&self, reason: String) -> SpoolError {
-        let mut fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = self.path.clone();
-        fatal.get_or_insert(SpoolError::Fatal { path, reason }).clone()
-    }
-}
-
 /// The writer thread: takes what waits, commits it as one, answers; until the store is closed or dropped.
-pub(super) fn run(conn: Connection, ids: Ids, shared: &Arc<Shared>) {
+pub(super) fn run(conn: Connection, ids: Ids, shared: &Shared) {
     let _end = End(shared);
     let last = match Statements::prepare(&conn) {
         Ok(statements) => Writer::new(&conn, statements, ids, shared).serve(),
@@ -191,7 +150,11 @@ impl<'c> Writer<'c> {
         let synced = tasks.is_empty() || overdue || tasks.iter().any(|task| task.need() == Need::Synced);
         match self.transact(tasks, synced) {
             Ok(()) => {
-                self.unsynced = if synced { None } else { self.unsynced.or(Some(Instant::now())) };
+                self.unsynced = if synced {
+                    None
+                } else {
+                    self.unsynced.or(Some(Instant::now()))
+                };
                 self.commits += 1;
                 if std::mem::take(&mut self.down) {
                     info!(spool = self.shared.path, "Spool takes messages again");
@@ -205,7 +168,8 @@ impl<'c> Writer<'c> {
     fn transact(&mut self, tasks: &mut [Box<dyn Task>], synced: bool) -> rusqlite::Result<()> {
         if self.syncs != synced {
             let level = if synced { "FULL" } else { "NORMAL" };
-            self.conn.execute_batch(&format!("PRAGMA synchronous = {level}"))?;
+            self.conn
+                .execute_batch(&format!("PRAGMA synchronous = {level}"))?;
             self.syncs = synced;
         }
         self.statements.begin.execute([])?;
@@ -266,7 +230,11 @@ impl<'c> Writer<'c> {
         let error = match trouble {
             Trouble::Unavailable => {
                 if !std::mem::replace(&mut self.down, true) {
-                    error!(spool = path, error = reason, "Spool takes no more messages; it goes on by itself");
+                    error!(
+                        spool = path,
+                        error = reason,
+                        "Spool takes no more messages; it goes on by itself"
+                    );
                 }
                 SpoolError::Unavailable { path, reason }
             }
@@ -302,8 +270,12 @@ impl<'c> Writer<'c> {
     fn close(&mut self, last: Box<dyn Task>) -> Box<dyn Task> {
         self.shared.queue.close();
         // Refused only for an unknown setting; the log file would then stay, empty.
-        let _ = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
-        if let Err(error) = self.conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::TRUNCATE)
+        let _ = self
+            .conn
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
+        if let Err(error) = self
+            .conn
+            .wal_checkpoint_v2(None::<&str>, CheckpointMode::TRUNCATE)
             && classify(self.conn, &error) == Trouble::Fatal
         {
             self.judge(&error);

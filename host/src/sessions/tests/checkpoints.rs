@@ -35,12 +35,21 @@ async fn files_are_private_and_name_what_they_hold() {
     world.turn("t_1", "hi").await;
     world.sessions().checkpoint().await;
     let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(world.file("t_1.json")), mode(world.sessions_dir())), (0o600, 0o700));
+    assert_eq!(
+        (mode(world.file("t_1.json")), mode(world.sessions_dir())),
+        (0o600, 0o700)
+    );
     let text = fs::read_to_string(world.file("t_1.json")).unwrap();
     let file: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((file["version"].as_u64(), file["key"].as_str()), (Some(1), Some("t_1")));
+    assert_eq!(
+        (file["version"].as_u64(), file["key"].as_str()),
+        (Some(1), Some("t_1"))
+    );
     assert_eq!(file["spool"].as_str(), Some(world.spool().id()));
-    assert_eq!(file["messages"][0], serde_json::json!({"role": "user", "text": "hi", "at_ms": 1}));
+    assert_eq!(
+        file["messages"][0],
+        serde_json::json!({"role": "user", "text": "hi", "at_ms": 1})
+    );
 }
 
 #[tokio::test]
@@ -68,7 +77,10 @@ async fn a_damaged_file_costs_nothing() {
         world.crash();
         fs::write(world.file("t_1.json"), damage).unwrap();
         assert_eq!(world.texts("t_1").await, ["1", "2", "3"]);
-        let aside = world.names().into_iter().find(|name| name.starts_with("t_1.json.corrupt-"));
+        let aside = world
+            .names()
+            .into_iter()
+            .find(|name| name.starts_with("t_1.json.corrupt-"));
         assert_eq!(fs::read_to_string(world.file(&aside.unwrap())).unwrap(), damage);
         world.turn("t_1", "4").await;
         world.sessions().checkpoint().await;
@@ -104,8 +116,16 @@ async fn a_file_of_a_later_version_is_refused_and_left_alone() {
     fs::create_dir(world.sessions_dir()).unwrap();
     let content = r#"{"version":7,"key":"t_1","shape":"unknown"}"#;
     fs::write(world.file("t_1.json"), content).unwrap();
-    let refused = world.sessions().snapshot(&key("t_1")).await.unwrap_err().to_string();
-    assert!(refused.contains("version 7") && refused.contains("up to 1"), "{refused}");
+    let refused = world
+        .sessions()
+        .snapshot(&key("t_1"))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("version 7") && refused.contains("up to 1"),
+        "{refused}"
+    );
     assert_eq!(fs::read_to_string(world.file("t_1.json")).unwrap(), content);
     assert_eq!(world.names(), ["t_1.json"]);
 }
@@ -117,7 +137,11 @@ async fn a_session_that_starts_over_forgets_its_file_too() {
     world.sessions().checkpoint().await;
     world.start_over("t_1").await;
     assert_eq!(world.sessions().checkpoint().await, 1);
-    assert!(!fs::read_to_string(world.file("t_1.json")).unwrap().contains("old"));
+    assert!(
+        !fs::read_to_string(world.file("t_1.json"))
+            .unwrap()
+            .contains("old")
+    );
     world.turn("t_1", "fresh").await;
     world.crash();
     assert_eq!(world.texts("t_1").await, ["fresh"]);
@@ -129,7 +153,9 @@ async fn a_turn_that_missed_a_reset_leaves_no_trace() {
     let generation = world.sessions().snapshot(&key("t_1")).await.unwrap().generation;
     world.spool().raise_generation(key("t_1")).await.unwrap();
     let seq = world.finish("t_1", generation, vec![entry("late")], false).await;
-    world.sessions().applied(&key("t_1"), generation, seq, vec![entry("late")]);
+    world
+        .sessions()
+        .applied(&key("t_1"), generation, seq, vec![entry("late")]);
     assert!(world.texts("t_1").await.is_empty());
     world.turn("t_1", "fresh").await;
     assert_eq!(world.texts("t_1").await, ["fresh"]);
@@ -191,22 +217,36 @@ async fn the_offline_view_is_that_of_the_gateway() {
     fs::write(world.file("garbage.json"), "garbage").unwrap();
 
     let listing = world.sessions().list().await.unwrap();
-    let mut keys: Vec<_> = listing.sessions.iter().map(|info| (info.key.as_str(), info.messages)).collect();
+    let mut keys: Vec<_> = listing
+        .sessions
+        .iter()
+        .map(|info| (info.key.as_str(), info.messages))
+        .collect();
     keys.sort_unstable();
-    assert_eq!((keys, listing.unreadable), (vec![("t_1", 2), ("t_2", 1)], vec!["garbage.json".to_owned()]));
+    assert_eq!(
+        (keys, listing.unreadable),
+        (vec![("t_1", 2), ("t_2", 1)], vec!["garbage.json".to_owned()])
+    );
     assert_eq!(list_files(&world.sessions_dir()).unwrap().sessions.len(), 1);
 
     let reader = SpoolReader::open(world.dir.path()).unwrap();
     let shown = show_files(&world.sessions_dir(), reader.as_ref(), &key("t_1"), 4).unwrap();
-    assert_eq!(shown, *world.sessions().show(&key("t_1")).await.unwrap().unwrap().entries);
-    assert_eq!(show_files(&world.sessions_dir(), None, &key("t_1"), 4).unwrap(), [entry("1")]);
+    assert_eq!(
+        shown,
+        *world.sessions().show(&key("t_1")).await.unwrap().unwrap().entries
+    );
+    assert_eq!(
+        show_files(&world.sessions_dir(), None, &key("t_1"), 4).unwrap(),
+        [entry("1")]
+    );
     assert!(world.sessions().show(&key("t_3")).await.unwrap().is_none());
 }
 
 #[test]
 fn a_session_without_a_gateway_lives_in_its_file() {
     let dir = tempfile::tempdir().unwrap();
-    let open = || FileSession::open(dir.path().join("sessions"), SessionKey::of_command_line("x"), 2).unwrap();
+    let open =
+        || FileSession::open(dir.path().join("sessions"), SessionKey::of_command_line("x"), 2).unwrap();
     let mut session = open();
     session.append([entry("1"), entry("2")]).unwrap();
     session.append([entry("3")]).unwrap();

@@ -29,7 +29,12 @@ async fn idle_sessions_are_removed_and_active_ones_stay() {
     world.finish("in_journal", 0, vec![entry("3")], false).await;
     assert_eq!(world.texts("in_memory").await, ["1", "2"]);
     age(&world, 31 * DAY);
-    let bytes: u64 = world.names().iter().filter(|name| name.starts_with("idle")).map(|name| fs::metadata(world.file(name)).unwrap().len()).sum();
+    let bytes: u64 = world
+        .names()
+        .iter()
+        .filter(|name| name.starts_with("idle"))
+        .map(|name| fs::metadata(world.file(name)).unwrap().len())
+        .sum();
 
     assert_eq!(world.sessions().sweep(30 * DAY).await, Swept { count: 2, bytes });
     assert!(world.names().iter().all(|name| !name.starts_with("idle")));

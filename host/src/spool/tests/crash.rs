@@ -6,13 +6,25 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
     let first = accept(store.spool(), "1").await;
     accept(store.spool(), "2").await;
     let done = store.spool().finish(turn(&[first.seq], 0, 1)).await.unwrap();
-    store.spool().record(SendEvent::Sending { id: done.outbox[0].id }).await.unwrap();
+    store
+        .spool()
+        .record(SendEvent::Sending {
+            id: done.outbox[0].id,
+        })
+        .await
+        .unwrap();
     store.crash();
 
     let opened = store.opened();
-    assert_eq!((opened.clean, opened.pending, opened.outbox, opened.epoch), (false, 1, 1, 2));
+    assert_eq!(
+        (opened.clean, opened.pending, opened.outbox, opened.epoch),
+        (false, 1, 1, 2)
+    );
     let row = &pending(store.spool()).await[0];
-    assert_eq!((row.message.id.as_str(), row.suspect, row.attempts), ("2", true, 0));
+    assert_eq!(
+        (row.message.id.as_str(), row.suspect, row.attempts),
+        ("2", true, 0)
+    );
     assert!(outbox(store.spool()).await[0].ambiguous);
     assert_eq!(journal_seqs(store.spool()).await.1.len(), 1);
 }
@@ -52,7 +64,10 @@ async fn only_started_turns_count_a_crash_and_five_of_them_bury_the_message() {
     store.spool().mark_started(poison.seq).await.unwrap();
     store.crash();
     let buried = &store.opened().buried;
-    assert_eq!((buried.len(), buried[0].seq, buried[0].attempts), (1, poison.seq, 5));
+    assert_eq!(
+        (buried.len(), buried[0].seq, buried[0].attempts),
+        (1, poison.seq, 5)
+    );
     let left = pending(store.spool()).await;
     assert_eq!((left.len(), left[0].seq, left[0].attempts), (1, innocent.seq, 0));
     let reader = SpoolReader::open(store.dir.path()).unwrap().unwrap();
@@ -69,7 +84,14 @@ async fn numbers_are_never_given_out_again() {
         let row = accept(store.spool(), &round.to_string()).await;
         let done = store.spool().finish(turn(&[row.seq], 0, 1)).await.unwrap();
         let id = done.outbox[0].id;
-        store.spool().record(SendEvent::Sent { id, message_ids: Vec::new() }).await.unwrap();
+        store
+            .spool()
+            .record(SendEvent::Sent {
+                id,
+                message_ids: Vec::new(),
+            })
+            .await
+            .unwrap();
         assert!(last < row.seq && row.seq < done.journal_seq.unwrap() && done.journal_seq.unwrap() < id);
         last = id;
         store.spool().trim_journal(session("t_7"), last).await.unwrap();
@@ -107,5 +129,7 @@ async fn written_is_synced_within_a_second_by_the_store_itself() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(5), synced).await.unwrap();
+    tokio::time::timeout(std::time::Duration::from_secs(5), synced)
+        .await
+        .unwrap();
 }

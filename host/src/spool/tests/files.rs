@@ -41,7 +41,10 @@ fn what_is_no_database_is_refused_and_not_touched() {
         let path = dir.path().join("spool.db");
         fs::write(&path, content).unwrap();
         let refusal = refusal(dir.path());
-        assert!(refusal.contains("spool.db") && refusal.contains("move it"), "{refusal}");
+        assert!(
+            refusal.contains("spool.db") && refusal.contains("move it"),
+            "{refusal}"
+        );
         assert_eq!(fs::read(&path).unwrap(), content);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
@@ -60,7 +63,10 @@ async fn a_damaged_database_is_refused_and_not_touched() {
     content[middle..middle + 4096].fill(0xab);
     fs::write(&path, &content).unwrap();
     let refusal = refusal(store.dir.path());
-    assert!(refusal.contains("damaged") && refusal.contains("move it"), "{refusal}");
+    assert!(
+        refusal.contains("damaged") && refusal.contains("move it"),
+        "{refusal}"
+    );
     assert!(fs::read(&path).unwrap() == content);
 }
 
@@ -74,7 +80,10 @@ async fn a_newer_schema_is_refused_with_both_versions() {
     conn.close().unwrap();
     let content = fs::read(&path).unwrap();
     let refusal = refusal(store.dir.path());
-    assert!(refusal.contains("version 9") && refusal.contains("up to 1"), "{refusal}");
+    assert!(
+        refusal.contains("version 9") && refusal.contains("up to 1"),
+        "{refusal}"
+    );
     assert!(fs::read(&path).unwrap() == content);
     assert!(SpoolReader::open(store.dir.path()).is_err());
 }
@@ -97,6 +106,15 @@ async fn a_log_without_its_database_is_refused() {
     assert!(!store.dir.path().join("spool.db").exists());
 }
 
+#[tokio::test]
+async fn a_database_that_cannot_be_read_is_not_called_damaged() {
+    let store = Store::new();
+    store.spool().close().await.unwrap();
+    fs::create_dir(store.dir.path().join("spool.db-shm")).unwrap();
+    let refusal = refusal(store.dir.path());
+    assert!(!refusal.contains("damaged"), "{refusal}");
+}
+
 #[test]
 fn a_half_made_spool_is_made_again() {
     let dir = tempfile::tempdir().unwrap();
@@ -108,12 +126,25 @@ fn a_half_made_spool_is_made_again() {
 #[tokio::test]
 async fn another_process_can_read_while_the_gateway_runs_and_after_it() {
     let store = Store::new();
-    assert!(SpoolReader::open(&store.dir.path().join("missing")).unwrap().is_none());
-    let seq = store.spool().finish(turn(&[], 0, 1)).await.unwrap().journal_seq.unwrap();
+    assert!(
+        SpoolReader::open(&store.dir.path().join("missing"))
+            .unwrap()
+            .is_none()
+    );
+    let seq = store
+        .spool()
+        .finish(turn(&[], 0, 1))
+        .await
+        .unwrap()
+        .journal_seq
+        .unwrap();
     let check = || {
         let reader = SpoolReader::open(store.dir.path()).unwrap().unwrap();
         let journal = reader.journal(&session("t_7"), 0).unwrap();
-        assert_eq!((journal.generation, journal.rows[0].seq, journal.rows.len()), (0, seq, 1));
+        assert_eq!(
+            (journal.generation, journal.rows[0].seq, journal.rows.len()),
+            (0, seq, 1)
+        );
         assert_eq!(journal.rows[0].entries, [entry("question"), entry("answer")]);
         assert_eq!(reader.journaled().unwrap(), [session("t_7")]);
         assert_eq!((reader.id(), reader.dead().unwrap()), (store.spool().id(), 0));

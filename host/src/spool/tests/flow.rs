@@ -7,7 +7,10 @@ async fn a_message_goes_from_acceptance_to_its_sent_reply() {
     let store = Store::new();
     let spool = store.spool();
     let row = accept(spool, "1").await;
-    assert_eq!((row.attempts, row.suspect, row.message.text().as_str()), (0, false, "text 1"));
+    assert_eq!(
+        (row.attempts, row.suspect, row.message.text().as_str()),
+        (0, false, "text 1")
+    );
     assert_eq!(pending(spool).await.len(), 1);
 
     let done = spool.finish(turn(&[row.seq], 0, 2)).await.unwrap();
@@ -15,9 +18,16 @@ async fn a_message_goes_from_acceptance_to_its_sent_reply() {
     let waiting = outbox(spool).await;
     let ids: Vec<_> = waiting.iter().map(|row| row.id).collect();
     assert_eq!(ids, done.outbox.iter().map(|row| row.id).collect::<Vec<_>>());
-    assert!(waiting.iter().all(|out| out.reply == row.seq && out.session == session("t_7")));
+    assert!(
+        waiting
+            .iter()
+            .all(|out| out.reply == row.seq && out.session == session("t_7"))
+    );
     assert_eq!(waiting[1].message, done.outbox[1].message);
-    assert_eq!(waiting[1].message.idempotency_key, format!("{}-{}", spool.id(), ids[1]));
+    assert_eq!(
+        waiting[1].message.idempotency_key,
+        format!("{}-{}", spool.id(), ids[1])
+    );
 
     for id in ids {
         spool.record(SendEvent::Sending { id }).await.unwrap();
@@ -33,9 +43,20 @@ async fn a_message_goes_from_acceptance_to_its_sent_reply() {
 async fn a_second_copy_of_a_message_is_a_duplicate_for_72_hours() {
     let mut store = Store::new();
     let row = accept(store.spool(), "1").await;
-    let again = store.spool().accept(batch(vec![message("1"), message("2"), message("2")], None)).await.unwrap();
-    assert!(matches!(again[..], [Admission::Duplicate, Admission::Accepted(_), Admission::Duplicate]));
-    store.spool().finish(turn(&[row.seq, row.seq + 1], 0, 0)).await.unwrap();
+    let again = store
+        .spool()
+        .accept(batch(vec![message("1"), message("2"), message("2")], None))
+        .await
+        .unwrap();
+    assert!(matches!(
+        again[..],
+        [Admission::Duplicate, Admission::Accepted(_), Admission::Duplicate]
+    ));
+    store
+        .spool()
+        .finish(turn(&[row.seq, row.seq + 1], 0, 0))
+        .await
+        .unwrap();
     store.restart().await;
 
     let spool = store.spool();
@@ -52,9 +73,19 @@ async fn a_second_copy_of_a_message_is_a_duplicate_for_72_hours() {
 async fn upkeep_leaves_what_still_waits_and_dead_letters() {
     let store = Store::new();
     let spool = store.spool();
-    let rows = [accept(spool, "1").await, accept(spool, "2").await, accept(spool, "3").await];
+    let rows = [
+        accept(spool, "1").await,
+        accept(spool, "2").await,
+        accept(spool, "3").await,
+    ];
     let done = spool.finish(turn(&[rows[1].seq], 0, 2)).await.unwrap();
-    spool.record(SendEvent::Dead { id: done.outbox[1].id, error: "no".into() }).await.unwrap();
+    spool
+        .record(SendEvent::Dead {
+            id: done.outbox[1].id,
+            error: "no".into(),
+        })
+        .await
+        .unwrap();
     spool.bury(rows[2].seq, "no".into()).await.unwrap();
 
     spool.advance(std::time::Duration::from_hours(100));
@@ -76,7 +107,10 @@ async fn another_account_starts_anew() {
     spool.accept(batch(Vec::new(), Some("9"))).await.unwrap();
     let mut other = batch(vec![message("1")], Some("1"));
     other.account = "other".into();
-    assert!(matches!(spool.accept(other).await.unwrap()[..], [Admission::Accepted(_)]));
+    assert!(matches!(
+        spool.accept(other).await.unwrap()[..],
+        [Admission::Accepted(_)]
+    ));
     let cursor = |account: &str| spool.cursor("t".into(), account.into());
     assert_eq!(cursor("bot").await.unwrap().as_deref(), Some("9"));
     assert_eq!(cursor("other").await.unwrap().as_deref(), Some("1"));
@@ -87,13 +121,19 @@ async fn another_account_starts_anew() {
 async fn a_refused_message_is_done_at_once_and_its_note_goes_out() {
     let store = Store::new();
     let spool = store.spool();
-    let admissions = spool.accept(batch(vec![refused("1"), message("1")], None)).await.unwrap();
+    let admissions = spool
+        .accept(batch(vec![refused("1"), message("1")], None))
+        .await
+        .unwrap();
     let [Admission::Noted(note), Admission::Duplicate] = &admissions[..] else {
         panic!("{admissions:?}");
     };
     assert!(pending(spool).await.is_empty());
     let waiting = outbox(spool).await;
-    assert_eq!((waiting[0].id, waiting[0].message.text().as_str()), (note.id, "slow down"));
+    assert_eq!(
+        (waiting[0].id, waiting[0].message.text().as_str()),
+        (note.id, "slow down")
+    );
 }
 
 #[tokio::test]
@@ -110,7 +150,10 @@ async fn entries_of_a_generation_that_is_over_are_dropped_and_the_rest_stands() 
     assert_eq!(journal_seqs(spool).await, (1, vec![done.journal_seq.unwrap()]));
     assert_eq!(done.outbox[0].reply, done.outbox[0].id);
 
-    let raise = FinishedTurn { new_generation: true, ..turn(&[], 1, 1) };
+    let raise = FinishedTurn {
+        new_generation: true,
+        ..turn(&[], 1, 1)
+    };
     assert_eq!(spool.finish(raise).await.unwrap().journal_seq, None);
     assert_eq!(journal_seqs(spool).await, (2, Vec::new()));
 }
@@ -120,13 +163,23 @@ async fn a_trimmed_journal_keeps_later_rows_and_other_sessions() {
     let store = Store::new();
     let spool = store.spool();
     let first = spool.finish(turn(&[], 0, 0)).await.unwrap().journal_seq.unwrap();
-    let other = FinishedTurn { session: session("other"), ..turn(&[], 0, 0) };
+    let other = FinishedTurn {
+        session: session("other"),
+        ..turn(&[], 0, 0)
+    };
     spool.finish(other).await.unwrap();
     let second = spool.finish(turn(&[], 0, 0)).await.unwrap().journal_seq.unwrap();
     spool.trim_journal(session("t_7"), first).await.unwrap();
     assert_eq!(journal_seqs(spool).await, (0, vec![second]));
     assert_eq!(spool.journal(session("other"), 0).await.unwrap().rows.len(), 1);
-    assert!(spool.journal(session("t_7"), second).await.unwrap().rows.is_empty());
+    assert!(
+        spool
+            .journal(session("t_7"), second)
+            .await
+            .unwrap()
+            .rows
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -136,7 +189,13 @@ async fn a_dead_chunk_takes_the_later_ones_of_its_reply_with_it() {
     let row = accept(spool, "1").await;
     let dead = spool.finish(turn(&[row.seq], 0, 3)).await.unwrap().outbox;
     let alive = spool.finish(turn(&[], 0, 1)).await.unwrap().outbox;
-    spool.record(SendEvent::Dead { id: dead[1].id, error: "gone".into() }).await.unwrap();
+    spool
+        .record(SendEvent::Dead {
+            id: dead[1].id,
+            error: "gone".into(),
+        })
+        .await
+        .unwrap();
     let left: Vec<_> = outbox(spool).await.iter().map(|row| row.id).collect();
     assert_eq!(left, [dead[0].id, alive[0].id]);
 }
@@ -146,7 +205,12 @@ async fn a_retry_keeps_its_attempts_and_its_time() {
     let mut store = Store::new();
     let id = store.spool().finish(turn(&[], 0, 1)).await.unwrap().outbox[0].id;
     store.spool().record(SendEvent::Sending { id }).await.unwrap();
-    let retry = SendEvent::Retry { id, attempts: 3, not_before_ms: 99, error: "busy".into() };
+    let retry = SendEvent::Retry {
+        id,
+        attempts: 3,
+        not_before_ms: 99,
+        error: "busy".into(),
+    };
     store.spool().record(retry).await.unwrap();
     store.crash();
     let row = &outbox(store.spool()).await[0];
@@ -162,7 +226,11 @@ async fn reads_page_through_in_order() {
     }
     let first = spool.pending(0, 3).await.unwrap();
     let rest = spool.pending(first[2].seq, 3).await.unwrap();
-    let ids: Vec<_> = first.iter().chain(&rest).map(|row| row.message.id.as_str()).collect();
+    let ids: Vec<_> = first
+        .iter()
+        .chain(&rest)
+        .map(|row| row.message.id.as_str())
+        .collect();
     assert_eq!(ids, ["0", "1", "2", "3", "4"]);
 }
 
@@ -172,7 +240,9 @@ async fn a_dropped_future_changes_nothing_even_where_the_queue_is_full() {
     let spool = store.spool();
     let (release, held) = hold(spool);
     let frames = |conn: &Connection| conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP);
-    let asked: Vec<_> = (0..200).map(|id| spool.accept(batch(vec![message(&id.to_string())], None))).collect();
+    let asked: Vec<_> = (0..200)
+        .map(|id| spool.accept(batch(vec![message(&id.to_string())], None)))
+        .collect();
     release.send(()).unwrap();
     held.await.unwrap();
     for accepted in asked {
