@@ -1,11 +1,153 @@
 //! The command line.
 
-pub(crate) mod config;
+mod agent;
+mod args;
+mod config;
+mod gateway;
 mod plugin;
+mod sessions;
+mod setup;
 
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{Cli, Command, ConfigCommand, Output, PluginCommand};
+use crate::config::KnownPlugin;
+use crate::plugins::inspect::ManifestInfo;
+use crate::plugins::{catalog, load};
+
+/// Why a command ended without success, and the exit status for it.
+pub(crate) struct Failure {
+    status: u8,
+    /// Empty where the reason was printed already.
+    text: String,
+}
+
+impl Failure {
+    /// `text` may have several lines.
+    pub(crate) fn new(status: u8, text: impl fmt::Display) -> Self {
+        Self {
+            status,
+            text: text.to_string(),
+        }
+    }
+
+    /// An error with its causes.
+    pub(crate) fn chain(status: u8, error: &dyn std::error::Error) -> Self {
+        Self {
+            status,
+            text: chain(error),
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let line = error.to_string();
+        // Some errors repeat their cause in their own text.
+        if !text.contains(&line) {
+            text.push_str(": ");
+            text.push_str(&line);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// A command's result: the exit status.
+pub(crate) type Outcome = Result<u8, Failure>;
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    ExitCode::SUCCESS
+    // Whatever the user's habit is, what is made here is for the user alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let cli = match Cli::try_parse_from(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing is left to tell where the terminal is gone.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match dispatch(cli) {
+        Ok(status) => ExitCode::from(status),
+        Err(failure) => {
+            if !failure.text.is_empty() {
+                eprintln!("error: {}", failure.text);
+            }
+            ExitCode::from(failure.status)
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Outcome {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Gateway(args) => gateway::run(&global, &args),
+        Command::Agent(args) => agent::run(&global, &args),
+        Command::Plugin(command) => plugin(&global, command),
+        Command::Config(command) => {
+            let (sources, out, err) = (setup::sources(&global, &[]), &mut io::stdout(), &mut io::stderr());
+            setup::printed(match command {
+                ConfigCommand::Validate(Output { json }) => {
+                    config::validate(&sources, &known_plugins, json, out, err)
+                }
+                ConfigCommand::Show(Output { json }) => config::show(&sources, json, out, err),
+                ConfigCommand::Schema => config::schema(out),
+            })
+        }
+        Command::Sessions(command) => sessions::run(&global, &command),
+        Command::Version(Output { json }) => {
+            let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+            let api = miniclaw_plugin_api::manifest::API_VERSION
+                .map(|part| part.to_string())
+                .join(".");
+            if json {
+                println!(
+                    "{}",
+                    serde_json::json!({ "name": name, "version": version, "plugin_api": api })
+                );
+            } else {
+                println!("{name} {version} (plugin API {api})");
+            }
+            Ok(0)
+        }
+        Command::PluginProbe { file } => Ok(load::probe(&file)),
+    }
+}
+
+fn plugin(global: &args::Global, command: PluginCommand) -> Outcome {
+    let directories = |flags: &[PathBuf]| -> Result<Vec<PathBuf>, Failure> {
+        Ok(setup::load(&setup::sources(global, flags))?.config.plugin_paths)
+    };
+    let out = &mut io::stdout();
+    let printed = match command {
+        PluginCommand::List { plugins, output } => plugin::list(&directories(&plugins)?, output.json, out),
+        PluginCommand::Info { plugin, output } => plugin::info(&plugin, &directories(&[])?, output.json, out),
+    };
+    printed.map_err(|error| Failure::chain(1, &error))
+}
+
+/// Every plugin that a configuration could name.
+fn known_plugins(config: &crate::config::Config) -> Vec<KnownPlugin> {
+    // What is wrong with the directories is told by the check of the directories.
+    let catalog = catalog::find(&config.plugin_paths).or_else(|_| catalog::find(&[]));
+    let entries = catalog.map(|catalog| catalog.entries).unwrap_or_default();
+    let known = |manifest: &ManifestInfo| KnownPlugin {
+        kind: manifest.kind,
+        name: manifest.name.clone(),
+        schema: manifest.schema.clone(),
+    };
+    entries
+        .iter()
+        .filter_map(catalog::Entry::manifest)
+        .map(known)
+        .collect()
 }

@@ -36,6 +36,7 @@ pub(crate) use locate::Environment;
 pub(crate) use model::*;
 pub(crate) use plugins::KnownPlugin;
 pub(crate) use schema::schema;
+pub(crate) use units::parse_duration;
 pub(crate) use values::Effective;
 
 use file::Content;
@@ -62,8 +63,6 @@ pub(crate) struct Loaded {
     pub(crate) config: Config,
     /// What works and is probably not meant, one line each.
     pub(crate) warnings: Vec<String>,
-    /// A channel or a provider is configured.
-    pub(crate) configured: bool,
     /// The file that was read, or would be.
     pub(crate) path: PathBuf,
     /// The file that was read.
@@ -93,14 +92,12 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     let mut warnings = environment::strays(&sources.env);
     warnings.extend(sugar::desugar(&mut root, &mut errors));
     warnings.extend(names::unreachable_routes(&root));
-    let configured = is_configured(&root);
     names::settle(&mut root, &mut errors);
     sugar::fill(&mut root, &location.home);
     let config = resolve(&mut root, &location, &sources.env, errors)?;
     Ok(Loaded {
         config,
         warnings,
-        configured,
         file: content.map(|_| location.file.clone()),
         path: location.file,
         effective: root,
@@ -164,13 +161,4 @@ fn from_file(content: &Content, path: &Path, errors: &mut Vec<ConfigError>) -> R
         Some(_) => Ok(root),
         None => Ok(Node::object_of(root.origin)),
     }
-}
-
-fn is_configured(root: &Node) -> bool {
-    let some = |name| {
-        root.get(name)
-            .and_then(Node::object)
-            .is_some_and(|object| !object.is_empty())
-    };
-    some("channels") || some("providers") || root.get("provider").is_some()
 }

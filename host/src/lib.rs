@@ -1,10 +1,18 @@
 //! The gateway behind the `miniclaw` binary. A message's way reads from the modules: `intake` → `spool` →
 //! `hub` → `sessions` → `agent` → `delivery`.
 
+mod agent;
+mod backoff;
 pub mod cli;
 mod config;
+mod control;
 mod delivery;
+mod gateway;
+mod hub;
+mod intake;
 mod plugins;
 mod sessions;
 mod spool;
+mod supervisor;
+mod tasks;
 mod telemetry;

@@ -19,10 +19,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::file::count;
 pub(crate) use self::manager::{SessionManager, Snapshot};
-pub(crate) use self::offline::{FileSession, Listing, SessionInfo, list_files, show_files};
-pub(crate) use self::sweep::Swept;
+pub(crate) use self::offline::{FileSession, Listing, list_files, show_files};
 use crate::spool::SpoolError;
 
 /// Names a conversation: `{channel}_{chat_id}`, and `_{thread}` where there is one.

@@ -56,9 +56,6 @@ pub(crate) trait Spool: Send + Sync + 'static {
     /// Marks a suspect's turn as started: returns when written. A start after a crash raises `attempts` of marked rows.
     fn mark_started(&self, seq: u64) -> BoxFuture<'_, Result<(), SpoolError>>;
 
-    /// Ends an inbound row as a dead letter.
-    fn bury(&self, seq: u64, reason: String) -> BoxFuture<'_, Result<(), SpoolError>>;
-
     /// Inbound rows that wait for their turn, `seq > after`, ascending, at most `limit`.
     fn pending(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<InboundRow>, SpoolError>>;
 
@@ -144,7 +141,7 @@ pub(crate) struct InboundRow {
 }
 
 /// T2's work.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct FinishedTurn {
     pub(crate) session: SessionKey,
     /// The generation that the turn saw; where it was raised since, the entries are dropped, the rest stands.

@@ -8,8 +8,7 @@ mod plugin_log;
 mod scrub;
 
 use std::io::{IsTerminal, Write};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tracing::level_filters::LevelFilter;
@@ -18,6 +17,7 @@ use tracing_log::AsLog as _;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
+pub(crate) use clock::rfc3339;
 pub(crate) use plugin_log::PluginLog;
 pub(crate) use scrub::{Scrubber, printable};
 
@@ -26,9 +26,8 @@ use layer::LogLayer;
 use line::Style;
 
 /// The log of this process.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(crate) struct Handle {
-    scrubber: Arc<Scrubber>,
     max_level: u8,
 }
 
@@ -42,10 +41,6 @@ pub(crate) enum TelemetryError {
     Twice,
 }
 
-static SCRUBBER: OnceLock<Arc<Scrubber>> = OnceLock::new();
-/// As [`max_level`]; nothing is logged before [`init`].
-static MAX_LEVEL: AtomicU8 = AtomicU8::new(0);
-
 /// Starts the log of this process. `filter` is one of [`filter`]'s, `secrets` never appear in a line.
 ///
 /// # Errors
@@ -55,11 +50,10 @@ pub(crate) fn init(filter: &str, format: LogFormat, secrets: Vec<String>) -> Res
         format,
         colour: format == LogFormat::Text && stderr_has_colour(),
     };
-    let scrubber = SCRUBBER.get_or_init(Arc::default).clone();
+    let scrubber = Arc::new(Scrubber::default());
     scrubber.register(secrets);
     let (dispatch, handle) = build(filter, style, scrubber, Box::new(std::io::stderr()))?;
     tracing::dispatcher::set_global_default(dispatch).map_err(|_| TelemetryError::Twice)?;
-    MAX_LEVEL.store(handle.max_level, Ordering::Relaxed);
     // Crates of built-in plugins log through `log`. It fails only where a logger exists, which is then heard instead.
     let level = level_filter(handle.max_level);
     drop(
@@ -70,43 +64,19 @@ pub(crate) fn init(filter: &str, format: LogFormat, secrets: Vec<String>) -> Res
     Ok(handle)
 }
 
-/// Adds secrets that no line may show from here on.
-pub(crate) fn register_secrets(secrets: impl IntoIterator<Item = String>) {
-    SCRUBBER.get_or_init(Arc::default).register(secrets);
-}
-
-/// The most detailed level that any target is logged at: 1 error … 5 trace, 0 for none. Plugins forward no more.
-pub(crate) fn max_level() -> u8 {
-    MAX_LEVEL.load(Ordering::Relaxed)
-}
-
-/// What to log: `-v` and `-vv` before `RUST_LOG` before the configuration, which has `MINICLAW_LOG` in it.
-pub(crate) fn filter(verbose: u8, rust_log: Option<&str>, configured: &str) -> String {
+/// What to log: `-v` and `-vv` before the configuration, which has `MINICLAW_LOG` and `RUST_LOG` in it.
+pub(crate) fn filter(verbose: u8, configured: &str) -> String {
     /// Libraries that say more than anyone asked for.
     const QUIET: &str = "h2=info,hyper=info,hyper_util=info,reqwest=info,rustls=info";
-    match (verbose, rust_log.map(str::trim)) {
-        (0, Some(text)) if !text.is_empty() => text.to_owned(),
-        (0, _) => configured.to_owned(),
-        (1, _) => format!("debug,{QUIET}"),
+    match verbose {
+        0 => configured.to_owned(),
+        1 => format!("debug,{QUIET}"),
         _ => format!("trace,{QUIET}"),
     }
 }
 
-/// Whether a text is a filter.
-///
-/// # Errors
-/// What is wrong with it.
-pub(crate) fn check_filter(filter: &str) -> Result<(), TelemetryError> {
-    parse(filter).map(drop)
-}
-
 impl Handle {
-    /// As [`register_secrets`], for this log.
-    pub(crate) fn register_secrets(&self, secrets: impl IntoIterator<Item = String>) {
-        self.scrubber.register(secrets);
-    }
-
-    /// As [`max_level`], for this log.
+    /// The most detailed level that any target is logged at: 1 error … 5 trace, 0 for none. Plugins forward no more.
     pub(crate) fn max_level(&self) -> u8 {
         self.max_level
     }
@@ -120,10 +90,9 @@ fn build(
 ) -> Result<(Dispatch, Handle), TelemetryError> {
     let filter = parse(filter)?;
     let max_level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
-    let layer = LogLayer::new(out, scrubber.clone(), style, SystemTime::now);
+    let layer = LogLayer::new(out, scrubber, style, SystemTime::now);
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.and_then(filter)));
     let handle = Handle {
-        scrubber,
         max_level: max_level.into_level().map_or(0, level_number),
     };
     Ok((dispatch, handle))

@@ -4,7 +4,6 @@ mod show;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use serde_json::json;
 
@@ -33,7 +32,7 @@ pub(crate) fn list(
     directories: &[PathBuf],
     as_json: bool,
     out: &mut impl Write,
-) -> Result<ExitCode, PluginCommandError> {
+) -> Result<u8, PluginCommandError> {
     let catalog = catalog::find(directories)?;
     let text = if as_json {
         show::pretty(&catalog.entries.iter().map(show::entry_json).collect())
@@ -52,7 +51,7 @@ pub(crate) fn info(
     directories: &[PathBuf],
     as_json: bool,
     out: &mut impl Write,
-) -> Result<ExitCode, PluginCommandError> {
+) -> Result<u8, PluginCommandError> {
     let path = Path::new(what);
     if !what.contains('/') && path.extension().is_none_or(|extension| extension != "so") {
         let catalog = catalog::find(directories)?;
@@ -64,7 +63,7 @@ pub(crate) fn info(
     info_file(path, as_json, out)
 }
 
-fn info_file(path: &Path, as_json: bool, out: &mut impl Write) -> Result<ExitCode, PluginCommandError> {
+fn info_file(path: &Path, as_json: bool, out: &mut impl Write) -> Result<u8, PluginCommandError> {
     let described = inspect::inspect(path).and_then(|library| {
         let sha256 =
             load::sha256(path).map_err(|reason| Refusal::named(&library.manifest.name, path, reason))?;
@@ -86,17 +85,17 @@ fn info_file(path: &Path, as_json: bool, out: &mut impl Write) -> Result<ExitCod
                 "error": refusal.to_string(),
             });
             write(out, &show::pretty(&object))?;
-            Ok(ExitCode::FAILURE)
+            Ok(1)
         }
         Err(refusal) => Err(refusal.into()),
     }
 }
 
 /// A reader that has seen enough is no failure.
-fn write(out: &mut impl Write, text: &str) -> Result<ExitCode, PluginCommandError> {
+fn write(out: &mut impl Write, text: &str) -> Result<u8, PluginCommandError> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
+        _ => Ok(0),
     }
 }
 

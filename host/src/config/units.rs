@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `250ms`, `10s`, `5m`, `24h`, `30d`: a whole number and one unit.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let millis = match unit {
         "ms" => 1,

@@ -1,6 +1,7 @@
 //! The plugins that are part of the binary.
 
 use miniclaw_plugin_api::abi::PluginModRef;
+use miniclaw_plugin_api::builtin_plugin;
 use miniclaw_plugin_api::manifest::RawManifest;
 
 use super::inspect::ManifestInfo;
@@ -29,5 +30,11 @@ pub(crate) fn all() -> Vec<Builtin> {
 }
 
 fn table() -> Vec<Linked> {
-    Vec::new()
+    vec![
+        builtin_plugin!(channel: miniclaw_telegram::Telegram),
+        builtin_plugin!(channel: miniclaw_console::Console),
+        builtin_plugin!(provider: miniclaw_openai::OpenAi),
+        builtin_plugin!(provider: miniclaw_ollama::Ollama),
+        builtin_plugin!(provider: miniclaw_echo::Echo),
+    ]
 }

@@ -74,6 +74,29 @@ pub(super) fn dynamic_table(bytes: &[u8]) -> usize {
     segment.p_offset(file.endian()) as usize
 }
 
+/// The library with the symbol `name` imported instead of defined.
+pub(super) fn with_undefined(name: &str) -> Vec<u8> {
+    use object::read::elf::SectionHeader as _;
+    /// Where `st_shndx` stands in a 64-bit symbol, and how long that is.
+    const SECTION_AT: usize = 6;
+    const SYMBOL_BYTES: usize = 24;
+    let mut bytes = bytes();
+    let file = ElfFile64::<Endianness>::parse(bytes.as_slice()).expect("a library");
+    let symbols = file.elf_dynamic_symbol_table();
+    let table = file
+        .elf_section_table()
+        .section(symbols.section())
+        .expect("it has a table");
+    let table = table.sh_offset(file.endian()) as usize;
+    let symbol = file
+        .dynamic_symbols()
+        .find(|symbol| symbol.name() == Ok(name))
+        .expect("the symbol is exported");
+    let at = table + symbol.index().0 * SYMBOL_BYTES + SECTION_AT;
+    bytes[at..at + 2].fill(0);
+    bytes
+}
+
 /// Writes a library that differs from the real one in these bytes of its manifest.
 pub(super) fn with_manifest(path: &Path, at: usize, change: &[u8]) {
     let mut bytes = bytes();

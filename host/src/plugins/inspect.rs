@@ -33,13 +33,8 @@ pub(crate) struct Inspected {
 /// # Errors
 /// One readable line for whatever keeps the file from being loaded here.
 pub(crate) fn inspect(path: &Path) -> Result<Inspected, Refusal> {
-    let file = open(path).map_err(|reason| Refusal::of(path, reason))?;
-    inspect_file(path, file)
-}
-
-/// As [`inspect`], for a file that is open already.
-pub(crate) fn inspect_file(path: &Path, file: File) -> Result<Inspected, Refusal> {
     let refuse = |reason| Refusal::of(path, reason);
+    let file = open(path).map_err(refuse)?;
     let size = file
         .metadata()
         .map_err(|error| refuse(Reason::Unreadable(error)))?

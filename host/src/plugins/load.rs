@@ -6,7 +6,6 @@ mod probe;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
@@ -89,16 +88,16 @@ impl Loader {
 }
 
 /// The trial load: the body of the child process, `miniclaw plugin-probe FILE`. Says on stdout what is wrong.
-pub(crate) fn probe(path: &Path) -> ExitCode {
+pub(crate) fn probe(path: &Path) -> u8 {
     probe::without_core_dump();
     let verdict = inspect::inspect(path)
         .map_err(|refusal| refusal.reason)
         .and_then(|inspected| open(path, &inspected.manifest));
     match verdict {
-        Ok(_) => ExitCode::SUCCESS,
+        Ok(_) => 0,
         Err(reason) => {
             println!("{reason}");
-            ExitCode::FAILURE
+            1
         }
     }
 }

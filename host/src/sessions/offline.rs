@@ -67,6 +67,17 @@ impl SessionManager {
 }
 
 impl Listing {
+    /// Adds a session that has no file yet.
+    pub(crate) fn add(&mut self, key: &SessionKey, messages: usize, updated_ms: i64) {
+        self.sessions.push(SessionInfo {
+            key: key.to_string(),
+            messages,
+            updated_ms,
+            bytes: 0,
+        });
+        self.sort();
+    }
+
     fn sort(&mut self) {
         self.sessions
             .sort_by(|a, b| b.updated_ms.cmp(&a.updated_ms).then_with(|| a.key.cmp(&b.key)));

@@ -80,25 +80,6 @@ impl Work for MarkStarted {
     }
 }
 
-/// A dead letter: it keeps its body, so that it can be given another chance.
-pub(super) struct Bury {
-    pub(super) seq: u64,
-    pub(super) reason: String,
-}
-
-impl Work for Bury {
-    type Answer = ();
-    const NEED: Need = Need::Synced;
-
-    fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<()> {
-        tx.conn.execute(
-            "UPDATE inbound SET state = 2, started = 0, done_ms = ?2, reason = ?3 WHERE seq = ?1 AND state = 0",
-            params![to_sql(self.seq), tx.now_ms, self.reason],
-        )?;
-        Ok(())
-    }
-}
-
 /// The cursor of a channel's account.
 pub(super) struct Cursor {
     pub(super) channel: Arc<str>,

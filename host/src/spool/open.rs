@@ -9,6 +9,7 @@ use rustix::fs::Access;
 
 use super::clock::{at_start, wall_ms};
 use super::inbound::RawInbound;
+use super::upkeep::dead_letters;
 use super::work::{Ids, from_sql, to_sql};
 use super::{InboundRow, SpoolError, schema};
 
@@ -31,6 +32,7 @@ pub(super) struct Started {
     pub(super) ids: Ids,
     pub(super) pending: u64,
     pub(super) outbox: u64,
+    pub(super) dead: u64,
     pub(super) buried: Vec<InboundRow>,
 }
 
@@ -111,6 +113,7 @@ fn take_note(mut conn: Connection, wall_ms: i64) -> rusqlite::Result<Started> {
     )?;
     let pending = count(&transaction, "SELECT count(*) FROM inbound WHERE state = 0")?;
     let outbox = count(&transaction, "SELECT count(*) FROM outbox WHERE state = 0")?;
+    let dead = dead_letters(&transaction)?;
     transaction.commit()?;
     Ok(Started {
         conn,
@@ -121,6 +124,7 @@ fn take_note(mut conn: Connection, wall_ms: i64) -> rusqlite::Result<Started> {
         ids,
         pending,
         outbox,
+        dead,
         buried,
     })
 }

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::accept::{Accept, Body, Item, Stored, key};
 use super::clock::Clock;
 use super::finish::Finish;
-use super::inbound::{Bury, Cursor, MarkStarted, Pending};
+use super::inbound::{Cursor, MarkStarted, Pending};
 use super::journal::{RaiseGeneration, ReadJournal, TrimJournal};
 use super::open::{self, Started};
 use super::send::{Outbox, Record, fresh};
@@ -40,6 +40,8 @@ pub(crate) struct Opened {
     pub(crate) pending: u64,
     /// Outbox rows that wait to be sent.
     pub(crate) outbox: u64,
+    /// Dead letters, in and out, those of this start included.
+    pub(crate) dead: u64,
     /// Messages that ended the process too often and became dead letters at this start.
     pub(crate) buried: Vec<InboundRow>,
     /// Starts of this store, this one included.
@@ -77,6 +79,7 @@ impl SqliteSpool {
             clean: started.clean,
             pending: started.pending,
             outbox: started.outbox,
+            dead: started.dead,
             buried: started.buried,
             epoch: started.epoch,
         })
@@ -252,10 +255,6 @@ impl Spool for SqliteSpool {
 
     fn mark_started(&self, seq: u64) -> BoxFuture<'_, Result<(), SpoolError>> {
         Box::pin(self.ask(MarkStarted(seq)))
-    }
-
-    fn bury(&self, seq: u64, reason: String) -> BoxFuture<'_, Result<(), SpoolError>> {
-        Box::pin(self.ask(Bury { seq, reason }))
     }
 
     fn pending(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<InboundRow>, SpoolError>> {

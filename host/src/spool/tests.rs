@@ -5,8 +5,6 @@ mod files;
 mod flow;
 mod trouble;
 
-use std::sync::Arc;
-
 use miniclaw_plugin_api::{ChatRef, InboundMessage, OutboundMessage, Role};
 use rusqlite::Connection;
 use tempfile::TempDir;

@@ -81,7 +81,7 @@ fn turns_parked_by_sigint_exit_130() {
 
 #[test]
 fn the_flag_overrides_the_configured_timeout() {
-    let world = parking("10min");
+    let world = parking("10m");
     let gateway = Gateway::start(&world.home, &["--shutdown-timeout", "300ms"]);
     world.telegram.wait_for_poll();
     world.model.hold();
@@ -92,7 +92,7 @@ fn the_flag_overrides_the_configured_timeout() {
 
 #[test]
 fn a_second_sigterm_cuts_the_shutdown_short_with_143() {
-    let world = parking("10min");
+    let world = parking("10m");
     let gateway = with_ten_turns_held(&world);
     gateway.terminate();
     gateway.wait_for_line(SHUTDOWN_STARTED);
@@ -102,7 +102,7 @@ fn a_second_sigterm_cuts_the_shutdown_short_with_143() {
 
 #[test]
 fn a_second_sigint_cuts_the_shutdown_short_with_130_and_loses_nothing() {
-    let world = parking("10min");
+    let world = parking("10m");
     let gateway = with_ten_turns_held(&world);
     gateway.interrupt();
     gateway.wait_for_line(SHUTDOWN_STARTED);

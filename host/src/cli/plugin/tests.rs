@@ -15,12 +15,12 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn run(
-    command: impl FnOnce(&mut Vec<u8>) -> Result<ExitCode, PluginCommandError>,
+    command: impl FnOnce(&mut Vec<u8>) -> Result<u8, PluginCommandError>,
 ) -> (String, Result<bool, String>) {
     let mut out = Vec::new();
     let result = command(&mut out);
     let result = result
-        .map(|status| status == ExitCode::SUCCESS)
+        .map(|status| status == 0)
         .map_err(|error| error.to_string());
     (String::from_utf8(out).unwrap(), result)
 }

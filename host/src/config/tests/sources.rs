@@ -12,7 +12,6 @@ fn without_anything_the_defaults_hold() {
     let home = Home::new();
     let loaded = home.load();
     let config = &loaded.config;
-    assert!(!loaded.configured);
     assert_eq!(loaded.file, None);
     assert_eq!(loaded.path, home.path("config.json"));
     assert_eq!(config.workspace, home.path("workspace"));
@@ -54,7 +53,6 @@ fn the_short_form_becomes_a_telegram_channel_and_a_provider() {
     );
     let loaded = home.load();
     let config = &loaded.config;
-    assert!(loaded.configured);
     assert_eq!(loaded.warnings, Vec::<String>::new());
     let telegram = &config.channels["telegram"];
     assert_eq!(telegram.plugin, "telegram");
@@ -212,7 +210,7 @@ fn empty_variables_count_as_unset() {
         .env("RUST_LOG", "warn")
         .env("MINICLAW__MODEL", "");
     let loaded = home.load();
-    assert!(loaded.config.channels.is_empty() && !loaded.configured);
+    assert!(loaded.config.channels.is_empty());
     assert_eq!(loaded.config.model, None);
     assert_eq!(home.origin("log.level"), r#""warn" # env RUST_LOG"#);
 }

@@ -87,8 +87,24 @@ impl<'data> Image<'data> {
             .read_slice_at(header.e_phoff(NativeEndian), count)
             .map_err(|()| Reason::Damaged("it ends before its program header"))?;
         let image = Self { data, segments };
+        image.check_length(header)?;
         image.check_segments()?;
         Ok(image)
+    }
+
+    /// The section headers are of no use to the dynamic loader, but linkers write them last: without them the file
+    /// was cut off.
+    fn check_length(&self, header: &class::Header) -> Result<(), Reason> {
+        let start = header.e_shoff(NativeEndian);
+        let count = u64::from(header.e_shnum(NativeEndian)) * u64::from(header.e_shentsize(NativeEndian));
+        let size = self
+            .data
+            .len()
+            .map_err(|()| Reason::Damaged("it cannot be measured"))?;
+        if start.checked_add(count).is_none_or(|end| end > size) {
+            return Err(Reason::Damaged("it ends before its section headers"));
+        }
+        Ok(())
     }
 
     fn check_segments(&self) -> Result<(), Reason> {

@@ -158,19 +158,18 @@ fn foreign_and_useless_files_are_told_apart() {
 fn a_library_without_our_symbols_is_no_plugin() {
     let real = fixture::bytes();
     for symbol in [MANIFEST_SYMBOL, ROOT_SYMBOL] {
-        let mut bytes = real.clone();
+        let mut renamed = real.clone();
         let needle = [b"\0", symbol.as_bytes(), b"\0"].concat();
-        for at in 0..bytes.len() - needle.len() {
-            if bytes[at..].starts_with(&needle) {
-                bytes[at + 1] = b'X';
+        for at in 0..renamed.len() - needle.len() {
+            if renamed[at..].starts_with(&needle) {
+                renamed[at + 1] = b'X';
             }
         }
-        let (_folder, path) = file(&bytes);
-        assert!(
-            line(&path).contains(&format!("it exports no {symbol}")),
-            "{}",
-            line(&path)
-        );
+        for bytes in [renamed, fixture::with_undefined(symbol)] {
+            let (_folder, path) = file(&bytes);
+            let line = line(&path);
+            assert!(line.contains(&format!("it exports no {symbol}")), "{line}");
+        }
     }
 }
 

@@ -57,8 +57,11 @@ impl Probe {
             Some(status) if status.success() => Ok(()),
             Some(status) => Err(self.verdict(status, &mut child)),
             None => {
-                // Reaps the child that was killed just before.
-                child.wait().map_err(Reason::NoTrial)?;
+                // Reaps the child, which the group's end has reached unless it left the group.
+                child
+                    .kill()
+                    .and_then(|()| child.wait())
+                    .map_err(Reason::NoTrial)?;
                 Err(Reason::Hung {
                     seconds: self.deadline.as_secs(),
                 })

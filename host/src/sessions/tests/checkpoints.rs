@@ -251,6 +251,9 @@ fn a_session_without_a_gateway_lives_in_its_file() {
     session.append([entry("1"), entry("2")]).unwrap();
     session.append([entry("3")]).unwrap();
     assert_eq!(open().entries(), [entry("2"), entry("3")]);
-    assert_eq!(count(&dir.path().join("sessions")).unwrap(), 1);
-    assert_eq!(count(&dir.path().join("none")).unwrap(), 0);
+    assert_eq!(
+        super::super::file::count(&dir.path().join("sessions")).unwrap(),
+        1
+    );
+    assert_eq!(super::super::file::count(&dir.path().join("none")).unwrap(), 0);
 }

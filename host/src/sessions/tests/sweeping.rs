@@ -36,12 +36,18 @@ async fn idle_sessions_are_removed_and_active_ones_stay() {
         .map(|name| fs::metadata(world.file(name)).unwrap().len())
         .sum();
 
-    assert_eq!(world.sessions().sweep(30 * DAY).await, Swept { count: 2, bytes });
+    assert_eq!(
+        world.sessions().sweep(30 * DAY).await,
+        super::super::sweep::Swept { count: 2, bytes }
+    );
     assert!(world.names().iter().all(|name| !name.starts_with("idle")));
     assert!(world.texts("idle").await.is_empty());
     assert_eq!(world.texts("in_journal").await, ["1", "2", "3"]);
     assert_eq!(world.texts("busy").await, ["1", "2", "3"]);
-    assert_eq!(world.sessions().sweep(30 * DAY).await, Swept::default());
+    assert_eq!(
+        world.sessions().sweep(30 * DAY).await,
+        super::super::sweep::Swept::default()
+    );
 }
 
 #[tokio::test]
@@ -50,7 +56,10 @@ async fn a_jump_of_the_wall_clock_removes_nothing() {
     world.turn("t_1", "1").await;
     world.restart().await;
     age(&world, 40 * 365 * DAY);
-    assert_eq!(world.sessions().sweep(30 * DAY).await, Swept::default());
+    assert_eq!(
+        world.sessions().sweep(30 * DAY).await,
+        super::super::sweep::Swept::default()
+    );
     assert_eq!(world.texts("t_1").await, ["1"]);
 }
 

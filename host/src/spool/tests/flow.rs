@@ -73,11 +73,7 @@ async fn a_second_copy_of_a_message_is_a_duplicate_for_72_hours() {
 async fn upkeep_leaves_what_still_waits_and_dead_letters() {
     let store = Store::new();
     let spool = store.spool();
-    let rows = [
-        accept(spool, "1").await,
-        accept(spool, "2").await,
-        accept(spool, "3").await,
-    ];
+    let rows = [accept(spool, "1").await, accept(spool, "2").await];
     let done = spool.finish(turn(&[rows[1].seq], 0, 2)).await.unwrap();
     spool
         .record(SendEvent::Dead {
@@ -86,16 +82,15 @@ async fn upkeep_leaves_what_still_waits_and_dead_letters() {
         })
         .await
         .unwrap();
-    spool.bury(rows[2].seq, "no".into()).await.unwrap();
 
     spool.advance(std::time::Duration::from_hours(100));
     assert_eq!(spool.upkeep().await.unwrap(), 1);
     assert_eq!(pending(spool).await[0].seq, rows[0].seq);
     assert_eq!(outbox(spool).await[0].id, done.outbox[0].id);
     let reader = SpoolReader::open(store.dir.path()).unwrap().unwrap();
-    assert_eq!(reader.dead().unwrap(), 2);
+    assert_eq!(reader.dead().unwrap(), 1);
     spool.advance(std::time::Duration::from_hours(31 * 24));
-    assert_eq!(spool.upkeep().await.unwrap(), 2);
+    assert_eq!(spool.upkeep().await.unwrap(), 1);
     assert_eq!(pending(spool).await.len(), 1);
 }
 

@@ -1,0 +1,150 @@
+//! One completion: chunks under deadlines and a cap.
+
+use std::time::{Duration, Instant};
+
+use miniclaw_plugin_api::{Cause, Chunk, Completion, CompletionRequest, Error, FinishReason};
+
+use super::{AgentLoop, Progress};
+use crate::plugins::instance::Completing;
+
+/// What a model answered.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Reply {
+    /// Never empty.
+    pub(crate) text: String,
+}
+
+impl AgentLoop {
+    /// Asks a provider once.
+    pub(super) async fn attempt(
+        &self,
+        name: &str,
+        request: &CompletionRequest,
+        end: Instant,
+        listener: &mut (dyn FnMut(Progress<'_>) + Send),
+    ) -> Result<Reply, Error> {
+        let Some(mut running) = self.providers.get(name).cloned() else {
+            return Err(
+                Error::permanent(format!("no provider `{name}` is configured")).because(Cause::Config)
+            );
+        };
+        let wait = left(end).min(self.config.first_chunk_timeout);
+        let instance = match tokio::time::timeout(wait, running.wait_for(Option::is_some)).await {
+            Ok(Ok(instance)) => instance.clone(),
+            _ => None,
+        };
+        let Some(instance) = instance else {
+            return Err(
+                Error::transient(format!("provider `{name}` is not running")).because(Cause::Unavailable)
+            );
+        };
+        let mut completing = instance.complete(request)?;
+        let mut text = String::new();
+        let mut called_tools = false;
+        let mut patience = self.config.first_chunk_timeout;
+        let cut = loop {
+            let chunk = self.next(&mut completing, name, patience, end).await?;
+            patience = self.config.idle_timeout;
+            match chunk {
+                Some(Chunk::Text { text: more }) => {
+                    listener(Progress::Text(&more));
+                    text.push_str(&more);
+                }
+                Some(Chunk::ToolCall { .. }) => called_tools = true,
+                Some(_) => {}
+                None => break false,
+            }
+            if text.len() > self.config.max_reply_bytes {
+                break true;
+            }
+        };
+        if cut {
+            return Ok(Reply {
+                text: cut_note(text, self.config.max_reply_bytes),
+            });
+        }
+        let wait = left(end).min(self.config.idle_timeout);
+        let ended = tokio::time::timeout(wait, completing.end())
+            .await
+            .map_err(|_| timeout(name, wait))?;
+        finished(name, text, called_tools, ended?.decode()?)
+    }
+
+    async fn next(
+        &self,
+        completing: &mut Completing<'_>,
+        name: &str,
+        patience: Duration,
+        end: Instant,
+    ) -> Result<Option<Chunk>, Error> {
+        let wait = left(end).min(patience);
+        tokio::time::timeout(wait, completing.next())
+            .await
+            .map_err(|_| timeout(name, wait))
+    }
+}
+
+fn finished(
+    name: &str,
+    mut text: String,
+    called_tools: bool,
+    completion: Completion,
+) -> Result<Reply, Error> {
+    if text.trim().is_empty() {
+        let what = if called_tools || completion.finish == FinishReason::ToolCalls {
+            "called a tool that nobody can run"
+        } else if completion.finish == FinishReason::ContentFilter {
+            "held its answer back"
+        } else {
+            "answered with nothing"
+        };
+        return Err(
+            Error::permanent(format!("the model of provider `{name}` {what}")).because(Cause::Rejected)
+        );
+    }
+    if completion.finish == FinishReason::Length {
+        text.push_str("\n\n[The answer ends here: the model reached its limit of tokens.]");
+    }
+    Ok(Reply { text })
+}
+
+fn cut_note(mut text: String, limit: usize) -> String {
+    text.truncate(text.floor_char_boundary(limit));
+    text.push_str("\n\n[The answer ends here: it was longer than I can take.]");
+    text
+}
+
+fn left(end: Instant) -> Duration {
+    end.saturating_duration_since(Instant::now())
+}
+
+fn timeout(name: &str, wait: Duration) -> Error {
+    // An answer that nobody reads has no effect, so asking again does no harm.
+    Error::transient(format!("provider `{name}` was silent for {wait:.1?}")).because(Cause::Timeout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn completion(finish: FinishReason) -> Completion {
+        let mut completion = Completion::default();
+        completion.finish = finish;
+        completion
+    }
+
+    #[test]
+    fn an_answer_of_nothing_is_a_failure_that_says_so() {
+        let error = finished("m", " \n".into(), false, completion(FinishReason::Stop)).unwrap_err();
+        assert!(error.message.contains("answered with nothing"), "{error}");
+        let error = finished("m", String::new(), true, completion(FinishReason::ToolCalls)).unwrap_err();
+        assert!(error.message.contains("tool"), "{error}");
+    }
+
+    #[test]
+    fn a_cut_answer_says_that_it_is_cut() {
+        let reply = finished("m", "half".into(), false, completion(FinishReason::Length)).unwrap();
+        assert!(reply.text.starts_with("half\n\n[The answer ends here"));
+        assert!(cut_note("äää".into(), 3).starts_with("ä\n"));
+    }
+}

@@ -1,0 +1,203 @@
+//! `miniclaw agent`: one question, no daemon.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use miniclaw_plugin_api::{Error, Kind, Role};
+use tokio::sync::watch;
+
+use super::args::{AgentArgs, Global};
+use super::config::BAD_CONFIG;
+use super::{Failure, Outcome, setup};
+use crate::agent::{AgentLoop, Progress, Prompt};
+use crate::config::{Config, ProviderConfig, Route, Settings};
+use crate::gateway::{blueprint, log_sink, private_folder};
+use crate::plugins::catalog;
+use crate::plugins::instance::{Hooks, Instance, Method};
+use crate::plugins::load::Loader;
+use crate::sessions::{Entry, FileSession, SessionKey};
+use crate::spool::wall_ms;
+use crate::telemetry;
+
+/// Asks the question and prints the answer as it comes.
+///
+/// # Errors
+/// 78 for a configuration that cannot be used, 1 where there is no answer.
+pub(super) fn run(global: &Global, args: &AgentArgs) -> Outcome {
+    let mut loaded = setup::load(&setup::sources(global, &args.plugins))?;
+    let telemetry = setup::start_log(global, &loaded, true)?;
+    let route = route(&mut loaded.config, args);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(1, format!("the system refuses what the agent needs: {error}")))?;
+    let result = runtime.block_on(ask(&loaded.config, &telemetry, args, &route));
+    // What a plugin blocks must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+/// The command line's provider and model before those of the configuration.
+fn route(config: &mut Config, args: &AgentArgs) -> Route {
+    let provider = args.provider.clone().unwrap_or_else(|| config.provider.clone());
+    // A built-in provider needs no entry, here as in the configuration.
+    config
+        .providers
+        .entry(provider.clone())
+        .or_insert_with(|| ProviderConfig {
+            plugin: provider.clone(),
+            settings: Settings::default(),
+        });
+    let configured = args
+        .provider
+        .as_ref()
+        .is_none_or(|provider| *provider == config.provider);
+    let model = args
+        .model
+        .clone()
+        .or_else(|| config.model.clone().filter(|_| configured));
+    Route {
+        channel: None,
+        chat: None,
+        provider: Some(provider),
+        model,
+        fallback: Vec::new(),
+    }
+}
+
+async fn ask(config: &Config, telemetry: &telemetry::Handle, args: &AgentArgs, route: &Route) -> Outcome {
+    let name = route.provider.as_deref().unwrap_or_default();
+    let instance = start(config, telemetry, name).await?;
+    let mut conversation = match &args.session {
+        Some(id) => Some(open(config, id)?),
+        None => None,
+    };
+    let (_keep, running) = watch::channel(Some(instance.clone()));
+    let agent = AgentLoop {
+        providers: HashMap::from([(name.to_owned(), running)]),
+        prompt: Prompt::new(&config.agent.system_prompt, &config.workspace),
+        config: config.agent.clone(),
+        routes: Vec::new(),
+        default: route.clone(),
+    };
+    let history = conversation
+        .as_ref()
+        .map(FileSession::entries)
+        .unwrap_or_default();
+    let request = agent.prompt.request(history, args.message.trim());
+    let mut printer = Printer::default();
+    let answer = agent
+        .complete(route, request, &mut |progress| printer.show(progress))
+        .await;
+    // The plugin's own log has told what its shutdown could not do.
+    let _ = instance.call(Method::SHUTDOWN, &()).await;
+    let reply = answer.map_err(|error| no_answer(name, &error))?;
+    printer.end(&reply.text);
+    if let Some(conversation) = &mut conversation {
+        conversation
+            .append([
+                entry(Role::User, args.message.trim()),
+                entry(Role::Assistant, &reply.text),
+            ])
+            .map_err(|error| Failure::chain(1, &error))?;
+    }
+    match printer.error {
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(1, format!("cannot write the answer: {error}")))
+        }
+        _ => Ok(0),
+    }
+}
+
+async fn start(config: &Config, telemetry: &telemetry::Handle, name: &str) -> Result<Arc<Instance>, Failure> {
+    let Some(provider) = config.providers.get(name) else {
+        return Err(Failure::new(
+            BAD_CONFIG,
+            format!("no provider `{name}` is configured"),
+        ));
+    };
+    let catalog = catalog::find(&config.plugin_paths).map_err(|error| Failure::chain(BAD_CONFIG, &error))?;
+    private_folder(&config.state_dir()).map_err(|error| Failure::chain(1, &error))?;
+    let loader = Loader::new(config.state_dir().join("cache"));
+    let blueprint = blueprint(&catalog, &loader, Kind::Provider, name, &provider.plugin)
+        .map_err(|error| Failure::chain(error.status(), &error))?
+        .ok_or_else(|| Failure::new(1, format!("provider `{name}` has no library that can be loaded")))?;
+    let settings = serde_json::Value::Object(provider.settings.0.clone()).to_string();
+    let hooks = Hooks {
+        log: log_sink(name),
+        event: Arc::new(|_| {}),
+    };
+    let started = async {
+        let (instance, _) = Instance::spawn(blueprint, name.into(), &settings, telemetry.max_level(), hooks)?;
+        instance.call(Method::CREATE, &()).await?;
+        instance.call(Method::START, &()).await?;
+        Ok(instance)
+    };
+    started.await.map_err(|error: Error| no_answer(name, &error))
+}
+
+fn open(config: &Config, id: &str) -> Result<FileSession, Failure> {
+    private_folder(&config.sessions_dir()).map_err(|error| Failure::chain(1, &error))?;
+    FileSession::open(
+        config.sessions_dir(),
+        SessionKey::of_command_line(id),
+        config.sessions.history,
+    )
+    .map_err(|error| Failure::chain(1, &error))
+}
+
+fn entry(role: Role, text: &str) -> Entry {
+    Entry {
+        role,
+        text: text.to_owned(),
+        at_ms: wall_ms(),
+    }
+}
+
+fn no_answer(provider: &str, error: &Error) -> Failure {
+    Failure::new(1, format!("provider `{provider}` gave no answer: {error}"))
+}
+
+/// Prints an answer as it comes.
+#[derive(Default)]
+struct Printer {
+    printed: String,
+    error: Option<io::Error>,
+}
+
+impl Printer {
+    fn show(&mut self, progress: Progress<'_>) {
+        match progress {
+            Progress::Text(text) => {
+                self.printed.push_str(text);
+                self.write(text);
+            }
+            // What stands on the terminal cannot be taken back; the answer starts on a line of its own.
+            Progress::Restart if !self.printed.is_empty() => {
+                self.printed.clear();
+                self.write("\n");
+            }
+            Progress::Restart => {}
+        }
+    }
+
+    /// Prints what the whole answer has beyond what came piece by piece, and ends the line.
+    fn end(&mut self, whole: &str) {
+        let rest = whole
+            .strip_prefix(self.printed.as_str())
+            .unwrap_or_default()
+            .to_owned();
+        self.write(&rest);
+        if !whole.ends_with('\n') {
+            self.write("\n");
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        let mut out = io::stdout().lock();
+        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            self.error.get_or_insert(error);
+        }
+    }
+}

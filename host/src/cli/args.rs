@@ -1,0 +1,171 @@
+//! What the command line takes.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps an AI agent reachable: channels bring messages in, a language model answers them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "miniclaw",
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Configuration file [default: HOME/config.json; also MINICLAW_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder of configuration, state and workspace [default: ~/.miniclaw; also MINICLAW_HOME]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// Log more: -v debug, -vv trace
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Format of the log on stderr
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(crate) log_format: Option<Format>,
+}
+
+/// Format of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the gateway until SIGTERM or SIGINT
+    Gateway(GatewayArgs),
+    /// Ask the agent one question and print the answer; needs no running gateway
+    Agent(AgentArgs),
+    /// Look at plugins without running them
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Check and show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Look at conversations and delete them
+    #[command(subcommand)]
+    Sessions(SessionsCommand),
+    /// Print the version
+    Version(Output),
+    /// Load a library and exit: the gateway runs this before it loads one itself
+    #[command(hide = true)]
+    PluginProbe { file: PathBuf },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GatewayArgs {
+    /// Directory to find plugin libraries in; may be repeated [also MINICLAW_PLUGINS]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plugins: Vec<PathBuf>,
+    /// File to write the process id to
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pid_file: Option<PathBuf>,
+    /// Talk to the agent on this terminal
+    #[arg(long)]
+    pub(crate) console: bool,
+    /// How long a shutdown may take, for example 10s [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) shutdown_timeout: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AgentArgs {
+    /// The question
+    #[arg(short, long, value_name = "TEXT", value_parser = not_blank)]
+    pub(crate) message: String,
+    /// Model to ask
+    #[arg(short = 'M', long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// Provider to ask: a name from the configuration, or a built-in one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
+    /// Conversation to continue; without one nothing is kept
+    #[arg(long, value_name = "ID", value_parser = not_blank)]
+    pub(crate) session: Option<String>,
+    /// Directory to find plugin libraries in; may be repeated [also MINICLAW_PLUGINS]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plugins: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// List built-in plugins and every library found, refused ones with the reason
+    List {
+        /// Directory to find plugin libraries in; may be repeated [also MINICLAW_PLUGINS]
+        #[arg(long, value_name = "DIR")]
+        plugins: Vec<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show what a library or a built-in plugin says of itself
+    Info {
+        /// Path of a library, or name of a built-in plugin
+        #[arg(value_name = "FILE|NAME")]
+        plugin: String,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check the configuration and print every error
+    Validate(Output),
+    /// Print the effective configuration and where each value comes from
+    Show(Output),
+    /// Print the JSON Schema of the configuration file
+    Schema,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionsCommand {
+    /// List conversations
+    List(Output),
+    /// Print a conversation
+    Show {
+        /// Key as `sessions list` prints it
+        key: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Delete a conversation; a running gateway forgets it too
+    Delete {
+        /// Key as `sessions list` prints it
+        key: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Output {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn not_blank(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        Err("it is empty".into())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// Checks it here, so that the refusal is one of usage; the configuration reads it.
+fn duration(text: &str) -> Result<String, String> {
+    crate::config::parse_duration(text)
+        .map(|_| text.to_owned())
+        .ok_or_else(|| "write a number and a unit, for example 500ms, 10s or 5m".into())
+}

@@ -1,0 +1,46 @@
+//! `miniclaw gateway`.
+
+use std::io::IsTerminal;
+
+use super::args::{GatewayArgs, Global};
+use super::{Failure, Outcome, setup};
+use crate::gateway::{self, Options};
+
+/// The key that makes a console channel.
+const CONSOLE_PLUGIN: &str = "channels.console.plugin";
+
+/// Runs the gateway to its end.
+///
+/// # Errors
+/// 78 for a configuration that cannot be used, 1 where the gateway cannot start for another reason.
+pub(super) fn run(global: &Global, args: &GatewayArgs) -> Outcome {
+    let mut sources = setup::sources(global, &args.plugins);
+    if let Some(timeout) = &args.shutdown_timeout {
+        sources.flags.push(setup::flag(
+            "gateway.shutdown_timeout",
+            timeout.as_str().into(),
+            "--shutdown-timeout",
+        ));
+    }
+    let console = setup::flag(CONSOLE_PLUGIN, "console".into(), "--console");
+    if args.console {
+        sources.flags.push(console.clone());
+    }
+    let mut loaded = setup::load(&sources)?;
+    if loaded.config.channels.is_empty() && std::io::stdin().is_terminal() {
+        sources.flags.push(console);
+        loaded = setup::load(&sources)?;
+    }
+    let telemetry = setup::start_log(global, &loaded, false)?;
+    let console_alone = loaded
+        .config
+        .channels
+        .values()
+        .all(|channel| channel.plugin == "console");
+    let options = Options {
+        pid_file: args.pid_file.clone(),
+        // Where nobody else can reach the agent, the end of the input is the end of the work.
+        ends_with_console: console_alone && !loaded.config.channels.is_empty(),
+    };
+    gateway::run(loaded.config, &options, &telemetry).map_err(|error| Failure::chain(error.status(), &error))
+}

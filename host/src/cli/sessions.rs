@@ -1,0 +1,194 @@
+//! `miniclaw sessions`: asks the running gateway, or looks into the files where none runs.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use miniclaw_plugin_api::Role;
+use serde_json::{Value, json};
+
+use super::args::{Global, Output, SessionsCommand};
+use super::{Failure, Outcome, setup};
+use crate::config::Config;
+use crate::control::{self, Op};
+use crate::gateway::StateLock;
+use crate::sessions::{Entry, Listing, SessionKey, SessionManager, list_files, show_files};
+use crate::spool::{Opened, Spool, SpoolReader, SqliteSpool};
+use crate::telemetry::rfc3339;
+
+/// Runs a command of `miniclaw sessions`.
+///
+/// # Errors
+/// 78 for a configuration that cannot be used; 1 where the session does not exist or cannot be read.
+pub(super) fn run(global: &Global, command: &SessionsCommand) -> Outcome {
+    let loaded = setup::load(&setup::sources(global, &[]))?;
+    setup::start_log(global, &loaded, true)?;
+    let config = &loaded.config;
+    let text = match command {
+        SessionsCommand::List(Output { json }) => list(config, *json)?,
+        SessionsCommand::Show { key, output } => show(config, key, output.json)?,
+        SessionsCommand::Delete { key } => delete(config, key)?,
+    };
+    let mut out = io::stdout();
+    setup::printed(
+        out.write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .map(|()| 0),
+    )
+}
+
+fn list(config: &Config, as_json: bool) -> Result<String, Failure> {
+    let listing = match ask(config, Op::ListSessions)? {
+        Some(listing) => listing,
+        None if config.sessions_dir().exists() => {
+            let listing = list_files(&config.sessions_dir()).map_err(|error| Failure::chain(1, &error))?;
+            json!(with_journaled(config, listing)?)
+        }
+        None => json!({ "sessions": [], "unreadable": [] }),
+    };
+    if as_json {
+        return Ok(format!("{listing:#}\n"));
+    }
+    let mut text = String::new();
+    let sessions = listing["sessions"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    for session in sessions {
+        let key = session["key"].as_str().unwrap_or_default();
+        let used = date(session["updated_ms"].as_i64().unwrap_or_default());
+        let _ = writeln!(text, "{key}  {} messages  last used {used}", session["messages"]);
+    }
+    if sessions.is_empty() {
+        text.push_str("no sessions\n");
+    }
+    for name in listing["unreadable"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+    {
+        let _ = writeln!(text, "{}  unreadable", name.as_str().unwrap_or_default());
+    }
+    Ok(text)
+}
+
+/// Adds the sessions that a gateway that was killed left in its journal alone.
+fn with_journaled(config: &Config, mut listing: Listing) -> Result<Listing, Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::chain(1, error);
+    let Some(reader) = reader(config)? else {
+        return Ok(listing);
+    };
+    for key in reader.journaled().map_err(|error| failed(&error))? {
+        if listing.sessions.iter().any(|known| known.key == *key.0) {
+            continue;
+        }
+        let entries = show_files(
+            &config.sessions_dir(),
+            Some(&reader),
+            &key,
+            config.sessions.history,
+        )
+        .map_err(|error| failed(&error))?;
+        if let Some(last) = entries.last() {
+            listing.add(&key, entries.len(), last.at_ms);
+        }
+    }
+    Ok(listing)
+}
+
+fn reader(config: &Config) -> Result<Option<SpoolReader>, Failure> {
+    let state = config.state_dir();
+    let reader = if state.exists() {
+        SpoolReader::open(&state)
+    } else {
+        Ok(None)
+    };
+    reader.map_err(|error| Failure::chain(1, &error))
+}
+
+fn show(config: &Config, key: &str, as_json: bool) -> Result<String, Failure> {
+    let entries: Vec<Entry> = match ask(config, Op::ShowSession { key: key.into() })? {
+        Some(entries) => serde_json::from_value(entries).map_err(|error| Failure::new(1, error))?,
+        None => {
+            let (reader, key) = (reader(config)?, SessionKey(key.into()));
+            show_files(
+                &config.sessions_dir(),
+                reader.as_ref(),
+                &key,
+                config.sessions.history,
+            )
+            .map_err(|error| Failure::chain(1, &error))?
+        }
+    };
+    if entries.is_empty() {
+        return Err(unknown(key));
+    }
+    if as_json {
+        return Ok(format!("{:#}\n", json!({ "key": key, "messages": entries })));
+    }
+    let mut text = String::new();
+    for entry in entries {
+        let who = match entry.role {
+            Role::User => "user",
+            Role::Assistant => "agent",
+            _ => "other",
+        };
+        let _ = writeln!(text, "[{}] {who}: {}", date(entry.at_ms), entry.text);
+    }
+    Ok(text)
+}
+
+fn delete(config: &Config, key: &str) -> Result<String, Failure> {
+    let existed = match ask(config, Op::DeleteSession { key: key.into() })? {
+        Some(existed) => existed.as_bool().unwrap_or_default(),
+        None if config.state_dir().exists() => delete_offline(config, key)?,
+        None => false,
+    };
+    if existed {
+        Ok(format!("deleted {key}\n"))
+    } else {
+        Err(unknown(key))
+    }
+}
+
+/// Without a gateway this process is the one that may write.
+fn delete_offline(config: &Config, key: &str) -> Result<bool, Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::chain(1, error);
+    let _lock = StateLock::acquire(&config.state_dir()).map_err(|error| failed(&error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| failed(&error))?;
+    runtime.block_on(async {
+        let Opened { spool, .. } = SqliteSpool::open(&config.state_dir()).map_err(|error| failed(&error))?;
+        let spool: Arc<dyn Spool> = spool;
+        let sessions = SessionManager::new(
+            spool.clone(),
+            config.sessions_dir(),
+            config.sessions.history,
+            config.sessions.cache,
+        );
+        let existed = sessions
+            .delete(&SessionKey(key.into()))
+            .await
+            .map_err(|error| failed(&error))?;
+        spool.close().await.map_err(|error| failed(&error))?;
+        Ok(existed)
+    })
+}
+
+fn ask(config: &Config, op: Op) -> Result<Option<Value>, Failure> {
+    control::ask(&config.state_dir(), op).map_err(|error| Failure::new(1, error))
+}
+
+fn unknown(key: &str) -> Failure {
+    Failure::new(
+        1,
+        format!("there is no session `{key}`; `miniclaw sessions list` names those that there are"),
+    )
+}
+
+fn date(unix_ms: i64) -> String {
+    rfc3339(UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).unwrap_or_default()))
+}

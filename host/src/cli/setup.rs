@@ -1,0 +1,80 @@
+//! What commands have in common: the configuration, the log.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::args::{Format, Global};
+use super::config::BAD_CONFIG;
+use super::{Failure, Outcome};
+use crate::config::{self, FlagOverride, Loaded, Sources};
+use crate::telemetry;
+
+/// Where the configuration of this process comes from; `plugins` are the `--plugins` of the command.
+pub(super) fn sources(global: &Global, plugins: &[PathBuf]) -> Sources {
+    let mut flags = Vec::new();
+    if let Some(format) = global.log_format {
+        let format = if format == Format::Json { "json" } else { "text" };
+        flags.push(flag("log.format", format.into(), "--log-format"));
+    }
+    if !plugins.is_empty() {
+        let paths = plugins
+            .iter()
+            .map(|path| Value::from(path.to_string_lossy()))
+            .collect();
+        flags.push(flag("plugins.paths", Value::Array(paths), "--plugins"));
+    }
+    Sources {
+        config: global.config.clone(),
+        home: global.home.clone(),
+        env: std::env::vars_os().collect(),
+        flags,
+    }
+}
+
+/// A value that a flag gives.
+pub(super) fn flag(key: &str, value: Value, flag: &'static str) -> FlagOverride {
+    FlagOverride {
+        key: key.to_owned(),
+        value,
+        flag,
+    }
+}
+
+/// The configuration.
+///
+/// # Errors
+/// Status 78 with every error.
+pub(super) fn load(sources: &Sources) -> Result<Loaded, Failure> {
+    config::load(sources).map_err(|errors| Failure::new(BAD_CONFIG, errors))
+}
+
+/// Starts the log of this process. `quiet` logs warnings alone where nothing else is asked for.
+///
+/// # Errors
+/// Status 78 for a filter that is none.
+pub(super) fn start_log(global: &Global, loaded: &Loaded, quiet: bool) -> Result<telemetry::Handle, Failure> {
+    let log = &loaded.config.log;
+    let level = if quiet && log.level == "info" {
+        "warn"
+    } else {
+        &log.level
+    };
+    // The configuration has `RUST_LOG` in it.
+    let filter = telemetry::filter(global.verbose, level);
+    let handle = telemetry::init(&filter, log.format, loaded.config.secrets.clone())
+        .map_err(|error| Failure::chain(BAD_CONFIG, &error))?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(handle)
+}
+
+/// The result of a command that writes to stdout; a reader that has seen enough is no failure.
+pub(super) fn printed(result: std::io::Result<u8>) -> Outcome {
+    match result {
+        Ok(status) => Ok(status),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
+        Err(error) => Err(Failure::new(1, format!("cannot write the result: {error}"))),
+    }
+}

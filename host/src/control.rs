@@ -1,0 +1,182 @@
+//! The control socket: one JSON object a line, for the command line of the same user.
+//!
+//! A request is `{"v": 1, "op": …}`; the answer is `{"v": 1, "ok": …}` or `{"v": 1, "error": "…"}`.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tracing::{debug, warn};
+
+use crate::cli::chain;
+use crate::sessions::{SessionKey, SessionManager};
+use crate::tasks::Tasks;
+
+/// Version of the protocol.
+const VERSION: u32 = 1;
+/// Longer requests are cut off.
+const REQUEST_BYTES: u64 = 64 * 1024;
+/// Connections at once; more wait in the system's queue.
+const CONNECTIONS: usize = 8;
+/// What a request may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Request {
+    v: u32,
+    #[serde(flatten)]
+    op: Op,
+}
+
+/// What the gateway can be asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "op")]
+pub(crate) enum Op {
+    /// Deletes a session; answers whether there was one.
+    #[serde(rename = "sessions.delete")]
+    DeleteSession { key: String },
+    /// Answers a listing.
+    #[serde(rename = "sessions.list")]
+    ListSessions,
+    /// Answers a session's messages, none for an unknown one.
+    #[serde(rename = "sessions.show")]
+    ShowSession { key: String },
+}
+
+/// The socket of a running gateway; its file goes with it.
+pub(crate) struct ControlServer(PathBuf);
+
+impl ControlServer {
+    /// Listens in the state folder, whose lock the caller holds: a socket found there is nobody's.
+    ///
+    /// # Errors
+    /// Where the socket cannot be made, for example because its path is longer than 107 bytes.
+    pub(crate) fn start(state_dir: &Path, sessions: Arc<SessionManager>, tasks: &Tasks) -> io::Result<Self> {
+        let path = socket(state_dir);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        // The folder keeps others out between these two steps.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        tasks.spawn("control", accept(listener, sessions, tasks.clone()));
+        Ok(Self(path))
+    }
+}
+
+impl Drop for ControlServer {
+    fn drop(&mut self) {
+        // The next gateway removes what is left.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+async fn accept(listener: UnixListener, sessions: Arc<SessionManager>, tasks: Tasks) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(slot) = slots.clone().acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let sessions = sessions.clone();
+                tasks.spawn("control connection", async move {
+                    let _slot = slot;
+                    match tokio::time::timeout(PATIENCE, converse(stream, &sessions)).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => debug!(%error, "Control connection broke"),
+                        Err(_) => debug!("Control connection was silent"),
+                    }
+                });
+            }
+            Err(error) => {
+                warn!(%error, "Control connection not taken");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, sessions: &SessionManager) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut lines = tokio::io::BufReader::new(reader.take(REQUEST_BYTES)).lines();
+    while let Some(line) = lines.next_line().await? {
+        let answer = match answer(&line, sessions).await {
+            Ok(ok) => json!({ "v": VERSION, "ok": ok }),
+            Err(error) => json!({ "v": VERSION, "error": error }),
+        };
+        writer.write_all(format!("{answer}\n").as_bytes()).await?;
+    }
+    Ok(())
+}
+
+async fn answer(line: &str, sessions: &SessionManager) -> Result<Value, String> {
+    let request: Request = serde_json::from_str(line).map_err(|error| format!("not a request: {error}"))?;
+    if request.v != VERSION {
+        return Err(format!(
+            "the request is of version {}, this gateway speaks {VERSION}",
+            request.v
+        ));
+    }
+    let key = |key: String| SessionKey(key.into());
+    let answer = match request.op {
+        Op::DeleteSession { key: name } => sessions.delete(&key(name)).await.map(Value::from),
+        Op::ListSessions => sessions.list().await.map(|listing| json!(listing)),
+        Op::ShowSession { key: name } => {
+            let found = sessions.show(&key(name)).await;
+            found.map(|found| {
+                json!(
+                    found
+                        .map(|snapshot| snapshot.entries.to_vec())
+                        .unwrap_or_default()
+                )
+            })
+        }
+    };
+    answer.map_err(|error| chain(&error))
+}
+
+/// Asks the gateway that runs on a state folder; `None` where none does.
+///
+/// # Errors
+/// The gateway's refusal, or what broke the connection.
+pub(crate) fn ask(state_dir: &Path, op: Op) -> Result<Option<Value>, String> {
+    let path = socket(state_dir);
+    let mut stream = match std::os::unix::net::UnixStream::connect(&path) {
+        Ok(stream) => stream,
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(format!("cannot reach the gateway at {}: {error}", path.display())),
+    };
+    let broken = |error: io::Error| format!("the gateway at {} broke off: {error}", path.display());
+    stream.set_read_timeout(Some(PATIENCE)).map_err(broken)?;
+    let request = serde_json::to_string(&Request { v: VERSION, op }).map_err(|error| error.to_string())?;
+    stream
+        .write_all(format!("{request}\n").as_bytes())
+        .map_err(broken)?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).map_err(broken)?;
+    let mut answer: Value = serde_json::from_str(&line).map_err(|error| broken(error.into()))?;
+    match answer.get("error").and_then(Value::as_str) {
+        Some(error) => Err(error.to_owned()),
+        None => Ok(Some(answer["ok"].take())),
+    }
+}
+
+fn socket(state_dir: &Path) -> PathBuf {
+    state_dir.join("control.sock")
+}

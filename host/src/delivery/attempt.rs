@@ -1,0 +1,217 @@
+//! One row's way to the platform: attempts with backoff until it is sent or dead.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use miniclaw_plugin_api::{Cause, Error, Outcome, Sent};
+use tracing::{debug, error, warn};
+
+use super::{Busy, Outbox};
+use crate::backoff::{Backoff, chance};
+use crate::config::OnUnknown;
+use crate::plugins::instance::Method;
+use crate::spool::{OutboxRow, SendEvent, SpoolError, wall_ms};
+
+/// Between attempts at the same message.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(300),
+};
+/// Between attempts to record while the disk takes nothing.
+const RECORD_AGAIN: Duration = Duration::from_secs(1);
+
+/// How a row ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    Sent,
+    Dead,
+}
+
+/// What to do after an error.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    Again(Duration),
+    Dead,
+}
+
+impl Outbox {
+    /// Sends a row until it is answered; `None` where the outbox was closed before.
+    pub(super) async fn deliver(&self, row: &OutboxRow, busy: &mut Busy) -> Option<Delivered> {
+        if row.ambiguous && self.config.on_unknown == OnUnknown::Hold {
+            return self
+                .bury(row, "it may have been sent when the gateway ended")
+                .await;
+        }
+        let (mut attempts, mut not_before) = (row.attempts, until(row.not_before_ms));
+        loop {
+            busy.set(false);
+            self.wait(not_before).await?;
+            let age = Duration::from_millis(u64::try_from(wall_ms() - row.created_ms).unwrap_or_default());
+            if age > self.config.max_age {
+                return self
+                    .bury(row, &format!("it could not be sent for {age:.0?}"))
+                    .await;
+            }
+            let error = match self.send(row, busy).await? {
+                Ok(sent) => return self.record_sent(row, sent).await,
+                Err(error) => error,
+            };
+            attempts += 1;
+            match next(&error, attempts, self.config.on_unknown, chance()) {
+                Next::Dead => return self.bury(row, &error.message).await,
+                Next::Again(wait) => {
+                    warn!(id = row.id, attempts, ?wait, %error, "Message not sent, it is sent again");
+                    not_before = Instant::now() + wait;
+                    self.note_hold(row, &error, not_before);
+                    let not_before_ms = wall_ms() + i64::try_from(wait.as_millis()).unwrap_or_default();
+                    let error = error.message;
+                    self.record(|| SendEvent::Retry {
+                        id: row.id,
+                        attempts,
+                        not_before_ms,
+                        error: error.clone(),
+                    })
+                    .await?;
+                }
+            }
+        }
+    }
+
+    /// One attempt; the outer `None` where the outbox was closed before it began.
+    async fn send(&self, row: &OutboxRow, busy: &mut Busy) -> Option<Result<Sent, Error>> {
+        let mut instances = self.instance.clone();
+        let instance = tokio::select! {
+            biased;
+            () = self.closed.cancelled() => return None,
+            instance = instances.wait_for(Option::is_some) => instance.ok()?.clone()?,
+        };
+        busy.set(true);
+        let permit = tokio::select! {
+            biased;
+            () = self.closed.cancelled() => return None,
+            permit = self.sends.acquire() => permit.ok()?,
+        };
+        if self.config.on_unknown == OnUnknown::Hold {
+            self.record(|| SendEvent::Sending { id: row.id }).await?;
+        }
+        let result = instance
+            .call(Method::SEND, &*row.message)
+            .await
+            .and_then(|payload| payload.decode());
+        drop(permit);
+        Some(result)
+    }
+
+    async fn wait(&self, not_before: Instant) -> Option<()> {
+        loop {
+            let now = Instant::now();
+            let hold = self
+                .hold
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .all_until(now);
+            let until = hold.map_or(not_before, |hold| hold.max(not_before));
+            if until <= now {
+                return (!self.closed.is_cancelled()).then_some(());
+            }
+            tokio::select! {
+                biased;
+                () = self.closed.cancelled() => return None,
+                () = tokio::time::sleep_until(until.into()) => {}
+            }
+        }
+    }
+
+    fn note_hold(&self, row: &OutboxRow, error: &Error, until: Instant) {
+        if error.cause == Cause::RateLimited {
+            let mut hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
+            hold.told(&row.session, Instant::now(), until);
+        }
+    }
+
+    async fn record_sent(&self, row: &OutboxRow, sent: Sent) -> Option<Delivered> {
+        debug!(id = row.id, ids = ?sent.ids, "Message sent");
+        self.record(|| SendEvent::Sent {
+            id: row.id,
+            message_ids: sent.ids.clone(),
+        })
+        .await?;
+        Some(Delivered::Sent)
+    }
+
+    async fn bury(&self, row: &OutboxRow, reason: &str) -> Option<Delivered> {
+        error!(
+            id = row.id,
+            reason, "Message cannot be delivered, it and the rest of its reply are dead letters"
+        );
+        self.record(|| SendEvent::Dead {
+            id: row.id,
+            error: reason.to_owned(),
+        })
+        .await?;
+        Some(Delivered::Dead)
+    }
+
+    /// Stores an event, again and again while the disk takes nothing: to forget that a message was sent would
+    /// send it twice. `None` where the spool is over.
+    async fn record(&self, event: impl Fn() -> SendEvent) -> Option<()> {
+        loop {
+            match self.spool.record(event()).await {
+                Ok(()) => return Some(()),
+                Err(SpoolError::Unavailable { .. }) => tokio::time::sleep(RECORD_AGAIN).await,
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+/// The moment of a wall clock time, or the present where that has passed.
+fn until(unix: i64) -> Instant {
+    Instant::now() + Duration::from_millis(u64::try_from(unix - wall_ms()).unwrap_or_default())
+}
+
+/// Decides from what is known of a failed attempt, the `attempts`th.
+fn next(error: &Error, attempts: u32, on_unknown: OnUnknown, chance: f64) -> Next {
+    match error.outcome {
+        Outcome::Transient {
+            retry_after: Some(wait),
+        } => Next::Again(wait),
+        Outcome::Transient { retry_after: None } => Next::Again(BACKOFF.wait(attempts, chance)),
+        // The channel is at fault, not the message: it can be sent when the operator has mended that.
+        Outcome::Permanent if matches!(error.cause, Cause::Auth | Cause::Config) => {
+            Next::Again(BACKOFF.wait(attempts, chance))
+        }
+        Outcome::Permanent => Next::Dead,
+        _ if on_unknown == OnUnknown::Hold => Next::Dead,
+        _ => Next::Again(BACKOFF.wait(attempts, chance)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_decides_what_comes_next() {
+        let second = Duration::from_secs(1);
+        let cases = [
+            (
+                Error::transient("x").retry_after(7 * second),
+                OnUnknown::Resend,
+                Next::Again(7 * second),
+            ),
+            (Error::transient("x"), OnUnknown::Hold, Next::Again(second)),
+            (Error::permanent("x"), OnUnknown::Resend, Next::Dead),
+            (
+                Error::permanent("x").because(Cause::Auth),
+                OnUnknown::Resend,
+                Next::Again(second),
+            ),
+            (Error::unknown("x"), OnUnknown::Resend, Next::Again(second)),
+            (Error::unknown("x"), OnUnknown::Hold, Next::Dead),
+        ];
+        for (error, on_unknown, expected) in cases {
+            assert_eq!(next(&error, 1, on_unknown, 1.0), expected, "{error:?}");
+        }
+    }
+}

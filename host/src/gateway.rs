@@ -1,0 +1,181 @@
+//! The daemon: start-up, run, shutdown.
+
+mod assemble;
+mod folders;
+mod lock;
+mod shutdown;
+mod signals;
+mod upkeep;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+pub(crate) use assemble::{blueprint, log_sink};
+pub(crate) use folders::{FolderError, private_folder};
+pub(crate) use lock::StateLock;
+
+use self::lock::{LockError, PidFile};
+use self::shutdown::Reason;
+use self::signals::Signals;
+use crate::config::Config;
+use crate::control::ControlServer;
+use crate::delivery::Outbox;
+use crate::hub::ChatHub;
+use crate::plugins::catalog::{Catalog, CatalogError, UnknownPlugin};
+use crate::sessions::SessionManager;
+use crate::spool::{Spool, SpoolError};
+use crate::supervisor::{State, Stops};
+use crate::tasks::Tasks;
+use crate::telemetry;
+
+/// What the command line adds to the configuration.
+pub(crate) struct Options {
+    pub(crate) pid_file: Option<PathBuf>,
+    /// Whether the gateway ends with the console.
+    pub(crate) ends_with_console: bool,
+}
+
+/// Why the gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error("cannot write the PID file {}: {source}; name a file in a folder that this user can write", path.display())]
+    PidFile { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    UnknownPlugin(#[from] UnknownPlugin),
+    #[error("`{section}.{name}` names the plugin `{plugin}`, which is no {expected}")]
+    WrongKind {
+        section: &'static str,
+        name: String,
+        plugin: String,
+        expected: &'static str,
+    },
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error("the system refuses what the gateway needs: {0}")]
+    System(#[from] std::io::Error),
+}
+
+impl StartError {
+    /// The process's exit status.
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            Self::Catalog(_) | Self::UnknownPlugin(_) | Self::WrongKind { .. } => 78,
+            _ => 1,
+        }
+    }
+}
+
+/// Runs a gateway to its end; returns the exit status.
+///
+/// # Errors
+/// Where it cannot start.
+pub(crate) fn run(
+    config: Config,
+    options: &Options,
+    telemetry: &telemetry::Handle,
+) -> Result<u8, StartError> {
+    let born = Instant::now();
+    info!(version = env!("CARGO_PKG_VERSION"), home = %config.home.display(), "miniclaw starting");
+    folders::prepare(&config)?;
+    let _lock = StateLock::acquire(&config.state_dir())?;
+    let _pid_file = match &options.pid_file {
+        Some(path) => Some(PidFile::write(path).map_err(|source| StartError::PidFile {
+            path: path.clone(),
+            source,
+        })?),
+        None => None,
+    };
+    let catalog = crate::plugins::catalog::find(&config.plugin_paths)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let status = runtime.block_on(async {
+        let mut signals = Signals::install()?;
+        let mut running = Running::start(&config, &catalog, telemetry).await?;
+        running.log_ready(born);
+        let reason = running.serve(&mut signals, options.ends_with_console).await;
+        Ok(running.shut_down(reason, &mut signals).await)
+    });
+    // What a plugin blocks must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    status
+}
+
+/// A gateway that runs.
+pub(crate) struct Running {
+    spool: Arc<dyn Spool>,
+    sessions: Arc<SessionManager>,
+    hub: Arc<ChatHub>,
+    outboxes: Vec<Arc<Outbox>>,
+    /// States of all instances by name.
+    states: BTreeMap<String, watch::Receiver<State>>,
+    channels: Vec<String>,
+    supervisors: Tasks,
+    stops: Stops,
+    shutdown_timeout: Duration,
+    upkeep: Tasks,
+    console_closed: watch::Receiver<bool>,
+    _control: Option<ControlServer>,
+}
+
+impl Running {
+    async fn start(
+        config: &Config,
+        catalog: &Catalog,
+        telemetry: &telemetry::Handle,
+    ) -> Result<Self, StartError> {
+        catalog.refusals().for_each(|refusal| warn!("{refusal}"));
+        assemble::assemble(config, catalog, telemetry).await
+    }
+
+    /// Runs until there is a reason to stop.
+    async fn serve(&mut self, signals: &mut Signals, ends_with_console: bool) -> Reason {
+        let hub = self.hub.clone();
+        let mut console = self.console_closed.clone();
+        tokio::select! {
+            stop = signals.stop() => Reason::Signal(stop),
+            error = hub.fatal() => Reason::Fatal(error),
+            _ = console.wait_for(|closed| *closed), if ends_with_console => Reason::ConsoleClosed,
+        }
+    }
+
+    /// Logs, when every instance has got past its start, which of them run.
+    fn log_ready(&self, born: Instant) {
+        if self.channels.is_empty() {
+            warn!(
+                "No channel is configured, so nobody can reach the agent: set TELEGRAM_BOT_TOKEN and MINICLAW__ALLOW_FROM, \
+                 or write `telegram_token` and `allow_from` to the configuration, or start with --console"
+            );
+        }
+        let mut states = self.states.clone();
+        let channels = self.channels.clone();
+        self.upkeep.spawn("ready", async move {
+            for state in states.values_mut() {
+                // A sender that is gone leaves its last state behind.
+                let _ = state.wait_for(|state| *state != State::Starting).await;
+            }
+            let running = |name: &&String| {
+                states
+                    .get(*name)
+                    .is_some_and(|state| *state.borrow() == State::Running)
+            };
+            let up = channels.iter().filter(running).count();
+            info!(channels = up, of = channels.len(), elapsed = ?born.elapsed(), "Gateway ready");
+            if up == 0 && !channels.is_empty() {
+                error!("No channel runs: the reasons stand above, the gateway goes on trying");
+            }
+        });
+    }
+}

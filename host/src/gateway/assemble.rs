@@ -1,0 +1,331 @@
+//! From the configuration to parts that are connected to each other.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use miniclaw_plugin_api::wire::Named;
+use miniclaw_plugin_api::{Capability, Kind, OutboundMessage};
+use tokio::sync::watch;
+use tracing::{debug, error, info, warn};
+
+use super::{Running, StartError, upkeep};
+use crate::agent::{AgentLoop, Prompt, Providers};
+use crate::config::{Config, Route, Settings};
+use crate::control::ControlServer;
+use crate::delivery::Outbox;
+use crate::hub::{ChatHub, TurnParts};
+use crate::intake::{Gate, Limits};
+use crate::plugins::catalog::{Catalog, Found};
+use crate::plugins::instance::{Blueprint, Hooks, Instance, LogSink};
+use crate::plugins::load::Loader;
+use crate::sessions::SessionManager;
+use crate::spool::{FinishedTurn, Opened, Spool, SpoolError, SqliteSpool};
+use crate::supervisor::{ChannelDuties, State, Stops, Supervised};
+use crate::tasks::Tasks;
+use crate::telemetry::{self, PluginLog};
+
+/// Inbound rows that are read from the spool at once.
+const PAGE: usize = 1_000;
+
+type Current = watch::Sender<Option<Arc<Instance>>>;
+
+/// What all instances have in common.
+struct Common<'a> {
+    catalog: &'a Catalog,
+    loader: Loader,
+    telemetry: &'a telemetry::Handle,
+    stops: Stops,
+    console_closed: Arc<watch::Sender<bool>>,
+}
+
+/// An instance before it is supervised.
+struct Draft {
+    name: Arc<str>,
+    /// `None` where the plugin's library was refused, which is in the log.
+    blueprint: Option<Blueprint>,
+    settings: String,
+    current: Current,
+    state: watch::Sender<State>,
+}
+
+pub(super) async fn assemble(
+    config: &Config,
+    catalog: &Catalog,
+    telemetry: &telemetry::Handle,
+) -> Result<Running, StartError> {
+    let common = Common {
+        catalog,
+        loader: Loader::new(config.state_dir().join("cache")),
+        telemetry,
+        stops: Stops::default(),
+        console_closed: Arc::new(watch::channel(false).0),
+    };
+    let mut providers = Vec::new();
+    for (name, provider) in &config.providers {
+        providers.push(common.draft(Kind::Provider, name, &provider.plugin, &provider.settings)?);
+    }
+    let mut channels = Vec::new();
+    for (name, channel) in &config.channels {
+        channels.push(common.draft(Kind::Channel, name, &channel.plugin, &channel.settings)?);
+    }
+    common.loader.prune();
+    let Opened {
+        spool,
+        clean,
+        pending,
+        outbox,
+        dead,
+        buried,
+        epoch,
+    } = SqliteSpool::open(&config.state_dir())?;
+    info!(clean, pending, outbox, dead, epoch, "Spool opened");
+    let spool: Arc<dyn Spool> = spool;
+    let sessions = SessionManager::new(
+        spool.clone(),
+        config.sessions_dir(),
+        config.sessions.history,
+        config.sessions.cache,
+    );
+    let outboxes = outboxes(config, &spool, &channels);
+    let parts = TurnParts {
+        spool: spool.clone(),
+        sessions: sessions.clone(),
+        agent: agent(config, &providers),
+    };
+    let hub = ChatHub::new(parts, outboxes.clone(), config.gateway.max_concurrent_turns);
+    let supervisors = Tasks::default();
+    let states = channels
+        .iter()
+        .chain(&providers)
+        .map(|draft| (draft.name.to_string(), draft.state.subscribe()));
+    let states: BTreeMap<String, watch::Receiver<State>> = states.collect();
+    let names = channels.iter().map(|draft| draft.name.to_string()).collect();
+    for draft in providers {
+        common.supervise(draft, None, &supervisors);
+    }
+    outboxes.values().for_each(Outbox::resume);
+    // Before any channel receives: what was accepted first is answered first, and nothing is taken up twice.
+    resume_inbound(&hub, &spool, buried).await?;
+    for draft in channels {
+        let duties = duties(config, &draft, &hub, &spool, &supervisors);
+        common.supervise(draft, duties, &supervisors);
+    }
+    let tasks = Tasks::default();
+    upkeep::start(&tasks, &config.sessions, &sessions, &spool);
+    let control = ControlServer::start(&config.state_dir(), sessions.clone(), &tasks)
+        .inspect_err(|error| warn!(%error, "No control socket, the command line cannot reach this gateway"))
+        .ok();
+    Ok(Running {
+        spool,
+        sessions,
+        hub,
+        outboxes: outboxes.into_values().collect(),
+        states,
+        channels: names,
+        supervisors,
+        shutdown_timeout: config.gateway.shutdown_timeout,
+        upkeep: tasks,
+        console_closed: common.console_closed.subscribe(),
+        stops: common.stops,
+        _control: control,
+    })
+}
+
+impl Common<'_> {
+    fn draft(&self, kind: Kind, name: &str, plugin: &str, settings: &Settings) -> Result<Draft, StartError> {
+        let blueprint = blueprint(self.catalog, &self.loader, kind, name, plugin)?;
+        let state = match &blueprint {
+            Some(blueprint) => {
+                info!(plugin = name, of = &*blueprint.plugin, version = &*blueprint.version, kind = ?kind, "Plugin loaded");
+                State::Starting
+            }
+            None => State::Failed("its library was refused".into()),
+        };
+        Ok(Draft {
+            name: name.into(),
+            blueprint,
+            settings: serde_json::Value::Object(settings.0.clone()).to_string(),
+            current: watch::channel(None).0,
+            state: watch::channel(state).0,
+        })
+    }
+
+    fn hooks(&self, name: &str) -> Hooks {
+        let closed = self.console_closed.clone();
+        let event = move |event: Named| {
+            if event.name == "console_closed" {
+                closed.send_replace(true);
+            }
+        };
+        Hooks {
+            log: log_sink(name),
+            event: Arc::new(event),
+        }
+    }
+
+    fn supervise(&self, draft: Draft, channel: Option<ChannelDuties>, supervisors: &Tasks) {
+        let Some(blueprint) = draft.blueprint else { return };
+        let supervised = Supervised {
+            hooks: self.hooks(&draft.name),
+            name: draft.name,
+            blueprint,
+            settings: draft.settings,
+            log_level: self.telemetry.max_level(),
+            current: draft.current,
+            state: draft.state,
+            stops: self.stops.clone(),
+            channel,
+        };
+        supervisors.spawn("supervisor", supervised.run());
+    }
+}
+
+/// What makes instances of a plugin; `None` where its library is refused, which is then in the log.
+///
+/// # Errors
+/// Where no plugin has this name, or it is of the other kind.
+pub(crate) fn blueprint(
+    catalog: &Catalog,
+    loader: &Loader,
+    kind: Kind,
+    name: &str,
+    plugin: &str,
+) -> Result<Option<Blueprint>, StartError> {
+    let (manifest, root) = match catalog.lookup(plugin)? {
+        Found::Builtin(builtin) => (builtin.manifest.clone(), (builtin.root)()),
+        Found::Library(inspected) => match loader.load(inspected) {
+            Ok(loaded) => {
+                debug!(instance = name, path = %inspected.path.display(), sha256 = loaded.sha256, "Library loaded");
+                (loaded.manifest, loaded.root)
+            }
+            Err(refusal) => {
+                error!(instance = name, "{refusal}");
+                return Ok(None);
+            }
+        },
+    };
+    if manifest.kind != kind {
+        let (section, expected) = match kind {
+            Kind::Provider => ("providers", "provider"),
+            _ => ("channels", "channel"),
+        };
+        return Err(StartError::WrongKind {
+            section,
+            name: name.into(),
+            plugin: plugin.into(),
+            expected,
+        });
+    }
+    Ok(Some(Blueprint {
+        plugin: manifest.name.as_str().into(),
+        version: manifest.version.as_str().into(),
+        root,
+        capabilities: manifest.capabilities,
+        text_limit: manifest.text_limit as usize,
+        text_unit: manifest.text_unit,
+    }))
+}
+
+/// Where an instance's log goes.
+pub(crate) fn log_sink(name: &str) -> LogSink {
+    let log = PluginLog::new(name, tracing::Span::none());
+    Arc::new(move |record| log.record(&record))
+}
+
+fn outboxes(config: &Config, spool: &Arc<dyn Spool>, channels: &[Draft]) -> HashMap<Arc<str>, Arc<Outbox>> {
+    let outbox = |draft: &Draft| {
+        let limit = draft
+            .blueprint
+            .as_ref()
+            .map(|blueprint| (blueprint.text_limit, blueprint.text_unit));
+        let limit = limit.unwrap_or((0, miniclaw_plugin_api::TextUnit::Chars));
+        let instance = draft.current.subscribe();
+        Outbox::new(
+            draft.name.clone(),
+            spool.clone(),
+            config.delivery.clone(),
+            instance,
+            limit,
+        )
+    };
+    channels
+        .iter()
+        .map(|draft| (draft.name.clone(), outbox(draft)))
+        .collect()
+}
+
+fn agent(config: &Config, providers: &[Draft]) -> AgentLoop {
+    let providers: Providers = providers
+        .iter()
+        .map(|draft| (draft.name.to_string(), draft.current.subscribe()))
+        .collect();
+    AgentLoop {
+        providers,
+        prompt: Prompt::new(&config.agent.system_prompt, &config.workspace),
+        config: config.agent.clone(),
+        routes: config.routes.clone(),
+        default: Route {
+            channel: None,
+            chat: None,
+            provider: Some(config.provider.clone()),
+            model: config.model.clone(),
+            fallback: Vec::new(),
+        },
+    }
+}
+
+fn duties(
+    config: &Config,
+    draft: &Draft,
+    hub: &Arc<ChatHub>,
+    spool: &Arc<dyn Spool>,
+    tasks: &Tasks,
+) -> Option<ChannelDuties> {
+    let blueprint = draft.blueprint.as_ref()?;
+    let allow_from = &config.channels.get(&*draft.name)?.allow_from;
+    let limits = Limits {
+        message_bytes: config.gateway.max_message_bytes,
+        pending: config.gateway.max_pending,
+        pending_per_conversation: config.gateway.max_pending_per_conversation,
+    };
+    let gate = Gate::new(allow_from, blueprint.can(Capability::Authenticates), limits);
+    Some(ChannelDuties {
+        gate: Arc::new(gate),
+        hub: hub.clone(),
+        spool: spool.clone(),
+        tasks: tasks.clone(),
+    })
+}
+
+/// Takes up the messages that an earlier process left unanswered.
+async fn resume_inbound(
+    hub: &Arc<ChatHub>,
+    spool: &Arc<dyn Spool>,
+    buried: Vec<crate::spool::InboundRow>,
+) -> Result<(), SpoolError> {
+    for row in buried {
+        error!(seq = row.seq, conversation = %row.session.0, "Message ended the process too often and is a dead letter");
+        let note =
+            "One of your messages crashed me each time that I tried to answer it, so I have set it aside.";
+        let turn = FinishedTurn {
+            session: row.session,
+            generation: 0,
+            new_generation: false,
+            inbound: Vec::new(),
+            entries: Vec::new(),
+            channel: row.channel,
+            chunks: vec![OutboundMessage::new(row.message.chat.clone(), note)],
+        };
+        hub.route(spool.finish(turn).await?.outbox);
+    }
+    let mut after = 0;
+    loop {
+        let rows = spool.pending(after, PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = last.seq;
+        for row in rows {
+            hub.load.take(&row.session);
+            hub.push(row);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What happens by the clock: checkpoints, the daily sweep, the spool's retention.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{debug, info, warn};
+
+use crate::config::SessionsConfig;
+use crate::sessions::SessionManager;
+use crate::spool::Spool;
+use crate::tasks::Tasks;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Starts the clockwork; it ends with the runtime.
+pub(super) fn start(
+    tasks: &Tasks,
+    config: &SessionsConfig,
+    sessions: &Arc<SessionManager>,
+    spool: &Arc<dyn Spool>,
+) {
+    tasks.spawn("sessions found", count(sessions.clone()));
+    tasks.spawn(
+        "checkpoint",
+        checkpoint(sessions.clone(), config.checkpoint_interval),
+    );
+    tasks.spawn(
+        "daily sweep",
+        sweep(sessions.clone(), spool.clone(), config.idle_ttl),
+    );
+}
+
+/// Beside the start, which does not wait for a large folder.
+async fn count(sessions: Arc<SessionManager>) {
+    match tokio::task::spawn_blocking(move || sessions.count()).await {
+        Ok(Ok(count)) => info!(count, "Sessions found"),
+        Ok(Err(error)) => warn!(%error, "Sessions cannot be counted"),
+        // The runtime is ending.
+        Err(_) => {}
+    }
+}
+
+async fn checkpoint(sessions: Arc<SessionManager>, every: Duration) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let count = sessions.checkpoint().await;
+        debug!(count, "Sessions saved");
+    }
+}
+
+async fn sweep(sessions: Arc<SessionManager>, spool: Arc<dyn Spool>, idle_ttl: Duration) {
+    let mut ticks = interval(DAY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // It says itself what it removed.
+        sessions.sweep(idle_ttl).await;
+        match spool.upkeep().await {
+            Ok(rows) => debug!(rows, "Finished rows removed from the spool"),
+            Err(error) => warn!(%error, "Spool was not tidied"),
+        }
+    }
+}

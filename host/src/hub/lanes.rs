@@ -1,0 +1,193 @@
+//! One lane for each conversation: in order inside, in parallel across, round robin.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+
+/// Decides who runs next; knows neither clock nor disk.
+///
+/// *Order*: items of one key run one after the other in the order of `push`. *Fairness*: keys that wait take
+/// turns. *Bounds*: at most `limit` keys run; an item that runs alone shares the time with nobody. The number of
+/// waiting items is bounded by who pushes.
+pub(crate) struct Lanes<K, T> {
+    lanes: HashMap<K, Lane<T>>,
+    /// Keys that wait and do not run, in the order of their turn.
+    ready: VecDeque<K>,
+    running: usize,
+    alone: bool,
+    limit: usize,
+}
+
+struct Lane<T> {
+    waiting: VecDeque<(T, bool)>,
+    running: bool,
+}
+
+impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
+    /// At most `limit` keys run at once; at least one does.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            lanes: HashMap::new(),
+            ready: VecDeque::new(),
+            running: 0,
+            alone: false,
+            limit: limit.max(1),
+        }
+    }
+
+    /// Queues an item; `alone` keeps all others from running beside it.
+    pub(crate) fn push(&mut self, key: K, item: T, alone: bool) {
+        let lane = self.lanes.entry(key.clone()).or_insert_with(|| Lane {
+            waiting: VecDeque::new(),
+            running: false,
+        });
+        if lane.waiting.is_empty() && !lane.running {
+            self.ready.push_back(key);
+        }
+        lane.waiting.push_back((item, alone));
+    }
+
+    /// The next item that may start; its key runs until `finish`.
+    pub(crate) fn next(&mut self) -> Option<(K, T)> {
+        if self.alone || self.running >= self.limit {
+            return None;
+        }
+        let key = self.ready.front()?.clone();
+        let lane = self.lanes.get_mut(&key)?;
+        let alone = lane.waiting.front().is_some_and(|(_, alone)| *alone);
+        if alone && self.running > 0 {
+            return None;
+        }
+        self.ready.pop_front();
+        let (item, _) = lane.waiting.pop_front()?;
+        lane.running = true;
+        self.running += 1;
+        self.alone = alone;
+        Some((key, item))
+    }
+
+    /// Ends the run of `key`.
+    pub(crate) fn finish(&mut self, key: &K) {
+        let Some(lane) = self.lanes.get_mut(key).filter(|lane| lane.running) else {
+            return;
+        };
+        lane.running = false;
+        self.running -= 1;
+        self.alone = false;
+        if lane.waiting.is_empty() {
+            self.lanes.remove(key);
+        } else {
+            self.ready.push_back(key.clone());
+        }
+    }
+
+    /// Items of `key` that wait.
+    #[cfg(test)]
+    pub(crate) fn waiting_of(&self, key: &K) -> usize {
+        self.lanes.get(key).map_or(0, |lane| lane.waiting.len())
+    }
+
+    pub(crate) fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Items of all keys that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lanes.values().map(|lane| lane.waiting.len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn keys_take_turns() {
+        let mut lanes = Lanes::new(1);
+        for item in 0..3 {
+            lanes.push('a', item, false);
+        }
+        lanes.push('b', 10, false);
+        let mut order = Vec::new();
+        while let Some((key, item)) = lanes.next() {
+            order.push(item);
+            lanes.finish(&key);
+        }
+        assert_eq!(order, [0, 10, 1, 2]);
+    }
+
+    #[test]
+    fn an_item_that_runs_alone_waits_for_the_others_and_holds_them_off() {
+        let mut lanes = Lanes::new(8);
+        lanes.push('a', 1, false);
+        lanes.push('b', 2, true);
+        lanes.push('c', 3, false);
+        assert_eq!(lanes.next(), Some(('a', 1)));
+        assert_eq!(lanes.next(), None);
+        lanes.finish(&'a');
+        assert_eq!(lanes.next(), Some(('b', 2)));
+        assert_eq!(lanes.next(), None);
+        lanes.finish(&'b');
+        assert_eq!(lanes.next(), Some(('c', 3)));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push(u8, bool),
+        Next,
+        Finish(usize),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            3 => (0..5u8, prop::bool::weighted(0.1)).prop_map(|(key, alone)| Step::Push(key, alone)),
+            3 => Just(Step::Next),
+            2 => any::<usize>().prop_map(Step::Finish),
+        ];
+        prop::collection::vec(step, 0..200)
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_doubled_or_reordered(steps in steps(), limit in 1..4usize) {
+            let mut lanes = Lanes::new(limit);
+            let (mut pushed, mut started): (HashMap<u8, Vec<u32>>, HashMap<u8, Vec<u32>>) = Default::default();
+            let (mut running, mut count) = (Vec::new(), 0u32);
+            let mut start = |lanes: &mut Lanes<u8, u32>, running: &mut Vec<u8>| -> bool {
+                let Some((key, item)) = lanes.next() else { return false };
+                assert!(!running.contains(&key), "two runs of one key");
+                started.entry(key).or_default().push(item);
+                running.push(key);
+                assert!(running.len() <= limit);
+                true
+            };
+            for step in steps {
+                match step {
+                    Step::Push(key, alone) => {
+                        lanes.push(key, count, alone);
+                        pushed.entry(key).or_default().push(count);
+                        count += 1;
+                    }
+                    Step::Next => drop(start(&mut lanes, &mut running)),
+                    Step::Finish(index) if !running.is_empty() => {
+                        let key = running.swap_remove(index % running.len());
+                        lanes.finish(&key);
+                    }
+                    Step::Finish(_) => {}
+                }
+                prop_assert_eq!(lanes.running(), running.len());
+            }
+            loop {
+                while start(&mut lanes, &mut running) {}
+                let Some(key) = running.pop() else { break };
+                lanes.finish(&key);
+            }
+            prop_assert_eq!(started, pushed);
+            prop_assert_eq!(lanes.waiting(), 0);
+            prop_assert_eq!(lanes.waiting_of(&0), 0);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! One turn: history, answer, T2, reply.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use miniclaw_plugin_api::wire::SignalTo;
+use miniclaw_plugin_api::{Capability, ChatKind, InboundMessage, OutboundMessage, Role, Signal, TextUnit};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::ChatHub;
+use crate::agent::{AgentLoop, Answer};
+use crate::delivery::split;
+use crate::plugins::instance::Method;
+use crate::sessions::{Entry, SessionManager};
+use crate::spool::{Committed, FinishedTurn, InboundRow, Spool, SpoolError, wall_ms};
+
+/// A turn shorter than this shows no sign of life.
+const TYPING_AFTER: Duration = Duration::from_millis(200);
+/// Telegram shows a signal for 5 s.
+const TYPING_EVERY: Duration = Duration::from_secs(4);
+/// Between attempts to store while the disk takes nothing.
+const STORE_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a turn works with.
+pub(crate) struct TurnParts {
+    pub(crate) spool: Arc<dyn Spool>,
+    pub(crate) sessions: Arc<SessionManager>,
+    pub(crate) agent: AgentLoop,
+}
+
+/// Whether a message asks to stop the turn under way.
+pub(crate) fn stop_command(message: &InboundMessage) -> bool {
+    command(message).is_some_and(|name| name == "stop")
+}
+
+fn command(message: &InboundMessage) -> Option<&str> {
+    message.command.as_ref().map(|command| command.name.as_str())
+}
+
+impl ChatHub {
+    /// Runs a turn to T2. When it is parked nothing was stored, and the message waits for the next start.
+    pub(super) async fn turn(self: &Arc<Self>, row: InboundRow, stop: CancellationToken) {
+        if row.suspect
+            && self
+                .keep(|| self.parts.spool.mark_started(row.seq))
+                .await
+                .is_none()
+        {
+            return;
+        }
+        let started = std::time::Instant::now();
+        let Some((generation, answer)) = self.answer(&row, &stop).await else {
+            return;
+        };
+        let turn = self.finished(&row, generation, answer);
+        let entries = turn.entries.clone();
+        let new_generation = turn.new_generation;
+        let Some(committed) = self.store(turn).await else {
+            return;
+        };
+        let Committed { outbox, journal_seq } = committed;
+        if new_generation {
+            self.parts.sessions.reset(&row.session, generation + 1);
+        } else {
+            self.parts
+                .sessions
+                .applied(&row.session, generation, journal_seq, entries);
+        }
+        debug!(chunks = outbox.len(), elapsed = ?started.elapsed(), "Turn answered");
+        self.route(outbox);
+    }
+
+    /// `None` where the turn was parked.
+    async fn answer(self: &Arc<Self>, row: &InboundRow, stop: &CancellationToken) -> Option<(u64, Answer)> {
+        let snapshot = match self.parts.sessions.snapshot(&row.session).await {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                error!(%error, "Session cannot be read");
+                let reply = "I cannot read what we said before, so I am not answering; the operator finds the \
+                             reason in my log.";
+                return Some((0, Answer::note(reply)));
+            }
+        };
+        let generation = snapshot.generation;
+        let answer = match command(&row.message) {
+            Some("new") => Answer {
+                new_generation: true,
+                ..Answer::note("This is a new conversation.")
+            },
+            Some("stop") => Answer::note("Stopped."),
+            _ => {
+                let work = AssertUnwindSafe(self.parts.agent.answer(row, &snapshot)).catch_unwind();
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return self.stopped(row).map(|answer| (generation, answer)),
+                    answer = work => answer.unwrap_or_else(|panic| {
+                        error!(panic = crate::tasks::panic_text(panic.as_ref()), "Turn panicked");
+                        Answer::note("Something went wrong inside me, so I have no answer to this.")
+                    }),
+                    () = self.show_typing(row) => return None,
+                }
+            }
+        };
+        Some((generation, answer))
+    }
+
+    /// A stopped turn ends without a reply of its own, `/stop` gives that; a parked one is not ended at all.
+    fn stopped(&self, row: &InboundRow) -> Option<Answer> {
+        if self.parked.is_cancelled() {
+            info!(seq = row.seq, "Turn parked, it resumes after the next start");
+            return None;
+        }
+        Some(Answer {
+            reply: String::new(),
+            ..Answer::note("")
+        })
+    }
+
+    /// Shows that the agent is writing; never ends.
+    async fn show_typing(&self, row: &InboundRow) {
+        let Some(outbox) = self.outboxes.get(&row.channel) else {
+            return std::future::pending().await;
+        };
+        let signal = SignalTo {
+            chat: row.message.chat.clone(),
+            signal: Signal::Typing,
+        };
+        tokio::time::sleep(TYPING_AFTER).await;
+        loop {
+            if let Some(instance) = outbox.instance()
+                && instance.blueprint.can(Capability::Typing)
+                && let Err(error) = instance.call(Method::SIGNAL, &signal).await
+            {
+                debug!(%error, "Typing was not shown");
+            }
+            tokio::time::sleep(TYPING_EVERY).await;
+        }
+    }
+
+    fn finished(&self, row: &InboundRow, generation: u64, answer: Answer) -> FinishedTurn {
+        let now = wall_ms();
+        let mut entries = Vec::new();
+        if !answer.heard.is_empty() {
+            entries.push(Entry {
+                role: Role::User,
+                text: answer.heard,
+                at_ms: row.received_ms,
+            });
+            if !answer.reply.is_empty() {
+                entries.push(Entry {
+                    role: Role::Assistant,
+                    text: answer.reply.clone(),
+                    at_ms: now,
+                });
+            }
+        }
+        FinishedTurn {
+            session: row.session.clone(),
+            generation,
+            new_generation: answer.new_generation,
+            inbound: vec![row.seq],
+            entries,
+            channel: row.channel.clone(),
+            chunks: self.chunks(row, &answer.reply),
+        }
+    }
+
+    /// The reply as the channel's messages. The first one names the message that it answers where that is not
+    /// plain: in a group, and when more messages wait.
+    fn chunks(&self, row: &InboundRow, reply: &str) -> Vec<OutboundMessage> {
+        let (limit, unit) = self
+            .outboxes
+            .get(&row.channel)
+            .map_or((0, TextUnit::Chars), |outbox| outbox.text_limit());
+        let name_it = row.message.chat_kind != ChatKind::Private || self.load.of(&row.session).waiting > 1;
+        split(reply, limit, unit)
+            .into_iter()
+            .enumerate()
+            .map(|(index, text)| {
+                let mut message = OutboundMessage::new(row.message.chat.clone(), text);
+                message.reply_to = (name_it && index == 0).then(|| row.message.id.clone());
+                message
+            })
+            .collect()
+    }
+
+    /// T2, again and again while the disk takes nothing; `None` where the process must end.
+    async fn store(&self, turn: FinishedTurn) -> Option<Committed> {
+        self.keep(|| self.parts.spool.finish(turn.clone())).await
+    }
+
+    async fn keep<'a, T>(
+        &self,
+        attempt: impl Fn() -> futures_util::future::BoxFuture<'a, Result<T, SpoolError>>,
+    ) -> Option<T> {
+        loop {
+            match attempt().await {
+                Ok(value) => return Some(value),
+                Err(SpoolError::Unavailable { .. }) => tokio::time::sleep(STORE_AGAIN).await,
+                Err(SpoolError::Closed) => {
+                    warn!("Turn ended after the spool was closed, it is repeated after the next start");
+                    return None;
+                }
+                Err(error) => {
+                    self.fail(error);
+                    return None;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Who may speak, and what is taken. The gate decides from configuration, load and message alone.
+
+mod pump;
+
+use std::collections::HashSet;
+
+use miniclaw_plugin_api::{InboundMessage, SenderKind};
+
+pub(crate) use pump::Pump;
+
+use crate::hub::Load;
+
+/// The gate of one channel instance.
+pub(crate) struct Gate {
+    /// Sender ids; unused where the channel authenticates by itself.
+    allow: HashSet<String>,
+    open: bool,
+    limits: Limits,
+}
+
+/// What a message and the queues may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) message_bytes: usize,
+    pub(crate) pending: usize,
+    pub(crate) pending_per_conversation: usize,
+}
+
+/// What to do with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Accept,
+    /// It leaves no trace beyond a counter.
+    Ignore(Reason),
+    /// It is not answered, and its sender is told so.
+    Refuse(Refusal),
+    /// It is not answered, and its sender was told before.
+    RefuseSilently,
+    /// Nothing more is taken; the channel pauses.
+    Busy,
+}
+
+/// Why a message of somebody who may speak is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    TooLong,
+    TooFast,
+}
+
+/// Why a message is ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Stranger,
+    Empty,
+}
+
+impl Gate {
+    /// `authenticates`: the channel establishes by itself who speaks.
+    pub(crate) fn new(allow_from: &[String], authenticates: bool, limits: Limits) -> Self {
+        Self {
+            allow: allow_from.iter().cloned().collect(),
+            open: authenticates,
+            limits,
+        }
+    }
+
+    /// Whether nobody can pass.
+    pub(crate) fn is_closed(&self) -> bool {
+        !self.open && self.allow.is_empty()
+    }
+
+    pub(crate) fn decide(&self, message: &InboundMessage, load: Load) -> Decision {
+        if !self.admits(message) {
+            return Decision::Ignore(Reason::Stranger);
+        }
+        let text = message.text();
+        if text.trim().is_empty() && message.attachments.is_empty() && !has_other_parts(message) {
+            return Decision::Ignore(Reason::Empty);
+        }
+        if load.pending >= self.limits.pending {
+            return Decision::Busy;
+        }
+        if text.len() > self.limits.message_bytes {
+            return Decision::Refuse(Refusal::TooLong);
+        }
+        if load.waiting >= self.limits.pending_per_conversation {
+            return if load.told {
+                Decision::RefuseSilently
+            } else {
+                Decision::Refuse(Refusal::TooFast)
+            };
+        }
+        Decision::Accept
+    }
+
+    /// What the sender is told.
+    pub(crate) fn sentence(&self, refusal: Refusal) -> String {
+        match refusal {
+            Refusal::TooLong => {
+                let limit = self.limits.message_bytes / 1024;
+                format!(
+                    "Your message is longer than the {limit} KiB that I can take. Please send it in parts."
+                )
+            }
+            Refusal::TooFast => {
+                let limit = self.limits.pending_per_conversation;
+                format!(
+                    "You are writing faster than I can answer: {limit} of your messages are waiting. I am not \
+                     taking further ones until those are answered; please send this again later."
+                )
+            }
+        }
+    }
+
+    /// The level of pending messages at which a channel that was told `Busy` is heard again.
+    pub(crate) fn resume_level(&self) -> usize {
+        self.limits.pending / 2
+    }
+
+    fn admits(&self, message: &InboundMessage) -> bool {
+        let id = &message.sender.id;
+        // An anonymous administrator's id is the group's: who that is cannot be told, so only a list that names
+        // the group lets them in, like every other id.
+        !id.is_empty() && (self.open || self.allow.contains(id)) && message.sender.kind != SenderKind::Other
+    }
+}
+
+fn has_other_parts(message: &InboundMessage) -> bool {
+    message
+        .parts
+        .iter()
+        .any(|part| !matches!(part, miniclaw_plugin_api::Part::Text { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use miniclaw_plugin_api::{Attachment, Sender};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        message_bytes: 1024,
+        pending: 10,
+        pending_per_conversation: 3,
+    };
+
+    fn load(pending: usize, waiting: usize, told: bool) -> Load {
+        Load {
+            pending,
+            waiting,
+            told,
+        }
+    }
+
+    fn gate(ids: &[&str]) -> Gate {
+        Gate::new(
+            &ids.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            false,
+            LIMITS,
+        )
+    }
+
+    fn from(sender: &str, text: &str) -> InboundMessage {
+        InboundMessage::new("7", "1", sender, text)
+    }
+
+    #[test]
+    fn an_empty_list_admits_nobody() {
+        assert!(gate(&[]).is_closed());
+        assert_eq!(
+            gate(&[]).decide(&from("42", "hi"), load(0, 0, false)),
+            Decision::Ignore(Reason::Stranger)
+        );
+    }
+
+    #[test]
+    fn a_channel_that_authenticates_needs_no_list_but_an_id() {
+        let gate = Gate::new(&[], true, LIMITS);
+        assert_eq!(
+            gate.decide(&from("me", "hi"), load(0, 0, false)),
+            Decision::Accept
+        );
+        assert_eq!(
+            gate.decide(&from("", "hi"), load(0, 0, false)),
+            Decision::Ignore(Reason::Stranger)
+        );
+    }
+
+    #[test]
+    fn whitespace_alone_is_empty_and_a_picture_is_not() {
+        let mut message = from("42", " \n\t ");
+        assert_eq!(
+            gate(&["42"]).decide(&message, load(0, 0, false)),
+            Decision::Ignore(Reason::Empty)
+        );
+        message.attachments.push(Attachment {
+            id: "f".into(),
+            ..Attachment::default()
+        });
+        assert_eq!(
+            gate(&["42"]).decide(&message, load(0, 0, false)),
+            Decision::Accept
+        );
+    }
+
+    #[test]
+    fn full_queues_pause_the_channel_and_a_full_conversation_is_told_once() {
+        let gate = gate(&["42"]);
+        assert_eq!(gate.decide(&from("42", "hi"), load(10, 0, false)), Decision::Busy);
+        assert_eq!(
+            gate.decide(&from("42", "hi"), load(5, 3, false)),
+            Decision::Refuse(Refusal::TooFast)
+        );
+        assert_eq!(
+            gate.decide(&from("42", "hi"), load(5, 3, true)),
+            Decision::RefuseSilently
+        );
+        assert_eq!(gate.decide(&from("42", "hi"), load(5, 2, true)), Decision::Accept);
+    }
+
+    #[test]
+    fn a_message_over_the_cap_is_refused_with_a_sentence() {
+        let gate = gate(&["42"]);
+        let decision = gate.decide(&from("42", &"x".repeat(1025)), load(0, 0, false));
+        assert_eq!(decision, Decision::Refuse(Refusal::TooLong));
+        assert!(gate.sentence(Refusal::TooLong).contains("1 KiB"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_gate_agrees_with_a_list_search(
+            allow in prop::collection::vec("[0-9@a-z]{0,3}", 0..5),
+            sender in "[0-9@a-z]{0,3}",
+            kind in prop::sample::select(vec![SenderKind::User, SenderKind::Bot, SenderKind::AnonymousAdmin]),
+        ) {
+            let mut message = from("", "hi");
+            message.sender = Sender { id: sender.clone(), kind, name: allow.first().cloned() };
+            let expected = !sender.is_empty() && allow.contains(&sender);
+            let decision = Gate::new(&allow, false, LIMITS).decide(&message, load(0, 0, false));
+            prop_assert_eq!(decision == Decision::Accept, expected);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! From a channel's batches to T1, and back with the verdicts.
+
+use std::sync::Arc;
+
+use futures_util::stream::{FuturesOrdered, StreamExt};
+use miniclaw_plugin_api::wire::Batch as Received;
+use miniclaw_plugin_api::{Cause, Error, InboundMessage, OutboundMessage, Verdict};
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+
+use super::{Decision, Gate, Refusal};
+use crate::hub::ChatHub;
+use crate::plugins::instance::{Answer, InboundRequest};
+use crate::sessions::SessionKey;
+use crate::spool::{Admission, Batch, BatchItem, Spool, SpoolError};
+
+/// Batches of one channel that may be on their way to the disk at once.
+const IN_FLIGHT: usize = 64;
+
+/// The intake of one channel instance.
+pub(crate) struct Pump {
+    pub(crate) channel: Arc<str>,
+    pub(crate) account: String,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) hub: Arc<ChatHub>,
+    pub(crate) spool: Arc<dyn Spool>,
+}
+
+/// A batch after the gate.
+struct Gated {
+    batch: Batch,
+    /// One for each message.
+    slots: Vec<Slot>,
+    /// Conversations whose load was counted, one for each accepted message.
+    taken: Vec<SessionKey>,
+}
+
+/// Where a message's verdict comes from.
+#[derive(Clone, Copy)]
+enum Slot {
+    Decided(Verdict),
+    /// The next admission, of a message to answer.
+    Message,
+    /// The next admission, of a note to the sender.
+    Note,
+}
+
+/// A batch on its way to the disk.
+struct Stored {
+    answer: Answer,
+    slots: Vec<Slot>,
+    taken: Vec<SessionKey>,
+    result: Result<Vec<Admission>, SpoolError>,
+}
+
+impl Pump {
+    /// Takes batches in order until the instance is given up.
+    pub(crate) async fn run(self, mut requests: mpsc::Receiver<InboundRequest>) {
+        let mut on_their_way = FuturesOrdered::new();
+        let mut open = true;
+        while open || !on_their_way.is_empty() {
+            tokio::select! {
+                biased;
+                Some(stored) = on_their_way.next() => self.settle(stored),
+                request = requests.recv(), if open && on_their_way.len() < IN_FLIGHT => match request {
+                    None => open = false,
+                    Some(InboundRequest { payload, answer }) => match payload.decode().and_then(|received| self.gate(received)) {
+                        Ok(gated) => on_their_way.push_back(self.store(gated, answer)),
+                        Err(error) => answer.refuse(error),
+                    },
+                },
+            }
+        }
+    }
+
+    async fn store(&self, Gated { batch, slots, taken }: Gated, answer: Answer) -> Stored {
+        let nothing = batch.items.is_empty() && batch.cursor.is_none();
+        let result = if nothing {
+            Ok(Vec::new())
+        } else {
+            self.spool.accept(batch).await
+        };
+        Stored {
+            answer,
+            slots,
+            taken,
+            result,
+        }
+    }
+
+    /// Decides for every message; one that finds no room refuses the whole batch.
+    fn gate(&self, received: Received) -> Result<Gated, Error> {
+        let Received { messages, cursor } = received;
+        let batch = Batch {
+            channel: self.channel.clone(),
+            account: self.account.clone(),
+            items: Vec::new(),
+            cursor,
+        };
+        let mut gated = Gated {
+            batch,
+            slots: Vec::with_capacity(messages.len()),
+            taken: Vec::new(),
+        };
+        for message in messages {
+            let session = SessionKey::new(&self.channel, &message.chat);
+            match self.gate.decide(&message, self.hub.load.of(&session)) {
+                Decision::Accept => {
+                    self.hub.load.take(&session);
+                    gated.taken.push(session.clone());
+                    gated.batch.items.push(BatchItem::Message {
+                        session,
+                        message: Box::new(message),
+                    });
+                    gated.slots.push(Slot::Message);
+                }
+                Decision::Refuse(refusal) => {
+                    gated.batch.items.push(self.refuse(session, message, refusal));
+                    gated.slots.push(Slot::Note);
+                }
+                Decision::RefuseSilently => gated.slots.push(Slot::Decided(Verdict::Ignored)),
+                Decision::Ignore(reason) => {
+                    debug!(channel = %self.channel, ?reason, "Message ignored");
+                    gated.slots.push(Slot::Decided(Verdict::Ignored));
+                }
+                Decision::Busy => {
+                    gated
+                        .taken
+                        .iter()
+                        .for_each(|session| self.hub.load.release(session));
+                    return Err(
+                        Error::transient("too many messages wait to be answered").because(Cause::Busy)
+                    );
+                }
+            }
+        }
+        Ok(gated)
+    }
+
+    fn refuse(&self, session: SessionKey, message: InboundMessage, refusal: Refusal) -> BatchItem {
+        warn!(channel = %self.channel, conversation = %session.0, ?refusal, "Message refused, its sender is told so");
+        if refusal == Refusal::TooFast {
+            self.hub.load.tell(&session);
+        }
+        let mut note = OutboundMessage::new(message.chat.clone(), self.gate.sentence(refusal));
+        note.reply_to = Some(message.id.clone());
+        BatchItem::Refused {
+            session,
+            message: Box::new(message),
+            note: Box::new(note),
+        }
+    }
+
+    /// After T1: messages to the hub, verdicts to the channel.
+    fn settle(
+        &self,
+        Stored {
+            answer,
+            slots,
+            taken,
+            result,
+        }: Stored,
+    ) {
+        let admissions = match result {
+            Ok(admissions) => admissions,
+            Err(error) => {
+                taken.iter().for_each(|session| self.hub.load.release(session));
+                answer.refuse(self.storage_error(error));
+                return;
+            }
+        };
+        let mut admissions = admissions.into_iter();
+        let mut taken = taken.iter();
+        let verdicts: Vec<Verdict> = slots
+            .into_iter()
+            .map(|slot| match slot {
+                Slot::Decided(verdict) => verdict,
+                Slot::Message => self.admit(admissions.next(), taken.next()),
+                Slot::Note => self.admit(admissions.next(), None),
+            })
+            .collect();
+        answer.verdicts(&verdicts);
+    }
+
+    /// `taken` is the conversation whose load was counted for it.
+    fn admit(&self, admission: Option<Admission>, taken: Option<&SessionKey>) -> Verdict {
+        match admission {
+            Some(Admission::Accepted(row)) => {
+                self.hub.push(row);
+                Verdict::Accepted
+            }
+            Some(Admission::Noted(row)) => {
+                self.hub.route(vec![row]);
+                Verdict::Ignored
+            }
+            Some(Admission::Duplicate) | None => {
+                if let Some(session) = taken {
+                    self.hub.load.release(session);
+                }
+                Verdict::Duplicate
+            }
+        }
+    }
+
+    /// While the disk takes nothing the channel pauses, as when the host is full.
+    fn storage_error(&self, error: SpoolError) -> Error {
+        let text = error.to_string();
+        match error {
+            SpoolError::Unavailable { .. } => Error::transient(text).because(Cause::Busy),
+            SpoolError::Closed => Error::transient(text).because(Cause::Stopping),
+            fatal => {
+                self.hub.fail(fatal);
+                Error::transient(text).because(Cause::Stopping)
+            }
+        }
+    }
+}

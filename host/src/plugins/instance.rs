@@ -1,0 +1,373 @@
+//! One running instance of a plugin, as the host drives it: operations with deadlines, requests with answers.
+
+mod host_api;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use abi_stable::sabi_trait::TD_Opaque;
+use abi_stable::std_types::RResult;
+use miniclaw_plugin_api::abi::{
+    Birth, HostApi_TO, LogRecord, Payload, PluginBox, PluginModRef, Reply, method,
+};
+use miniclaw_plugin_api::wire::{Named, decode_error, encode_reply};
+use miniclaw_plugin_api::{Capability, Cause, Chunk, Error, TextUnit, Verdict};
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use host_api::Host;
+
+/// `emit`s of one instance that may wait for the intake; more are answered `Busy` at once.
+const INBOUND_QUEUE: usize = 256;
+/// Chunks of one completion that may wait for the agent; the glue keeps fewer on their way, so that more can
+/// only come from a plugin that is broken, whose completion then fails.
+const CHUNK_QUEUE: usize = 64;
+
+/// What it takes to make instances of a plugin.
+#[derive(Clone)]
+pub(crate) struct Blueprint {
+    pub(crate) plugin: Arc<str>,
+    pub(crate) version: Arc<str>,
+    pub(crate) root: PluginModRef,
+    pub(crate) capabilities: u64,
+    pub(crate) text_limit: usize,
+    pub(crate) text_unit: TextUnit,
+}
+
+impl Blueprint {
+    pub(crate) fn can(&self, capability: Capability) -> bool {
+        self.capabilities & capability as u64 != 0
+    }
+}
+
+/// Where a plugin's log goes.
+pub(crate) type LogSink = Arc<dyn Fn(LogRecord) + Send + Sync>;
+
+/// Where an instance's events go.
+pub(crate) type EventSink = Arc<dyn Fn(Named) + Send + Sync>;
+
+/// What the host hears of an instance beside answers; called on the plugin's thread.
+#[derive(Clone)]
+pub(crate) struct Hooks {
+    pub(crate) log: LogSink,
+    pub(crate) event: EventSink,
+}
+
+/// One running instance. Dropping it ends its thread, unless the plugin blocks it.
+pub(crate) struct Instance {
+    shared: Arc<Shared>,
+    pub(crate) blueprint: Blueprint,
+}
+
+/// Both sides of an instance hold this; the plugin's side through its box of the host.
+struct Shared {
+    name: Arc<str>,
+    /// Taken when the instance is given up, since plugin and host hold each other.
+    plugin: Mutex<Option<Arc<PluginBox>>>,
+    operations: Mutex<HashMap<u64, Operation>>,
+    next_op: AtomicU64,
+    inbound: Mutex<Option<mpsc::Sender<InboundRequest>>>,
+    failure: watch::Sender<Option<Error>>,
+    progress: watch::Sender<Option<Instant>>,
+    /// The plugin says that its platform is down: it is waiting, not dead.
+    outage: AtomicBool,
+    hooks: Hooks,
+}
+
+/// An operation under way. Bounded: sends by the channel's limit, completions by the limit of turns, the others
+/// by one each.
+struct Operation {
+    reply: oneshot::Sender<Reply>,
+    chunks: Option<mpsc::Sender<(u64, Payload)>>,
+}
+
+/// A batch that a channel handed over and that waits for its verdicts.
+pub(crate) struct InboundRequest {
+    pub(crate) payload: Payload,
+    pub(crate) answer: Answer,
+}
+
+/// The way back to a request. Dropping it unanswered answers that the host is stopping.
+pub(crate) struct Answer {
+    shared: Arc<Shared>,
+    ticket: u64,
+    open: bool,
+}
+
+impl Answer {
+    pub(crate) fn verdicts(mut self, verdicts: &[Verdict]) {
+        self.reply(Reply::ROk(Payload::encode(&verdicts)));
+    }
+
+    pub(crate) fn refuse(mut self, error: Error) {
+        self.reply(encode_reply::<()>(&Err(error)));
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        self.open = false;
+        self.shared.answer(self.ticket, reply);
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if self.open {
+            let error = Error::transient("the gateway is stopping").because(Cause::Stopping);
+            self.reply(encode_reply::<()>(&Err(error)));
+        }
+    }
+}
+
+impl Instance {
+    /// Starts the instance's thread. The receiver gets what a channel hands over, in order.
+    ///
+    /// # Errors
+    /// Transient where no thread can be had.
+    pub(crate) fn spawn(
+        blueprint: Blueprint,
+        name: Arc<str>,
+        settings: &str,
+        log_level: u8,
+        hooks: Hooks,
+    ) -> Result<(Arc<Self>, mpsc::Receiver<InboundRequest>), Error> {
+        let (inbound, requests) = mpsc::channel(INBOUND_QUEUE);
+        let shared = Arc::new(Shared {
+            name: name.clone(),
+            plugin: Mutex::new(None),
+            operations: Mutex::new(HashMap::new()),
+            next_op: AtomicU64::new(1),
+            inbound: Mutex::new(Some(inbound)),
+            failure: watch::channel(None).0,
+            progress: watch::channel(None).0,
+            outage: AtomicBool::new(false),
+            hooks,
+        });
+        let birth = Birth {
+            instance: (*name).into(),
+            settings: settings.into(),
+            log_level,
+            meta: format!(r#"{{"host_version":"{}"}}"#, env!("CARGO_PKG_VERSION")).into(),
+        };
+        let host = HostApi_TO::from_value(Host(shared.clone()), TD_Opaque);
+        match blueprint.root.instantiate()(birth, host) {
+            RResult::ROk(plugin) => {
+                *lock(&shared.plugin) = Some(Arc::new(plugin));
+                Ok((Arc::new(Self { shared, blueprint }), requests))
+            }
+            RResult::RErr(payload) => Err(decode_error(&payload)),
+        }
+    }
+
+    /// Runs one method to its end. A passed deadline cancels it.
+    ///
+    /// # Errors
+    /// The plugin's; Unknown and [`Cause::Timeout`] after the deadline.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the operation in the plugin.
+    pub(crate) async fn call<T: Serialize>(&self, method: Method, body: &T) -> Result<Payload, Error> {
+        let (mut guard, reply) = self.begin(method.number, Payload::encode(body), None)?;
+        let result = match method.deadline {
+            Some(deadline) => tokio::time::timeout(deadline, reply)
+                .await
+                .map_err(|_| self.timeout(&method, deadline))?,
+            None => reply.await,
+        };
+        guard.done = true;
+        self.result(result)
+    }
+
+    /// Starts a completion: chunks come through the receiver, the end through the future.
+    ///
+    /// # Errors
+    /// Transient where the instance is over.
+    pub(crate) fn complete(&self, request: &impl Serialize) -> Result<Completing<'_>, Error> {
+        let (sender, chunks) = mpsc::channel(CHUNK_QUEUE);
+        let (guard, reply) = self.begin(method::COMPLETE, Payload::encode(request), Some(sender))?;
+        Ok(Completing {
+            instance: self,
+            guard,
+            reply,
+            chunks,
+        })
+    }
+
+    /// Waits until a task of the plugin panicked or its thread ended.
+    pub(crate) async fn failed(&self) -> Error {
+        let mut failure = self.shared.failure.subscribe();
+        match failure.wait_for(Option::is_some).await.map(|error| error.clone()) {
+            Ok(Some(error)) => error,
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// When the channel last heard its platform; `None` until it does.
+    pub(crate) fn progress(&self) -> watch::Receiver<Option<Instant>> {
+        self.shared.progress.subscribe()
+    }
+
+    /// Whether the plugin said that its platform is down.
+    pub(crate) fn in_outage(&self) -> bool {
+        self.shared.outage.load(Ordering::Relaxed)
+    }
+
+    /// Lets go of the plugin: its thread ends when nothing blocks it. Operations under way end as cancelled.
+    pub(crate) fn abandon(&self) {
+        lock(&self.shared.inbound).take();
+        let plugin = lock(&self.shared.plugin).take();
+        lock(&self.shared.operations).clear();
+        drop(plugin);
+    }
+
+    fn begin(
+        &self,
+        method: u32,
+        payload: Payload,
+        chunks: Option<mpsc::Sender<(u64, Payload)>>,
+    ) -> Result<(CancelOnDrop, oneshot::Receiver<Reply>), Error> {
+        let Some(plugin) = self.shared.plugin() else {
+            return Err(Error::transient(format!("`{}` is over", self.shared.name)).because(Cause::Cancelled));
+        };
+        let op = self.shared.next_op.fetch_add(1, Ordering::Relaxed);
+        let (sender, reply) = oneshot::channel();
+        lock(&self.shared.operations).insert(
+            op,
+            Operation {
+                reply: sender,
+                chunks,
+            },
+        );
+        plugin.call(op, method, payload);
+        Ok((
+            CancelOnDrop {
+                shared: self.shared.clone(),
+                op,
+                done: false,
+            },
+            reply,
+        ))
+    }
+
+    fn result(&self, reply: Result<Reply, oneshot::error::RecvError>) -> Result<Payload, Error> {
+        match reply {
+            Ok(Reply::ROk(payload)) => Ok(payload),
+            Ok(Reply::RErr(payload)) => Err(decode_error(&payload)),
+            Err(_) => Err(
+                Error::unknown(format!("`{}` ended before it answered", self.shared.name))
+                    .because(Cause::Cancelled),
+            ),
+        }
+    }
+
+    fn timeout(&self, method: &Method, deadline: Duration) -> Error {
+        let (name, what) = (&self.shared.name, method.name);
+        Error::unknown(format!("`{what}` of `{name}` took longer than {deadline:?}")).because(Cause::Timeout)
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
+/// A method with the time that it may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Method {
+    number: u32,
+    name: &'static str,
+    deadline: Option<Duration>,
+}
+
+impl Method {
+    pub(crate) const CREATE: Self = Self::new(method::CREATE, "create", 10);
+    pub(crate) const START: Self = Self::new(method::START, "start", 30);
+    pub(crate) const RECEIVE: Self = Self {
+        number: method::RECEIVE,
+        name: "receive",
+        deadline: None,
+    };
+    pub(crate) const STOP_RECEIVING: Self = Self::new(method::STOP_RECEIVING, "stop receiving", 2);
+    pub(crate) const SEND: Self = Self::new(method::SEND, "send", 60);
+    pub(crate) const SIGNAL: Self = Self::new(method::SIGNAL, "signal", 5);
+    pub(crate) const SHUTDOWN: Self = Self::new(method::SHUTDOWN, "shutdown", 5);
+
+    const fn new(number: u32, name: &'static str, seconds: u64) -> Self {
+        Self {
+            number,
+            name,
+            deadline: Some(Duration::from_secs(seconds)),
+        }
+    }
+
+    /// The same with a shorter deadline.
+    pub(crate) fn within(mut self, limit: Duration) -> Self {
+        self.deadline = Some(self.deadline.map_or(limit, |deadline| deadline.min(limit)));
+        self
+    }
+}
+
+/// A completion under way.
+pub(crate) struct Completing<'a> {
+    instance: &'a Instance,
+    guard: CancelOnDrop,
+    reply: oneshot::Receiver<Reply>,
+    chunks: mpsc::Receiver<(u64, Payload)>,
+}
+
+impl Completing<'_> {
+    /// The next chunk; `None` when there are no more.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(crate) async fn next(&mut self) -> Option<Chunk> {
+        let (ticket, payload) = self.chunks.recv().await?;
+        self.guard.shared.answer(ticket, Reply::ROk(Payload::default()));
+        Some(payload.decode().unwrap_or(Chunk::Other))
+    }
+
+    /// How it ended; to be awaited after `next` gave `None`.
+    ///
+    /// # Errors
+    /// The plugin's.
+    pub(crate) async fn end(mut self) -> Result<Payload, Error> {
+        let reply = (&mut self.reply).await;
+        self.guard.done = true;
+        self.instance.result(reply)
+    }
+}
+
+struct CancelOnDrop {
+    shared: Arc<Shared>,
+    op: u64,
+    done: bool,
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if !self.done
+            && lock(&self.shared.operations).remove(&self.op).is_some()
+            && let Some(plugin) = self.shared.plugin()
+        {
+            plugin.cancel(self.op);
+        }
+    }
+}
+
+impl Shared {
+    fn plugin(&self) -> Option<Arc<PluginBox>> {
+        lock(&self.plugin).clone()
+    }
+
+    fn answer(&self, ticket: u64, reply: Reply) {
+        if let Some(plugin) = self.plugin() {
+            plugin.answer(ticket, reply);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,99 @@
+//! What a plugin may ask of the host. Runs on the plugin's thread: it returns at once and never panics.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use miniclaw_plugin_api::abi::{HostApi, LogRecord, Payload, Reply, notice, request};
+use miniclaw_plugin_api::wire::{Named, decode_error, encode_reply};
+use miniclaw_plugin_api::{Cause, Error};
+
+use super::{Answer, InboundRequest, Shared, lock};
+
+pub(super) struct Host(pub(super) Arc<Shared>);
+
+impl HostApi for Host {
+    fn request(&self, ticket: u64, op: u64, method: u32, payload: Payload) {
+        let refusal = match method {
+            request::INBOUND => self.inbound(ticket, payload),
+            request::CHUNK => self.chunk(ticket, op, payload),
+            _ => Some(Error::unsupported(&format!("request {method} of the host"))),
+        };
+        if let Some(error) = refusal {
+            self.0.answer(ticket, encode_reply::<()>(&Err(error)));
+        }
+    }
+
+    fn done(&self, op: u64, reply: Reply) {
+        let operation = lock(&self.0.operations).remove(&op);
+        if let Some(operation) = operation {
+            // Nobody waits where the caller was dropped at this moment.
+            let _ = operation.reply.send(reply);
+        }
+    }
+
+    fn log(&self, record: LogRecord) {
+        (self.0.hooks.log)(record);
+    }
+
+    fn notify(&self, notice: u32, payload: Payload) {
+        match notice {
+            notice::PROGRESS => drop(self.0.progress.send_replace(Some(Instant::now()))),
+            notice::FAILED => drop(self.0.failure.send_replace(Some(decode_error(&payload)))),
+            notice::EVENT => {
+                if let Ok(event) = payload.decode::<Named>() {
+                    match event.name.as_str() {
+                        "outage" => self.0.outage.store(true, Ordering::Relaxed),
+                        "recovered" => self.0.outage.store(false, Ordering::Relaxed),
+                        _ => (self.0.hooks.event)(event),
+                    }
+                }
+            }
+            // A later plugin may tell what this host does not know.
+            _ => {}
+        }
+    }
+}
+
+impl Host {
+    fn inbound(&self, ticket: u64, payload: Payload) -> Option<Error> {
+        let Some(queue) = lock(&self.0.inbound).clone() else {
+            return Some(Error::transient("the gateway is stopping").because(Cause::Stopping));
+        };
+        let answer = Answer {
+            shared: self.0.clone(),
+            ticket,
+            open: true,
+        };
+        match queue.try_send(InboundRequest { payload, answer }) {
+            Ok(()) => None,
+            Err(error) => {
+                let error = match error {
+                    tokio::sync::mpsc::error::TrySendError::Full(request) => (request, Cause::Busy),
+                    tokio::sync::mpsc::error::TrySendError::Closed(request) => (request, Cause::Stopping),
+                };
+                let (request, cause) = error;
+                request
+                    .answer
+                    .refuse(Error::transient("the gateway takes no message").because(cause));
+                None
+            }
+        }
+    }
+
+    fn chunk(&self, ticket: u64, op: u64, payload: Payload) -> Option<Error> {
+        let queue = lock(&self.0.operations)
+            .get(&op)
+            .and_then(|operation| operation.chunks.clone());
+        match queue.map(|queue| queue.try_send((ticket, payload))) {
+            Some(Ok(())) => None,
+            Some(Err(_)) => {
+                let error =
+                    Error::permanent("the provider sent chunks beyond its credit").because(Cause::Protocol);
+                self.done(op, encode_reply::<()>(&Err(error.clone())));
+                Some(error)
+            }
+            None => Some(Error::unknown("the completion is over").because(Cause::Cancelled)),
+        }
+    }
+}

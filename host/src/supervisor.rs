@@ -1,0 +1,239 @@
+//! Keeps plugin instances alive: starts them, restarts them with backoff, gives up on those that cannot run.
+
+mod channel;
+mod crashes;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use miniclaw_plugin_api::{Account, Cause, Error, Outcome};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+pub(crate) use channel::ChannelDuties;
+
+use self::crashes::Crashes;
+use crate::backoff::{Backoff, chance};
+use crate::plugins::instance::{Blueprint, Hooks, Instance, Method};
+
+/// Between lives of an instance.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(60),
+};
+/// Between attempts to reach a platform that is down: it is to be back soon after its outage.
+const OUTAGE: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(4),
+};
+/// A life this long was healthy: the next failure counts as the first.
+const HEALTHY: Duration = Duration::from_secs(60);
+/// Credentials are sometimes renewed on the platform's side; an instance that they failed is tried this often.
+const AUTH_AGAIN: Duration = Duration::from_secs(300);
+
+/// What an instance is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Starting,
+    Running,
+    /// The host takes no messages at present.
+    Paused,
+    Backoff(String),
+    /// It cannot run until somebody changes something.
+    Failed(String),
+    /// It crashed too often.
+    Quarantined(String),
+    Stopped,
+}
+
+/// How the host ends its instances, in two steps.
+#[derive(Clone, Default)]
+pub(crate) struct Stops {
+    /// Channels receive no more.
+    pub(crate) receiving: CancellationToken,
+    /// Instances shut down.
+    pub(crate) running: CancellationToken,
+    /// What `shutdown` of an instance may take, once that is known to be less than it usually may.
+    limit: Arc<OnceLock<Duration>>,
+}
+
+impl Stops {
+    /// Bounds every `shutdown` to come.
+    pub(crate) fn end_within(&self, limit: Duration) {
+        // Only the shutdown sets it, once.
+        let _ = self.limit.set(limit);
+    }
+}
+
+/// One configured instance.
+pub(crate) struct Supervised {
+    pub(crate) name: Arc<str>,
+    pub(crate) blueprint: Blueprint,
+    /// Settings as JSON text, secrets resolved.
+    pub(crate) settings: String,
+    pub(crate) log_level: u8,
+    pub(crate) hooks: Hooks,
+    pub(crate) current: watch::Sender<Option<Arc<Instance>>>,
+    pub(crate) state: watch::Sender<State>,
+    pub(crate) stops: Stops,
+    /// `None` for a provider.
+    pub(crate) channel: Option<ChannelDuties>,
+}
+
+/// How a life ended.
+#[derive(Debug)]
+enum End {
+    Stopped,
+    Failed(Error),
+    Crashed(Error),
+    Broken(Error),
+}
+
+impl End {
+    /// From an error of `create`, `start` or `receive`.
+    fn of(error: Error) -> Self {
+        match (error.outcome, error.cause) {
+            (_, Cause::Panicked | Cause::Timeout) => Self::Crashed(error),
+            (Outcome::Permanent, _) => Self::Failed(error),
+            _ => Self::Broken(error),
+        }
+    }
+}
+
+impl Supervised {
+    /// Runs lives of the instance until the host stops.
+    pub(crate) async fn run(self) {
+        let (mut failures, mut crashes) = (0, Crashes::default());
+        while !self.stops.running.is_cancelled() {
+            self.state.send_replace(State::Starting);
+            let born = tokio::time::Instant::now();
+            let end = self.live().await;
+            failures = if born.elapsed() >= HEALTHY {
+                1
+            } else {
+                failures + 1
+            };
+            if self.rest(end, failures, &mut crashes).await.is_none() {
+                break;
+            }
+        }
+        self.state.send_replace(State::Stopped);
+    }
+
+    /// Waits until the next life; `None` where there is none.
+    async fn rest(&self, end: End, failures: u32, crashes: &mut Crashes) -> Option<()> {
+        let name = &*self.name;
+        let (state, wait) = match end {
+            End::Stopped => return None,
+            End::Failed(error) => {
+                let wait = (error.cause == Cause::Auth).then_some(AUTH_AGAIN);
+                error!(plugin = name, %error, "Plugin failed, it stays down until that is mended");
+                (State::Failed(error.message), wait)
+            }
+            End::Crashed(error) if crashes.too_many(tokio::time::Instant::now()) => {
+                error!(plugin = name, %error, "Plugin crashed too often and is quarantined, restart the gateway to try again");
+                (State::Quarantined(error.message), None)
+            }
+            End::Crashed(error) | End::Broken(error) => {
+                let asked = match error.outcome {
+                    Outcome::Transient { retry_after } => retry_after,
+                    _ => None,
+                };
+                let outage = matches!(error.cause, Cause::Network | Cause::Unavailable);
+                let backoff = if outage { OUTAGE } else { BACKOFF };
+                let wait = asked.unwrap_or_else(|| backoff.wait(failures, chance()));
+                if outage && failures > 1 {
+                    debug!(plugin = name, ?wait, failures, %error, "Plugin is restarted");
+                } else {
+                    warn!(plugin = name, ?wait, failures, %error, "Plugin is restarted");
+                }
+                (State::Backoff(error.message), Some(wait))
+            }
+        };
+        self.state.send_replace(state);
+        let again = async {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.stops.running.cancelled() => None,
+            () = again => Some(()),
+        }
+    }
+
+    async fn live(&self) -> End {
+        let spawned = Instance::spawn(
+            self.blueprint.clone(),
+            self.name.clone(),
+            &self.settings,
+            self.log_level,
+            self.hooks.clone(),
+        );
+        let (instance, requests) = match spawned {
+            Ok(spawned) => spawned,
+            Err(error) => return End::of(error),
+        };
+        let mut created = false;
+        let end = tokio::select! {
+            biased;
+            () = self.stops.running.cancelled() => End::Stopped,
+            started = self.start(&instance, &mut created) => match started {
+                Err(error) => End::of(error),
+                Ok(account) => {
+                    info!(plugin = %self.name, account = account.name, "Plugin running");
+                    self.current.send_replace(Some(instance.clone()));
+                    self.state.send_replace(State::Running);
+                    let serve = async {
+                        match &self.channel {
+                            Some(duties) => self.serve(duties, &instance, &account, requests).await,
+                            None => {
+                                self.stops.running.cancelled().await;
+                                End::Stopped
+                            }
+                        }
+                    };
+                    tokio::select! {
+                        biased;
+                        error = instance.failed() => End::Crashed(error),
+                        end = serve => end,
+                    }
+                }
+            },
+        };
+        self.current.send_replace(None);
+        if created {
+            self.shut_down(&instance).await;
+        }
+        instance.abandon();
+        end
+    }
+
+    async fn start(&self, instance: &Instance, created: &mut bool) -> Result<Account, Error> {
+        instance.call(Method::CREATE, &()).await?;
+        *created = true;
+        let payload = instance.call(Method::START, &()).await?;
+        if self.channel.is_some() {
+            payload.decode()
+        } else {
+            Ok(Account::default())
+        }
+    }
+
+    async fn shut_down(&self, instance: &Instance) {
+        let method = self
+            .stops
+            .limit
+            .get()
+            .map_or(Method::SHUTDOWN, |limit| Method::SHUTDOWN.within(*limit));
+        match instance.call(method, &()).await {
+            Ok(_) => info!(plugin = %self.name, "Plugin shut down"),
+            Err(error) if error.cause == Cause::Timeout => {
+                warn!(plugin = %self.name, %error, "Plugin hangs in its shutdown and is left behind");
+            }
+            Err(error) => warn!(plugin = %self.name, %error, "Plugin failed to shut down"),
+        }
+    }
+}

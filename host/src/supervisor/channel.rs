@@ -1,0 +1,138 @@
+//! What a channel's life has beyond a provider's: receiving, pauses, signs of deafness.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use miniclaw_plugin_api::wire::Receive;
+use miniclaw_plugin_api::{Account, Cause, Error};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::{End, State, Supervised};
+use crate::hub::ChatHub;
+use crate::intake::{Gate, Pump};
+use crate::plugins::instance::{InboundRequest, Instance, Method};
+use crate::spool::Spool;
+use crate::tasks::Tasks;
+
+/// A channel that was heard once and then says nothing for this long is deaf: twice the longest poll that
+/// platforms offer, and then some.
+const DEAF_AFTER: Duration = Duration::from_secs(180);
+/// What `receive` may take to end after it was asked to.
+const RECEIVE_ENDS: Duration = Duration::from_millis(2500);
+/// A pause lasts at least this long.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What a channel instance is connected to.
+pub(crate) struct ChannelDuties {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) hub: Arc<ChatHub>,
+    pub(crate) spool: Arc<dyn Spool>,
+    pub(crate) tasks: Tasks,
+}
+
+impl Supervised {
+    /// Receives until the host stops or the instance breaks.
+    pub(super) async fn serve(
+        &self,
+        duties: &ChannelDuties,
+        instance: &Arc<Instance>,
+        account: &Account,
+        requests: mpsc::Receiver<InboundRequest>,
+    ) -> End {
+        if duties.gate.is_closed() {
+            warn!(
+                channel = %self.name,
+                "Allow list is empty: nobody may write to this channel; add sender ids to `allow_from`"
+            );
+        }
+        let pump = Pump {
+            channel: self.name.clone(),
+            account: account.id.clone(),
+            gate: duties.gate.clone(),
+            hub: duties.hub.clone(),
+            spool: duties.spool.clone(),
+        };
+        duties.tasks.spawn("intake", pump.run(requests));
+        tokio::select! {
+            biased;
+            end = self.receive(duties, instance, account) => end,
+            () = self.deafness(instance) => End::Crashed(
+                Error::unknown(format!("the channel heard nothing from its platform for {DEAF_AFTER:?}")),
+            ),
+        }
+    }
+
+    async fn receive(&self, duties: &ChannelDuties, instance: &Instance, account: &Account) -> End {
+        while !self.stops.receiving.is_cancelled() {
+            let cursor = duties
+                .spool
+                .cursor(self.name.clone(), account.id.clone())
+                .await
+                .unwrap_or_default();
+            let body = Receive { cursor };
+            let receive = instance.call(Method::RECEIVE, &body);
+            tokio::pin!(receive);
+            let ended = tokio::select! {
+                ended = &mut receive => ended,
+                () = self.stops.receiving.cancelled() => {
+                    let stop = async {
+                        // Where the request fails, the wait below ends the operation.
+                        let _ = instance.call(Method::STOP_RECEIVING, &()).await;
+                        receive.await
+                    };
+                    match tokio::time::timeout(RECEIVE_ENDS, stop).await {
+                        Ok(Ok(_)) => {}
+                        Ok(Err(error)) => info!(channel = %self.name, %error, "Channel ended receiving with an error"),
+                        Err(_) => warn!(channel = %self.name, "Channel went on receiving and was cut off"),
+                    }
+                    break;
+                }
+            };
+            match ended {
+                Err(error) if error.cause == Cause::Busy => self.pause(duties, &error).await,
+                Err(error) if error.cause == Cause::Stopping && self.stops.receiving.is_cancelled() => break,
+                Err(error) => return End::of(error),
+                Ok(_) => return End::Broken(Error::transient("the channel ended receiving by itself")),
+            }
+        }
+        self.stops.running.cancelled().await;
+        End::Stopped
+    }
+
+    /// The platform keeps what comes meanwhile.
+    async fn pause(&self, duties: &ChannelDuties, error: &Error) {
+        warn!(channel = %self.name, %error, "Channel paused");
+        self.state.send_replace(State::Paused);
+        let level = duties.gate.resume_level();
+        let resumed = async {
+            tokio::time::sleep(PAUSE).await;
+            duties.hub.load.falls_to(level).await;
+        };
+        tokio::select! {
+            () = resumed => info!(channel = %self.name, "Channel resumed"),
+            () = self.stops.receiving.cancelled() => {}
+        }
+        self.state.send_replace(State::Running);
+    }
+
+    /// Ends when a channel that was heard is heard no more; never for one that reports no progress, and not while
+    /// the host does not listen or the platform is down.
+    async fn deafness(&self, instance: &Instance) {
+        let mut progress = instance.progress();
+        if progress.wait_for(Option::is_some).await.is_err() {
+            return std::future::pending().await;
+        }
+        loop {
+            let heard = tokio::time::timeout(DEAF_AFTER, progress.changed()).await;
+            let listening = *self.state.borrow() != State::Paused && !self.stops.receiving.is_cancelled();
+            let listening = listening && !instance.in_outage();
+            if heard.is_err() && listening {
+                return;
+            }
+            if let Ok(Err(_)) = heard {
+                return std::future::pending().await;
+            }
+        }
+    }
+}
