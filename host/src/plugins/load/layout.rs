@@ -77,6 +77,7 @@ mod tests {
 
     macro_rules! module {
         ($module:ident { $($after:tt)* }) => {
+            #[expect(dead_code, reason = "only its layout is compared")]
             mod $module {
                 use abi_stable::StableAbi;
 
