@@ -87,8 +87,8 @@ impl<'data> Image<'data> {
             .read_slice_at(header.e_phoff(NativeEndian), count)
             .map_err(|()| Reason::Damaged("it ends before its program header"))?;
         let image = Self { data, segments };
-        image.check_length(header)?;
         image.check_segments()?;
+        image.check_length(header)?;
         Ok(image)
     }
 
