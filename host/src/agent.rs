@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use miniclaw_plugin_api::{Cause, CompletionRequest, Error, Outcome};
+use miniclaw_plugin_api::{Cause, Error, Outcome};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 pub(crate) use attempt::Reply;
-pub(crate) use prompt::Prompt;
+pub(crate) use prompt::{Prompt, Request};
 
 use crate::backoff::{Backoff, chance};
 use crate::config::{AgentConfig, Route};
@@ -75,7 +75,7 @@ impl AgentLoop {
         let heard = prompt::heard(&row.message);
         let route = self.route(&row.channel, &row.message.chat.id);
         let mut request = self.prompt.request(&snapshot.entries, &heard);
-        request.session = row.session.0.to_string();
+        request.session = &row.session.0;
         request.idempotency_key = format!("turn-{}", row.seq);
         let reply = match self.complete(route, request, &mut |_: Progress<'_>| {}).await {
             Ok(reply) => reply.text,
@@ -99,7 +99,7 @@ impl AgentLoop {
     pub(crate) async fn complete(
         &self,
         route: &Route,
-        mut request: CompletionRequest,
+        mut request: Request<'_>,
         listener: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<Reply, Error> {
         let end = Instant::now() + self.config.turn_timeout;
@@ -107,7 +107,7 @@ impl AgentLoop {
             Error::permanent("no provider is configured for this conversation").because(Cause::Config);
         for (index, name) in route.provider.iter().chain(&route.fallback).enumerate() {
             // A model's name means something to the provider that it was configured for.
-            request.model = if index == 0 { route.model.clone() } else { None };
+            request.model = if index == 0 { route.model.as_deref() } else { None };
             match self.try_provider(name, &request, end, listener).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => last = error,
@@ -124,7 +124,7 @@ impl AgentLoop {
     async fn try_provider(
         &self,
         name: &str,
-        request: &CompletionRequest,
+        request: &Request<'_>,
         end: Instant,
         listener: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<Reply, Error> {

@@ -3,6 +3,7 @@
 mod assemble;
 mod folders;
 mod lock;
+mod memory;
 mod shutdown;
 mod signals;
 mod upkeep;
@@ -32,6 +33,11 @@ use crate::spool::{Spool, SpoolError};
 use crate::supervisor::{State, Stops};
 use crate::tasks::Tasks;
 use crate::telemetry;
+
+/// Threads for the hub and all that is connected to it. Plugins, spool and files have threads of their own.
+const WORKERS: usize = 1;
+/// Threads that read and write session files.
+const BLOCKING: usize = 4;
 
 /// What the command line adds to the configuration.
 pub(crate) struct Options {
@@ -98,7 +104,9 @@ pub(crate) fn run(
     };
     let catalog = crate::plugins::catalog::find(&config.plugin_paths)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(WORKERS)
+        .max_blocking_threads(BLOCKING)
+        .thread_keep_alive(Duration::from_secs(1))
         .enable_all()
         .build()?;
     let status = runtime.block_on(async {
@@ -172,6 +180,7 @@ impl Running {
                     .is_some_and(|state| *state.borrow() == State::Running)
             };
             let up = channels.iter().filter(running).count();
+            memory::release_startup_code();
             info!(channels = up, of = channels.len(), elapsed = ?born.elapsed(), "Gateway ready");
             if up == 0 && !channels.is_empty() {
                 error!("No channel runs: the reasons stand above, the gateway goes on trying");

@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use crate::message::Meta;
 
+mod flat;
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -27,7 +29,7 @@ pub enum Role {
 
 /// A piece of a [`ChatMessage`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", from = "flat::Part")]
 #[non_exhaustive]
 pub enum ContentPart {
     /// Text.
@@ -62,7 +64,6 @@ pub enum ContentPart {
         is_error: bool,
     },
     /// A kind that this side does not know.
-    #[serde(other)]
     Other,
 }
 
@@ -168,7 +169,7 @@ impl CompletionRequest {
 
 /// A piece of the answer while it is being written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", from = "flat::Delta")]
 #[non_exhaustive]
 pub enum Chunk {
     /// Text of the answer.
@@ -196,7 +197,6 @@ pub enum Chunk {
         arguments: String,
     },
     /// A kind that this side does not know.
-    #[serde(other)]
     Other,
 }
 

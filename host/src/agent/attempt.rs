@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use miniclaw_plugin_api::{Cause, Chunk, Completion, CompletionRequest, Error, FinishReason};
+use miniclaw_plugin_api::{Cause, Chunk, Completion, Error, FinishReason};
 
-use super::{AgentLoop, Progress};
+use super::{AgentLoop, Progress, Request};
 use crate::plugins::instance::Completing;
 
 /// What a model answered.
@@ -19,7 +19,7 @@ impl AgentLoop {
     pub(super) async fn attempt(
         &self,
         name: &str,
-        request: &CompletionRequest,
+        request: &Request<'_>,
         end: Instant,
         listener: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<Reply, Error> {

@@ -1,10 +1,12 @@
 //! What the model reads: instructions, the operator's files, history, message.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
-use miniclaw_plugin_api::{ChatMessage, CompletionRequest, InboundMessage, Part, Role};
+use miniclaw_plugin_api::{InboundMessage, Part, Role};
+use serde::Serialize;
 use tracing::warn;
 
 use crate::sessions::Entry;
@@ -13,12 +15,49 @@ use crate::sessions::Entry;
 const FILES: [&str; 3] = ["SOUL.md", "AGENTS.md", "USER.md"];
 /// More of one file is not read.
 const FILE_BYTES: u64 = 64 * 1024;
+/// Changes of the files show after this at the latest.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Makes requests; reads the workspace files again when they change.
 pub(crate) struct Prompt {
     system: String,
     files: [PathBuf; 3],
-    cache: Mutex<[Option<CachedFile>; 3]>,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Default)]
+struct Cache {
+    files: [Option<CachedFile>; 3],
+    looked: Option<Instant>,
+}
+
+/// A [`CompletionRequest`](miniclaw_plugin_api::CompletionRequest) as it crosses to the provider. It borrows the
+/// history, which is long, is read for every turn, and is not worth a copy.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Request<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<&'a str>,
+    messages: Vec<Message<'a>>,
+    pub(crate) session: &'a str,
+    pub(crate) idempotency_key: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Message<'a> {
+    role: Role,
+    parts: [Text<'a>; 1],
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Text<'a> {
+    r#type: &'static str,
+    text: Cow<'a, str>,
+}
+
+impl<'a> Message<'a> {
+    fn new(role: Role, text: impl Into<Cow<'a, str>>) -> Self {
+        Self { role, parts: [Text { r#type: "text", text: text.into() }] }
+    }
 }
 
 #[derive(Clone)]
@@ -38,26 +77,28 @@ impl Prompt {
     }
 
     /// A request that continues `history` with what was `heard`.
-    pub(crate) fn request(&self, history: &[Entry], heard: &str) -> CompletionRequest {
+    pub(crate) fn request<'a>(&self, history: &'a [Entry], heard: &'a str) -> Request<'a> {
         let mut messages = Vec::with_capacity(history.len() + 2);
         let instructions = self.instructions();
         if !instructions.is_empty() {
-            messages.push(ChatMessage::text(Role::System, instructions));
+            messages.push(Message::new(Role::System, instructions));
         }
-        messages.extend(
-            history
-                .iter()
-                .map(|entry| ChatMessage::text(entry.role, entry.text.clone())),
-        );
-        messages.push(ChatMessage::text(Role::User, heard));
-        CompletionRequest::new(messages)
+        messages.extend(history.iter().map(|entry| Message::new(entry.role, &*entry.text)));
+        messages.push(Message::new(Role::User, heard));
+        Request { model: None, messages, session: "", idempotency_key: String::new() }
     }
 
     fn instructions(&self) -> String {
         let mut text = self.system.trim().to_owned();
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        for (path, cached) in self.files.iter().zip(cache.iter_mut()) {
-            refresh(path, cached);
+        let look = cache.looked.is_none_or(|looked| looked.elapsed() >= LOOK_AGAIN);
+        if look {
+            cache.looked = Some(Instant::now());
+        }
+        for (path, cached) in self.files.iter().zip(cache.files.iter_mut()) {
+            if look {
+                refresh(path, cached);
+            }
             if let Some(file) = cached.as_ref().filter(|file| !file.text.is_empty()) {
                 if !text.is_empty() {
                     text.push_str("\n\n");
@@ -141,7 +182,7 @@ fn push_line(text: &mut String, line: &str) {
 
 #[cfg(test)]
 mod tests {
-    use miniclaw_plugin_api::{Attachment, AttachmentKind, ReplyTo};
+    use miniclaw_plugin_api::{Attachment, AttachmentKind, ChatMessage, CompletionRequest, ReplyTo};
 
     use super::*;
 
@@ -156,7 +197,11 @@ mod tests {
             text: "a".into(),
             at_ms: 0,
         }];
-        let texts = |request: CompletionRequest| -> Vec<String> {
+        // What the provider reads is what the contract says, not what this side calls it.
+        let texts = |request: Request<'_>| -> Vec<String> {
+            let json = serde_json::to_string(&request).unwrap();
+            let request: CompletionRequest = serde_json::from_str(&json).unwrap();
+            assert_eq!(request.messages.last().map(|message| message.role), Some(Role::User));
             request.messages.iter().map(ChatMessage::joined_text).collect()
         };
         assert_eq!(
@@ -164,6 +209,7 @@ mod tests {
             ["be kind\n\nthe soul\n\nthe user", "a", "b"]
         );
         std::fs::remove_file(folder.path().join("USER.md")).unwrap();
+        prompt.cache.lock().unwrap().looked = None;
         assert_eq!(texts(prompt.request(&[], "b")), ["be kind\n\nthe soul", "b"]);
     }
 

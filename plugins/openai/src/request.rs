@@ -1,12 +1,30 @@
 //! From the contract's request to OpenAI's, <https://platform.openai.com/docs/api-reference/chat/create>.
 
+use std::borrow::Cow;
+
 use miniclaw_plugin_api::{ChatMessage, CompletionRequest, ContentPart, Role, Tool};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::settings::Settings;
 
-/// The body of the request. What neither side sets is left out, since servers refuse fields that they do not know.
-pub(crate) fn body(settings: &Settings, official: bool, request: &CompletionRequest) -> Value {
+/// The body of the request. A history is long and plain, so that its texts are not copied.
+#[derive(Serialize)]
+pub(crate) struct Body<'a> {
+    messages: Vec<Message<'a>>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Message<'a> {
+    Text { role: &'static str, content: Cow<'a, str> },
+    Other(Value),
+}
+
+/// Makes the body. What neither side sets is left out, since servers refuse fields that they do not know.
+pub(crate) fn body<'a>(settings: &Settings, official: bool, request: &'a CompletionRequest) -> Body<'a> {
     let model = request
         .model
         .as_deref()
@@ -19,10 +37,6 @@ pub(crate) fn body(settings: &Settings, official: bool, request: &CompletionRequ
         }
     };
     set("model", Some(model.into()));
-    set(
-        "messages",
-        Some(request.messages.iter().flat_map(messages).collect()),
-    );
     set("stream", Some(settings.stream.into()));
     let usage = settings.stream && settings.stream_usage.unwrap_or(official);
     set("stream_options", usage.then(|| json!({ "include_usage": true })));
@@ -50,7 +64,11 @@ pub(crate) fn body(settings: &Settings, official: bool, request: &CompletionRequ
     );
     let session = (official && !request.session.is_empty()).then(|| json!(request.session));
     set("prompt_cache_key", session);
-    Value::Object(body)
+    let mut all = Vec::with_capacity(request.messages.len());
+    for message in &request.messages {
+        messages(message, &mut all);
+    }
+    Body { messages: all, rest: body }
 }
 
 fn tool(tool: &Tool) -> Value {
@@ -60,17 +78,31 @@ fn tool(tool: &Tool) -> Value {
     })
 }
 
-/// A message, after one for each tool result in it: those stand alone.
-fn messages(message: &ChatMessage) -> Vec<Value> {
-    let mut out: Vec<Value> = message.parts.iter().filter_map(tool_result).collect();
+/// Appends a message, after one for each tool result in it: those stand alone.
+fn messages<'a>(message: &'a ChatMessage, out: &mut Vec<Message<'a>>) {
+    let role = match message.role {
+        Role::System => "system",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        _ => "",
+    };
+    if let [ContentPart::Text { text }] = &*message.parts
+        && !role.is_empty()
+    {
+        if !text.is_empty() {
+            out.push(Message::Text { role, content: text.into() });
+        }
+        return;
+    }
+    out.extend(message.parts.iter().filter_map(tool_result).map(Message::Other));
     let rest = match message.role {
         Role::Assistant => assistant(message),
-        Role::User => content(message).map(|content| json!({ "role": "user", "content": content })),
-        Role::System => content(message).map(|content| json!({ "role": "system", "content": content })),
+        Role::User | Role::System => {
+            content(message).map(|content| json!({ "role": role, "content": content }))
+        }
         _ => None,
     };
-    out.extend(rest);
-    out
+    out.extend(rest.map(Message::Other));
 }
 
 fn tool_result(part: &ContentPart) -> Option<Value> {
@@ -127,6 +159,10 @@ fn part(part: &ContentPart) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn body(settings: &Settings, official: bool, request: &CompletionRequest) -> Value {
+        serde_json::to_value(super::body(settings, official, request)).unwrap()
+    }
 
     fn request(messages: Vec<ChatMessage>) -> CompletionRequest {
         CompletionRequest::new(messages)
