@@ -77,7 +77,7 @@ impl AgentLoop {
         let mut request = self.prompt.request(&snapshot.entries, &heard);
         request.session = &row.session.0;
         request.idempotency_key = format!("turn-{}", row.seq);
-        let reply = match self.complete(route, request, &mut |_: Progress<'_>| {}).await {
+        let reply = match self.complete(&route, request, &mut |_: Progress<'_>| {}).await {
             Ok(reply) => reply.text,
             Err(error) => {
                 warn!(%error, cause = ?error.cause, "Turn failed, its sender is told so");
@@ -151,12 +151,21 @@ impl AgentLoop {
         }
     }
 
-    pub(crate) fn route(&self, channel: &str, chat: &str) -> &Route {
+    /// The first route that matches; what it leaves open is the default's.
+    pub(crate) fn route(&self, channel: &str, chat: &str) -> Route {
         let matches = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
-        self.routes
+        let found = self
+            .routes
             .iter()
-            .find(|route| matches(&route.channel, channel) && matches(&route.chat, chat))
-            .filter(|route| route.provider.is_some())
-            .unwrap_or(&self.default)
+            .find(|route| matches(&route.channel, channel) && matches(&route.chat, chat));
+        let Some(route) = found else {
+            return self.default.clone();
+        };
+        let mut route = route.clone();
+        if route.provider.is_none() {
+            route.provider.clone_from(&self.default.provider);
+            route.model = route.model.or_else(|| self.default.model.clone());
+        }
+        route
     }
 }

@@ -150,11 +150,11 @@ impl Running {
 
     /// Runs until there is a reason to stop.
     async fn serve(&mut self, signals: &mut Signals, ends_with_console: bool) -> Reason {
-        let hub = self.hub.clone();
+        let spool = self.spool.clone();
         let mut console = self.console_closed.clone();
         tokio::select! {
             stop = signals.stop() => Reason::Signal(stop),
-            error = hub.fatal() => Reason::Fatal(error),
+            error = spool.failed() => Reason::Fatal(error),
             _ = console.wait_for(|closed| *closed), if ends_with_console => Reason::ConsoleClosed,
         }
     }

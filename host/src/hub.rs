@@ -18,7 +18,7 @@ use self::turn::stop_command;
 
 use crate::delivery::Outbox;
 use crate::sessions::SessionKey;
-use crate::spool::{InboundRow, OutboxRow, SpoolError};
+use crate::spool::{InboundRow, OutboxRow};
 use crate::tasks::Tasks;
 
 /// Attempts from which on a message runs alone, so that innocents beside a poisonous one clear themselves.
@@ -38,8 +38,6 @@ pub(crate) struct ChatHub {
     closed: CancellationToken,
     /// Turns under way end where they stand.
     parked: CancellationToken,
-    /// The first storage failure that the process must not survive.
-    fatal: tokio::sync::watch::Sender<Option<SpoolError>>,
 }
 
 impl ChatHub {
@@ -53,7 +51,6 @@ impl ChatHub {
             tasks: Tasks::default(),
             closed: CancellationToken::new(),
             parked: CancellationToken::new(),
-            fatal: tokio::sync::watch::channel(None).0,
         })
     }
 
@@ -101,21 +98,6 @@ impl ChatHub {
     pub(crate) fn outstanding(&self) -> (usize, usize) {
         let lanes = lock(&self.lanes);
         (lanes.waiting(), lanes.running())
-    }
-
-    /// Reports a storage failure that the process must not survive.
-    pub(crate) fn fail(&self, error: SpoolError) {
-        self.fatal
-            .send_if_modified(|first| first.is_none().then(|| *first = Some(error)).is_some());
-    }
-
-    /// Waits for such a failure.
-    pub(crate) async fn fatal(&self) -> SpoolError {
-        let mut fatal = self.fatal.subscribe();
-        match fatal.wait_for(Option::is_some).await.map(|error| error.clone()) {
-            Ok(Some(error)) => error,
-            _ => std::future::pending().await,
-        }
     }
 
     fn dispatch(self: &Arc<Self>) {

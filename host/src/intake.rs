@@ -30,7 +30,7 @@ pub(crate) struct Limits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     Accept,
-    /// It leaves no trace beyond a counter.
+    /// It leaves no trace beyond a line of the log at DEBUG.
     Ignore(Reason),
     /// It is not answered, and its sender is told so.
     Refuse(Refusal),

@@ -50,7 +50,8 @@ pub(crate) trait Spool: Send + Sync + 'static {
     /// T2: makes a turn's end durable in one commit: journal, inbound rows done, outbox. Returns the outbox rows as stored and the journal's sequence number.
     fn finish(&self, turn: FinishedTurn) -> BoxFuture<'_, Result<Committed, SpoolError>>;
 
-    /// T3, T4 and their like: returns when it is written (it survives the process), synced within 1 s.
+    /// T4 and its like: returns when it is written (it survives the process), synced within 1 s. T3 is synced: it
+    /// is asked for where a send must not be repeated.
     fn record(&self, event: SendEvent) -> BoxFuture<'_, Result<(), SpoolError>>;
 
     /// Marks a suspect's turn as started: returns when written. A start after a crash raises `attempts` of marked rows.
@@ -85,6 +86,9 @@ pub(crate) trait Spool: Send + Sync + 'static {
 
     /// Seconds on the activity clock: it counts observed time, and a jump of the wall clock moves it by at most a day.
     fn activity_now(&self) -> u64;
+
+    /// Waits until the store fails for good; that is [`SpoolError::Fatal`], and the process must end.
+    fn failed(&self) -> BoxFuture<'_, SpoolError>;
 
     /// Syncs all that is written, leaves the mark of a clean stop, closes. Nothing may be asked afterwards.
     fn close(&self) -> BoxFuture<'_, Result<(), SpoolError>>;

@@ -78,7 +78,7 @@ pub trait Channel: Sized + Send + Sync + 'static {
     /// Shows a sign of life. Deadline 5 s. Called only with [`Capability::Typing`](crate::Capability::Typing).
     ///
     /// # Errors
-    /// Counted, and otherwise without effect.
+    /// Logged at DEBUG, and otherwise without effect.
     fn signal(&self, chat: ChatRef, signal: Signal) -> impl Future<Output = Result<()>> + Send {
         let _ = (chat, signal);
         ready(Err(Error::unsupported("signal")))

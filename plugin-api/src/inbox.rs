@@ -34,8 +34,8 @@ impl Inbox {
     /// platform, and the host answers it whatever happens to the process.
     ///
     /// # Errors
-    /// [`Cause::Busy`]: the host is full. [`Cause::Stopping`]: it is stopping. Storage trouble comes as
-    /// [`Cause::Unavailable`]. In each case: confirm nothing and return from `receive` with this error.
+    /// [`Cause::Busy`]: the host is full, or its disk is. [`Cause::Stopping`]: it is stopping. In each case:
+    /// confirm nothing and return from `receive` with this error.
     ///
     /// # Cancel safety
     /// Not cancel safe: the message may be durable although the future was dropped. Handing it over again is harmless, it is

@@ -47,7 +47,7 @@
 //! | `receive` | after `start`, again after every pause | none; 2 s once [`Stop`] is requested | permanent: *Failed*; otherwise a restart with backoff |
 //! | `send` | any time, several at once | 60 s | transient: again after a backoff or `retry_after`; unknown: the same, or held back, as the operator chose; permanent: a dead letter |
 //! | `update`, `fetch` | any time, where the manifest declares it | 60 s | as for `send` |
-//! | `signal` | any time, where the manifest declares it | 5 s | counted |
+//! | `signal` | any time, where the manifest declares it | 5 s | logged at DEBUG |
 //! | `complete` | any time, several at once | to the first chunk, between chunks, in total | transient: again, then the fallback; permanent: the fallback; the chunks until then are discarded |
 //! | `models` | where the manifest declares it | 30 s | shown to who asked |
 //! | `invoke` | any time | 60 s | shown to who asked |

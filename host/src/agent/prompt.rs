@@ -56,7 +56,13 @@ struct Text<'a> {
 
 impl<'a> Message<'a> {
     fn new(role: Role, text: impl Into<Cow<'a, str>>) -> Self {
-        Self { role, parts: [Text { r#type: "text", text: text.into() }] }
+        Self {
+            role,
+            parts: [Text {
+                r#type: "text",
+                text: text.into(),
+            }],
+        }
     }
 }
 
@@ -85,7 +91,12 @@ impl Prompt {
         }
         messages.extend(history.iter().map(|entry| Message::new(entry.role, &*entry.text)));
         messages.push(Message::new(Role::User, heard));
-        Request { model: None, messages, session: "", idempotency_key: String::new() }
+        Request {
+            model: None,
+            messages,
+            session: "",
+            idempotency_key: String::new(),
+        }
     }
 
     fn instructions(&self) -> String {
@@ -201,7 +212,10 @@ mod tests {
         let texts = |request: Request<'_>| -> Vec<String> {
             let json = serde_json::to_string(&request).unwrap();
             let request: CompletionRequest = serde_json::from_str(&json).unwrap();
-            assert_eq!(request.messages.last().map(|message| message.role), Some(Role::User));
+            assert_eq!(
+                request.messages.last().map(|message| message.role),
+                Some(Role::User)
+            );
             request.messages.iter().map(ChatMessage::joined_text).collect()
         };
         assert_eq!(

@@ -191,9 +191,15 @@ pub(crate) fn blueprint(
     name: &str,
     plugin: &str,
 ) -> Result<Option<Blueprint>, StartError> {
-    let (manifest, root) = match catalog.lookup(plugin)? {
-        Found::Builtin(builtin) => (builtin.manifest.clone(), (builtin.root)()),
-        Found::Library(inspected) => match loader.load(inspected) {
+    let (manifest, root) = match catalog.lookup(plugin) {
+        // It may be in one of the files that were refused: that is the plugin's fault, and its siblings' not.
+        Err(unknown) if catalog.refusals().next().is_some() => {
+            error!(instance = name, "{unknown}");
+            return Ok(None);
+        }
+        Err(unknown) => return Err(unknown.into()),
+        Ok(Found::Builtin(builtin)) => (builtin.manifest.clone(), (builtin.root)()),
+        Ok(Found::Library(inspected)) => match loader.load(inspected) {
             Ok(loaded) => {
                 debug!(instance = name, path = %inspected.path.display(), sha256 = loaded.sha256, "Library loaded");
                 (loaded.manifest, loaded.root)

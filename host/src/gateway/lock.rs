@@ -1,8 +1,8 @@
 //! One gateway for each state folder, and the PID file for those who want one.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Holds the state folder until it is dropped, or the process ends in whatever way.
@@ -87,6 +87,8 @@ impl PidFile {
             .truncate(true)
             .mode(0o644)
             .open(&temporary)?;
+        // Whoever watches over the process may read it, whatever the umask is.
+        file.set_permissions(Permissions::from_mode(0o644))?;
         writeln!(file, "{}", std::process::id())?;
         std::fs::rename(&temporary, path)?;
         Ok(Self(path.to_owned()))

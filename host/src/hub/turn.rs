@@ -187,7 +187,7 @@ impl ChatHub {
             .collect()
     }
 
-    /// T2, again and again while the disk takes nothing; `None` where the process must end.
+    /// T2, again and again while the disk takes nothing; `None` where the store is over.
     async fn store(&self, turn: FinishedTurn) -> Option<Committed> {
         self.keep(|| self.parts.spool.finish(turn.clone())).await
     }
@@ -205,7 +205,7 @@ impl ChatHub {
                     return None;
                 }
                 Err(error) => {
-                    self.fail(error);
+                    error!(%error, "Turn cannot be stored, it is repeated after the next start");
                     return None;
                 }
             }

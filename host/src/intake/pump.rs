@@ -208,8 +208,8 @@ impl Pump {
         match error {
             SpoolError::Unavailable { .. } => Error::transient(text).because(Cause::Busy),
             SpoolError::Closed => Error::transient(text).because(Cause::Stopping),
-            fatal => {
-                self.hub.fail(fatal);
+            // The gateway hears of it from the spool itself.
+            SpoolError::Fatal { .. } | SpoolError::Refused { .. } => {
                 Error::transient(text).because(Cause::Stopping)
             }
         }

@@ -155,11 +155,13 @@ fn count(conn: &Connection, sql: &str) -> rusqlite::Result<u64> {
     conn.query_row(sql, [], |row| row.get(0)).map(from_sql)
 }
 
-/// After a crash every waiting message is a suspect, but only one whose turn had started counts the crash:
-/// repeated kills from outside then bury no innocent message.
+/// After a crash every waiting message is a suspect and has one attempt behind it; which turns had started is not
+/// known, since nobody waits for a mark in ordinary times. From then on only a suspect whose turn had started counts
+/// a crash: repeated kills from outside then bury no innocent message.
 fn suspect(conn: &Connection, wall_ms: i64) -> rusqlite::Result<Vec<InboundRow>> {
     conn.execute(
-        "UPDATE inbound SET suspect = 1, attempts = attempts + started, started = 0 WHERE state = 0",
+        "UPDATE inbound SET attempts = iif(suspect, attempts + started, 1), suspect = 1, started = 0
+         WHERE state = 0",
         [],
     )?;
     let mut select = conn.prepare(

@@ -14,6 +14,14 @@ impl Work for Record {
     type Answer = ();
     const NEED: Need = Need::Written;
 
+    fn need(&self) -> Need {
+        if matches!(self.0, SendEvent::Sending { .. }) {
+            Need::Synced
+        } else {
+            Self::NEED
+        }
+    }
+
     fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<()> {
         match &self.0 {
             SendEvent::Sending { .. } if tx.collapsed => 0,

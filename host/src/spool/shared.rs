@@ -1,4 +1,6 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use tokio::sync::watch;
 
 use super::SpoolError;
 use super::clock::Clock;
@@ -10,7 +12,7 @@ pub(super) struct Shared {
     pub(super) id: String,
     pub(super) clock: Clock,
     pub(super) queue: Arc<Queue>,
-    fatal: Mutex<Option<SpoolError>>,
+    fatal: watch::Sender<Option<SpoolError>>,
 }
 
 impl Shared {
@@ -20,28 +22,43 @@ impl Shared {
             id,
             clock,
             queue: Queue::new(),
-            fatal: Mutex::new(None),
+            fatal: watch::channel(None).0,
         }
     }
 
     /// The answer of a store whose writer has ended.
     pub(super) fn ended(&self) -> SpoolError {
-        let fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
-        fatal.clone().unwrap_or(SpoolError::Closed)
+        self.fatal.borrow().clone().unwrap_or(SpoolError::Closed)
     }
 
     /// Fails where the store has failed.
     pub(super) fn sound(&self) -> Result<(), SpoolError> {
-        match &*self.fatal.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.fatal.borrow() {
             Some(error) => Err(error.clone()),
             None => Ok(()),
         }
     }
 
+    /// Waits until the store fails.
+    pub(super) async fn failed(&self) -> SpoolError {
+        let mut fatal = self.fatal.subscribe();
+        match fatal.wait_for(Option::is_some).await.map(|error| error.clone()) {
+            Ok(Some(error)) => error,
+            _ => std::future::pending().await,
+        }
+    }
+
     /// Ends all that is asked with a fatal error; the first one stays.
     pub(super) fn fail(&self, reason: String) -> SpoolError {
-        let mut fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = self.path.clone();
-        fatal.get_or_insert(SpoolError::Fatal { path, reason }).clone()
+        let error = SpoolError::Fatal {
+            path: self.path.clone(),
+            reason,
+        };
+        self.fatal.send_if_modified(|fatal| {
+            let first = fatal.is_none();
+            fatal.get_or_insert_with(|| error.clone());
+            first
+        });
+        self.ended()
     }
 }

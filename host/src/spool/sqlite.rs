@@ -253,6 +253,10 @@ impl Spool for SqliteSpool {
         Box::pin(self.ask(Record(event)))
     }
 
+    fn failed(&self) -> BoxFuture<'_, SpoolError> {
+        Box::pin(self.shared.failed())
+    }
+
     fn mark_started(&self, seq: u64) -> BoxFuture<'_, Result<(), SpoolError>> {
         Box::pin(self.ask(MarkStarted(seq)))
     }

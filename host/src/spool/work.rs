@@ -22,6 +22,11 @@ pub(super) trait Work: Send + 'static {
     /// The last request: the writer ends once it is committed.
     const LAST: bool = false;
 
+    /// What this very piece asks, where that differs.
+    fn need(&self) -> Need {
+        Self::NEED
+    }
+
     /// Does it inside a transaction. It is run again where the transaction had to be rolled back.
     fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Self::Answer>;
 
@@ -110,7 +115,7 @@ impl<W: Work> Ask<W> {
 
 impl<W: Work> Task for Ask<W> {
     fn need(&self) -> Need {
-        W::NEED
+        self.work.need()
     }
 
     fn is_last(&self) -> bool {

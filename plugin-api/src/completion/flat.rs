@@ -41,7 +41,16 @@ pub(super) struct Part {
 
 impl From<Part> for ContentPart {
     fn from(part: Part) -> Self {
-        let Part { kind, text, media_type, data, id, name, arguments, is_error } = part;
+        let Part {
+            kind,
+            text,
+            media_type,
+            data,
+            id,
+            name,
+            arguments,
+            is_error,
+        } = part;
         match kind {
             PartKind::Text => Self::Text { text },
             PartKind::Image => Self::Image { media_type, data },
@@ -81,11 +90,23 @@ pub(super) struct Delta {
 
 impl From<Delta> for Chunk {
     fn from(delta: Delta) -> Self {
-        let Delta { kind, text, index, id, name, arguments } = delta;
+        let Delta {
+            kind,
+            text,
+            index,
+            id,
+            name,
+            arguments,
+        } = delta;
         match kind {
             DeltaKind::Text => Self::Text { text },
             DeltaKind::Reasoning => Self::Reasoning { text },
-            DeltaKind::ToolCall => Self::ToolCall { index, id, name, arguments },
+            DeltaKind::ToolCall => Self::ToolCall {
+                index,
+                id,
+                name,
+                arguments,
+            },
             DeltaKind::Other => Self::Other,
         }
     }
@@ -100,19 +121,39 @@ mod tests {
         let text = || "t".to_owned();
         let parts = [
             ContentPart::Text { text: text() },
-            ContentPart::Image { media_type: text(), data: text() },
-            ContentPart::ToolCall { id: text(), name: text(), arguments: text() },
-            ContentPart::ToolResult { id: text(), text: text(), is_error: true },
+            ContentPart::Image {
+                media_type: text(),
+                data: text(),
+            },
+            ContentPart::ToolCall {
+                id: text(),
+                name: text(),
+                arguments: text(),
+            },
+            ContentPart::ToolResult {
+                id: text(),
+                text: text(),
+                is_error: true,
+            },
             ContentPart::Other,
         ];
         for part in parts {
             let json = serde_json::to_string(&part).unwrap();
-            assert_eq!(serde_json::from_str::<ContentPart>(&json).unwrap(), part, "{json}");
+            assert_eq!(
+                serde_json::from_str::<ContentPart>(&json).unwrap(),
+                part,
+                "{json}"
+            );
         }
         let chunks = [
             Chunk::Text { text: text() },
             Chunk::Reasoning { text: text() },
-            Chunk::ToolCall { index: 2, id: Some(text()), name: None, arguments: text() },
+            Chunk::ToolCall {
+                index: 2,
+                id: Some(text()),
+                name: None,
+                arguments: text(),
+            },
             Chunk::Other,
         ];
         for chunk in chunks {

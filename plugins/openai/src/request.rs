@@ -19,7 +19,10 @@ pub(crate) struct Body<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Message<'a> {
-    Text { role: &'static str, content: Cow<'a, str> },
+    Text {
+        role: &'static str,
+        content: Cow<'a, str>,
+    },
     Other(Value),
 }
 
@@ -68,7 +71,10 @@ pub(crate) fn body<'a>(settings: &Settings, official: bool, request: &'a Complet
     for message in &request.messages {
         messages(message, &mut all);
     }
-    Body { messages: all, rest: body }
+    Body {
+        messages: all,
+        rest: body,
+    }
 }
 
 fn tool(tool: &Tool) -> Value {
@@ -90,7 +96,10 @@ fn messages<'a>(message: &'a ChatMessage, out: &mut Vec<Message<'a>>) {
         && !role.is_empty()
     {
         if !text.is_empty() {
-            out.push(Message::Text { role, content: text.into() });
+            out.push(Message::Text {
+                role,
+                content: text.into(),
+            });
         }
         return;
     }

@@ -120,7 +120,7 @@ pub(super) fn info(manifest: &ManifestInfo, file: Option<&FileFacts<'_>>, as_jso
             other => other.to_string(),
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{:13}{}", format!("{name}:"), printable(&value, 4096));
+        let _ = writeln!(text, "{:14}{}", format!("{name}:"), printable(&value, 4096));
     }
     let schema = pretty(&schema);
     let shown: Vec<String> = schema.lines().map(|line| printable(line, 4096)).collect();

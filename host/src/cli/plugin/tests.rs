@@ -72,9 +72,9 @@ fn info_finds_a_plugin_by_file_and_by_name() {
     let (by_name, _) = run(|out| info("echo-channel", &directories, false, out));
     assert_eq!(by_file, by_name);
     for line in [
-        "name:        echo-channel",
-        "kind:        channel",
-        "permissions: none",
+        "name:         echo-channel",
+        "kind:         channel",
+        "permissions:  none",
         "sha256:      ",
     ] {
         assert!(by_file.contains(line), "{by_file}");

@@ -23,7 +23,7 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
     let row = &pending(store.spool()).await[0];
     assert_eq!(
         (row.message.id.as_str(), row.suspect, row.attempts),
-        ("2", true, 0)
+        ("2", true, 1)
     );
     assert!(outbox(store.spool()).await[0].ambiguous);
     assert_eq!(journal_seqs(store.spool()).await.1.len(), 1);
@@ -69,7 +69,7 @@ async fn only_started_turns_count_a_crash_and_five_of_them_bury_the_message() {
         (1, poison.seq, 5)
     );
     let left = pending(store.spool()).await;
-    assert_eq!((left.len(), left[0].seq, left[0].attempts), (1, innocent.seq, 0));
+    assert_eq!((left.len(), left[0].seq, left[0].attempts), (1, innocent.seq, 1));
     let reader = SpoolReader::open(store.dir.path()).unwrap().unwrap();
     assert_eq!(reader.dead().unwrap(), 1);
     store.crash();
@@ -122,7 +122,16 @@ async fn written_is_synced_within_a_second_by_the_store_itself() {
     let spool = store.spool();
     let id = spool.finish(turn(&[], 0, 1)).await.unwrap().outbox[0].id;
     let level = "PRAGMA synchronous";
-    spool.record(SendEvent::Sending { id }).await.unwrap();
+    let error = "later".to_owned();
+    spool
+        .record(SendEvent::Retry {
+            id,
+            attempts: 1,
+            not_before_ms: 0,
+            error,
+        })
+        .await
+        .unwrap();
     assert_eq!(number(spool, level).await, 1);
     let synced = async {
         while number(spool, level).await != 2 {
