@@ -39,6 +39,9 @@ const WORKERS: usize = 1;
 /// Threads that read and write session files.
 const BLOCKING: usize = 4;
 
+/// Between the start and the moment when what it needed is let go: the first polls are under way by then.
+const SETTLED: Duration = Duration::from_secs(2);
+
 /// What the command line adds to the configuration.
 pub(crate) struct Options {
     pub(crate) pid_file: Option<PathBuf>,
@@ -180,11 +183,12 @@ impl Running {
                     .is_some_and(|state| *state.borrow() == State::Running)
             };
             let up = channels.iter().filter(running).count();
-            memory::release_startup_code();
             info!(channels = up, of = channels.len(), elapsed = ?born.elapsed(), "Gateway ready");
             if up == 0 && !channels.is_empty() {
                 error!("No channel runs: the reasons stand above, the gateway goes on trying");
             }
+            tokio::time::sleep(SETTLED).await;
+            memory::release_startup_code();
         });
     }
 }
