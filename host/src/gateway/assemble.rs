@@ -295,6 +295,12 @@ fn duties(
         pending_per_conversation: config.gateway.max_pending_per_conversation,
     };
     let gate = Gate::new(allow_from, blueprint.can(Capability::Authenticates), limits);
+    if gate.is_closed() {
+        warn!(
+            channel = %draft.name,
+            "Allow list is empty: nobody may write to this channel; add sender ids to `allow_from`"
+        );
+    }
     Some(ChannelDuties {
         gate: Arc::new(gate),
         hub: hub.clone(),

@@ -40,12 +40,6 @@ impl Supervised {
         account: &Account,
         requests: mpsc::Receiver<InboundRequest>,
     ) -> End {
-        if duties.gate.is_closed() {
-            warn!(
-                channel = %self.name,
-                "Allow list is empty: nobody may write to this channel; add sender ids to `allow_from`"
-            );
-        }
         let pump = Pump {
             channel: self.name.clone(),
             account: account.id.clone(),

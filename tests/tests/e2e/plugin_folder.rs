@@ -1,7 +1,9 @@
 use std::path::Path;
 
 use miniclaw_tests::gateway::make_folder;
-use miniclaw_tests::{Command, ConfigFile, FakeModel, Gateway, Home, Platform, bad_files, build};
+use miniclaw_tests::{
+    Command, ConfigFile, FakeModel, FakeTelegram, Gateway, Home, Platform, bad_files, build,
+};
 use serde_json::{Value, json};
 
 use crate::phrases::READY;
@@ -178,6 +180,35 @@ fn shipped_plugins_as_libraries_take_the_place_of_the_built_in_ones() {
     platform.deliver("7", "1", "42", "hello echo");
     let sent = platform.wait_for_sent(1);
     assert!(sent[0].1.contains("hello echo"), "{sent:?}");
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn telegram_and_openai_work_as_libraries_and_log_as_built_in_ones_do() {
+    let (home, telegram, model) = (Home::empty(), FakeTelegram::start(), FakeModel::start());
+    home.write_config(&ConfigFile::standard(&telegram, &model, &[42]).text());
+    let plugins = home.plugins(&[]);
+    for name in ["miniclaw_plugin_telegram", "miniclaw_plugin_openai"] {
+        let library = build::artifacts().library(name);
+        std::fs::copy(&library, plugins.join(library.file_name().unwrap())).unwrap();
+    }
+    let gateway = Gateway::start(&home, &["--plugins", plugins.to_str().unwrap()]);
+    telegram.wait_for_poll();
+    telegram.inject(7, 42, "hello libraries");
+    telegram.wait_for_replies(1);
+    assert_eq!(telegram.sent_to(7)[0].text, "re: hello libraries [n=1]");
+    let connected = gateway.lines_with("Telegram channel connected");
+    assert!(
+        connected.len() == 1 && connected[0].contains("miniclaw_telegram"),
+        "{connected:?}"
+    );
+    assert_eq!(
+        std::fs::read_dir(home.miniclaw().join("state/cache"))
+            .unwrap()
+            .count(),
+        4,
+        "two copies, two stamps"
+    );
     gateway.stop().expect_code(0);
 }
 
