@@ -185,7 +185,8 @@ pub(crate) struct OutboxRow {
     pub(crate) ambiguous: bool,
     /// Not before, in milliseconds since 1970.
     pub(crate) not_before_ms: i64,
-    pub(crate) created_ms: i64,
+    /// Seconds on the activity clock.
+    pub(crate) created: u64,
 }
 
 /// What became of an outbox row.

@@ -15,7 +15,7 @@ pub(crate) use channel::ChannelDuties;
 
 use self::crashes::Crashes;
 use crate::backoff::{Backoff, chance};
-use crate::plugins::instance::{Blueprint, Hooks, Instance, Method};
+use crate::plugins::instance::{Blueprint, Hooks, Instance, Method, is_unresponsive};
 
 /// Between lives of an instance.
 const BACKOFF: Backoff = Backoff {
@@ -31,6 +31,9 @@ const OUTAGE: Backoff = Backoff {
 const HEALTHY: Duration = Duration::from_secs(60);
 /// Credentials are sometimes renewed on the platform's side; an instance that they failed is tried this often.
 const AUTH_AGAIN: Duration = Duration::from_secs(300);
+
+/// Between questions whether an instance's thread lives.
+const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// What an instance is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +97,8 @@ impl End {
     /// From an error of `create`, `start` or `receive`.
     fn of(error: Error) -> Self {
         match (error.outcome, error.cause) {
-            (_, Cause::Panicked | Cause::Timeout) => Self::Crashed(error),
+            (_, Cause::Panicked) => Self::Crashed(error),
+            _ if is_unresponsive(&error) => Self::Crashed(error),
             (Outcome::Permanent, _) => Self::Failed(error),
             _ => Self::Broken(error),
         }
@@ -131,7 +135,7 @@ impl Supervised {
                 error!(plugin = name, %error, "Plugin failed, it stays down until that is mended");
                 (State::Failed(error.message), wait)
             }
-            End::Crashed(error) if crashes.too_many(tokio::time::Instant::now()) => {
+            End::Crashed(error) if crashes.too_many(tokio::time::Instant::now(), is_unresponsive(&error)) => {
                 error!(plugin = name, %error, "Plugin crashed too often and is quarantined, restart the gateway to try again");
                 (State::Quarantined(error.message), None)
             }
@@ -140,7 +144,7 @@ impl Supervised {
                     Outcome::Transient { retry_after } => retry_after,
                     _ => None,
                 };
-                let outage = matches!(error.cause, Cause::Network | Cause::Unavailable);
+                let outage = matches!(error.cause, Cause::Network | Cause::Unavailable | Cause::Timeout);
                 let backoff = if outage { OUTAGE } else { BACKOFF };
                 let wait = asked.unwrap_or_else(|| backoff.wait(failures, chance()));
                 if outage && failures > 1 {
@@ -198,6 +202,7 @@ impl Supervised {
                     tokio::select! {
                         biased;
                         error = instance.failed() => End::Crashed(error),
+                        error = unresponsive(&instance) => End::Crashed(error),
                         end = serve => end,
                     }
                 }
@@ -235,5 +240,34 @@ impl Supervised {
             }
             Err(error) => warn!(plugin = %self.name, %error, "Plugin failed to shut down"),
         }
+    }
+}
+
+/// Waits until the instance's thread does not answer, which is a plugin that blocks it.
+async fn unresponsive(instance: &Instance) -> Error {
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        // The glue answers that there is no such method, which is an answer.
+        if let Err(error) = instance.call(Method::HEARTBEAT, &()).await
+            && is_unresponsive(&error)
+        {
+            return error;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_plugin_itself_did_is_a_crash() {
+        let crash = |error: Error| matches!(End::of(error), End::Crashed(_));
+        let platform_is_silent = Error::transient("no answer").because(Cause::Timeout);
+        assert!(!crash(platform_is_silent.clone()));
+        assert!(!crash(Error::unknown("no answer").because(Cause::Timeout)));
+        assert!(crash(platform_is_silent.with("host_deadline", true)));
+        assert!(crash(Error::unknown("boom").because(Cause::Panicked)));
+        assert!(matches!(End::of(Error::config("no token")), End::Failed(_)));
     }
 }

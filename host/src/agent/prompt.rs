@@ -123,7 +123,8 @@ impl Prompt {
 
 /// The files are small and local: a `stat` for each of them is what a turn costs.
 fn refresh(path: &Path, cached: &mut Option<CachedFile>) {
-    let Ok(metadata) = std::fs::metadata(path) else {
+    // A pipe or a device would hold up the gateway.
+    let Some(metadata) = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file) else {
         *cached = None;
         return;
     };

@@ -1,6 +1,6 @@
 //! One row's way to the platform: attempts with backoff until it is sent or dead.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::{Cause, Error, Outcome, Sent};
@@ -9,7 +9,7 @@ use tracing::{debug, error, warn};
 use super::{Busy, Outbox};
 use crate::backoff::{Backoff, chance};
 use crate::config::OnUnknown;
-use crate::plugins::instance::Method;
+use crate::plugins::instance::{Instance, Method};
 use crate::spool::{OutboxRow, SendEvent, SpoolError, wall_ms};
 
 /// Between attempts at the same message.
@@ -44,15 +44,13 @@ impl Outbox {
         }
         let (mut attempts, mut not_before) = (row.attempts, until(row.not_before_ms));
         loop {
-            busy.set(false);
-            self.wait(not_before).await?;
-            let age = Duration::from_millis(u64::try_from(wall_ms() - row.created_ms).unwrap_or_default());
-            if age > self.config.max_age {
-                return self
-                    .bury(row, &format!("it could not be sent for {age:.0?}"))
-                    .await;
+            self.wait(not_before, busy).await?;
+            let instance = self.running(busy).await?;
+            if attempts > 0 && self.left(row).is_zero() {
+                let age = self.config.max_age;
+                return self.bury(row, &format!("it could not be sent for {age:?}")).await;
             }
-            let error = match self.send(row, busy).await? {
+            let error = match self.send(row, &instance, busy).await? {
                 Ok(sent) => return self.record_sent(row, sent).await,
                 Err(error) => error,
             };
@@ -60,6 +58,8 @@ impl Outbox {
             match next(&error, attempts, self.config.on_unknown, chance()) {
                 Next::Dead => return self.bury(row, &error.message).await,
                 Next::Again(wait) => {
+                    // A platform that asks for more than that is not going to take it.
+                    let wait = wait.min(self.left(row) + Duration::from_secs(1));
                     warn!(id = row.id, attempts, ?wait, %error, "Message not sent, it is sent again");
                     not_before = Instant::now() + wait;
                     self.note_hold(row, &error, not_before);
@@ -77,14 +77,33 @@ impl Outbox {
         }
     }
 
-    /// One attempt; the outer `None` where the outbox was closed before it began.
-    async fn send(&self, row: &OutboxRow, busy: &mut Busy) -> Option<Result<Sent, Error>> {
+    /// What is left of the time in which a row is tried again.
+    fn left(&self, row: &OutboxRow) -> Duration {
+        let age = Duration::from_secs(self.spool.activity_now().saturating_sub(row.created));
+        self.config.max_age.saturating_sub(age)
+    }
+
+    /// The running instance, as soon as there is one; `None` where the outbox was closed before.
+    async fn running(&self, busy: &mut Busy) -> Option<Arc<Instance>> {
+        if let Some(instance) = self.instance() {
+            return Some(instance);
+        }
+        busy.set(false);
         let mut instances = self.instance.clone();
-        let instance = tokio::select! {
+        tokio::select! {
             biased;
-            () = self.closed.cancelled() => return None,
-            instance = instances.wait_for(Option::is_some) => instance.ok()?.clone()?,
-        };
+            () = self.closed.cancelled() => None,
+            instance = instances.wait_for(Option::is_some) => instance.ok()?.clone(),
+        }
+    }
+
+    /// One attempt; the outer `None` where the outbox was closed before it began.
+    async fn send(
+        &self,
+        row: &OutboxRow,
+        instance: &Instance,
+        busy: &mut Busy,
+    ) -> Option<Result<Sent, Error>> {
         busy.set(true);
         let permit = tokio::select! {
             biased;
@@ -102,7 +121,7 @@ impl Outbox {
         Some(result)
     }
 
-    async fn wait(&self, not_before: Instant) -> Option<()> {
+    async fn wait(&self, not_before: Instant, busy: &mut Busy) -> Option<()> {
         loop {
             let now = Instant::now();
             let hold = self
@@ -114,6 +133,7 @@ impl Outbox {
             if until <= now {
                 return (!self.closed.is_cancelled()).then_some(());
             }
+            busy.set(false);
             tokio::select! {
                 biased;
                 () = self.closed.cancelled() => return None,
@@ -165,9 +185,11 @@ impl Outbox {
     }
 }
 
-/// The moment of a wall clock time, or the present where that has passed.
+/// The moment of a wall clock time, or the present where that has passed. The clock may have jumped since: what
+/// was to wait longer than any backoff is tried after the longest one.
 fn until(unix: i64) -> Instant {
-    Instant::now() + Duration::from_millis(u64::try_from(unix - wall_ms()).unwrap_or_default())
+    let wait = Duration::from_millis(u64::try_from(unix.saturating_sub(wall_ms())).unwrap_or_default());
+    Instant::now() + wait.min(BACKOFF.longest)
 }
 
 /// Decides from what is known of a failed attempt, the `attempts`th.

@@ -17,6 +17,8 @@ pub(crate) struct Queue {
     /// The lowest id that may be in the spool alone.
     skipped_from: Option<u64>,
     refilling: bool,
+    /// What was finished while a page was being read, and may be in it.
+    finished: Option<HashSet<u64>>,
 }
 
 impl Queue {
@@ -27,6 +29,7 @@ impl Queue {
             loaded: HashSet::new(),
             skipped_from: None,
             refilling: false,
+            finished: None,
         }
     }
 
@@ -57,6 +60,9 @@ impl Queue {
             let gone = other.id == row.id || (dead && other.reply == row.reply && other.id > row.id);
             if gone {
                 loaded.remove(&other.id);
+                if let Some(finished) = &mut self.finished {
+                    finished.insert(other.id);
+                }
             }
             !gone
         });
@@ -85,6 +91,7 @@ impl Queue {
         // What is pushed while the page is read is skipped again and found by the next page.
         if after.is_some() {
             self.skipped_from = Some(u64::MAX);
+            self.finished = Some(HashSet::new());
         } else {
             self.refilling = false;
         }
@@ -101,7 +108,11 @@ impl Queue {
             (Some(more), Some(skipped)) => Some(more.min(skipped)),
             (more, skipped) => more.or(skipped),
         };
-        rows.into_iter().filter_map(|row| self.insert(row)).collect()
+        let finished = self.finished.take().unwrap_or_default();
+        rows.into_iter()
+            .filter(|row| !finished.contains(&row.id))
+            .filter_map(|row| self.insert(row))
+            .collect()
     }
 
     fn insert(&mut self, row: OutboxRow) -> Option<SessionKey> {
@@ -136,7 +147,7 @@ mod tests {
             attempts: 0,
             ambiguous: false,
             not_before_ms: 0,
-            created_ms: 0,
+            created: 0,
         }
     }
 

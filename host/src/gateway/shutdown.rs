@@ -1,18 +1,25 @@
-//! The end: one owner, each step with a deadline.
+//! The end: one owner, each step with a deadline. All of it fits into the timeout and a second.
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
 use super::Running;
 use super::signals::{Signals, Stop};
 use crate::spool::SpoolError;
 
-/// Beyond the deadline, for parking, checkpoints and plugins that hang.
-const GRACE: Duration = Duration::from_millis(500);
-/// Plugins get at least this long.
-const PLUGIN_LEAST: Duration = Duration::from_millis(300);
+/// For parked turns to end; each does so at its next step.
+const PARK: Duration = Duration::from_millis(200);
+/// For checkpoints beyond the deadline: what is not saved is in the journals.
+const STORE: Duration = Duration::from_millis(200);
+/// For sends to be let go of; what hangs is cancelled with its instance and sent again after the next start.
+const LET_GO: Duration = Duration::from_millis(100);
+/// Plugins get at least this long, however late it is.
+const PLUGINS: Duration = Duration::from_millis(300);
+/// For the spool's last commit.
+const CLOSE: Duration = Duration::from_secs(1);
 
 /// Why the gateway stops.
 pub(super) enum Reason {
@@ -22,67 +29,72 @@ pub(super) enum Reason {
     ConsoleClosed,
 }
 
-/// How far a step got.
+/// How far the shutdown got.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     Done,
     OutOfTime,
+    /// A second signal.
     Cut(Stop),
+    /// Storage failed.
+    Failed,
 }
 
 impl Running {
     /// Closes the intake, ends what is under way, stores, tells every plugin. Returns the exit status.
     pub(super) async fn shut_down(mut self, reason: Reason, signals: &mut Signals) -> u8 {
         let started = Instant::now();
-        let timeout = match &reason {
-            Reason::Signal(stop) => {
-                info!(signal = stop.name(), timeout = ?self.shutdown_timeout, "Shutdown started");
-                self.shutdown_timeout
-            }
-            Reason::ConsoleClosed => {
-                info!(timeout = ?self.shutdown_timeout, "Shutdown started, the console was closed");
-                self.shutdown_timeout
-            }
-            Reason::Fatal(error) => {
-                error!(%error, "Shutdown started, storage failed");
-                Duration::ZERO
-            }
-        };
-        let deadline = started + timeout;
+        let limit = self.shutdown_timeout;
+        match &reason {
+            Reason::Signal(stop) => info!(signal = stop.name(), timeout = ?limit, "Shutdown started"),
+            Reason::ConsoleClosed => info!(timeout = ?limit, "Shutdown started, the console was closed"),
+            Reason::Fatal(error) => error!(%error, "Shutdown started, storage failed"),
+        }
+        let deadline = started + limit;
         self.stops.receiving.cancel();
         let mut end = self.drain(deadline, signals).await;
         if end == Step::Done {
             end = self.flush(deadline, signals).await;
         }
-        self.store(end, signals).await;
-        self.tell_plugins(end, deadline).await;
-        if let Err(error) = self.spool.close().await {
-            error!(%error, "Spool was not closed cleanly");
+        self.store(end, deadline, signals).await;
+        let told = self.tell_plugins(end, deadline, signals).await;
+        if end == Step::Done {
+            end = told;
+        }
+        match timeout(CLOSE, self.spool.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                error!(%error, "Spool was not closed cleanly");
+                end = Step::Failed;
+            }
+            Err(_) => warn!("Spool takes too long to close, the next start checks it"),
         }
         info!(elapsed = ?started.elapsed(), complete = end == Step::Done, "Shutdown complete");
         match (reason, end) {
-            (Reason::Fatal(_), _) => 1,
-            (_, Step::Cut(stop)) => stop.status(),
-            (Reason::Signal(stop), Step::OutOfTime) => stop.status(),
-            _ => 0,
+            (Reason::Fatal(_), _) | (_, Step::Failed) => 1,
+            (_, Step::Cut(stop)) | (Reason::Signal(stop), Step::OutOfTime) => stop.status(),
+            // Whoever closed the console sees that not all of it was answered.
+            (Reason::ConsoleClosed, Step::OutOfTime) => 1,
+            (_, Step::Done) => 0,
         }
     }
 
     /// Turns under way and messages that wait are answered while there is time; the rest stays in the spool.
     async fn drain(&self, deadline: Instant, signals: &mut Signals) -> Step {
-        let step = within(self.hub.drained(), deadline, signals).await;
+        let step = self.within(self.hub.drained(), deadline, signals).await;
         self.hub.close();
-        if step != Step::Done {
-            let parked = self.hub.park();
-            let (waiting, _) = self.hub.outstanding();
-            warn!(
-                parked,
-                waiting, "Not everything was answered, the rest resumes after the next start"
-            );
-            // A parked turn ends at its next step, unless the disk holds it up.
-            let _ = tokio::time::timeout(GRACE, self.hub.drained()).await;
+        let (waiting, running) = self.hub.outstanding();
+        if step == Step::Done && waiting == 0 {
+            return step;
         }
-        step
+        let parked = self.hub.park();
+        warn!(
+            parked,
+            waiting, running, "Not everything was answered, the rest resumes after the next start"
+        );
+        // What the disk holds up is left to the end of the process.
+        let _ = timeout(PARK, self.hub.drained()).await;
+        if step == Step::Done { Step::OutOfTime } else { step }
     }
 
     async fn flush(&self, deadline: Instant, signals: &mut Signals) -> Step {
@@ -91,58 +103,65 @@ impl Running {
                 outbox.flushed().await;
             }
         };
-        let step = within(flushed, deadline, signals).await;
+        let step = self.within(flushed, deadline, signals).await;
         if step != Step::Done {
             warn!("Not every reply was sent, the rest is sent after the next start");
         }
         step
     }
 
-    async fn store(&self, end: Step, signals: &mut Signals) {
-        if matches!(end, Step::Cut(_)) {
-            // The journals hold all that the checkpoints would.
+    async fn store(&self, end: Step, deadline: Instant, signals: &mut Signals) {
+        if matches!(end, Step::Cut(_) | Step::Failed) {
             return;
         }
         let checkpoint = async {
             let count = self.sessions.checkpoint().await;
             info!(count, "Sessions saved");
         };
-        if within(checkpoint, Instant::now() + GRACE * 4, signals).await != Step::Done {
+        let deadline = deadline.max(Instant::now()) + STORE;
+        if self.within(checkpoint, deadline, signals).await != Step::Done {
             warn!("Not every session was saved, the rest is read from the journal at the next start");
         }
     }
 
     /// Every plugin at once, each with its own deadline.
-    async fn tell_plugins(&mut self, end: Step, deadline: Instant) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let least = if matches!(end, Step::Cut(_)) {
-            PLUGIN_LEAST
+    async fn tell_plugins(&mut self, end: Step, deadline: Instant, signals: &mut Signals) -> Step {
+        let in_time = matches!(end, Step::Done | Step::OutOfTime);
+        let left = if in_time {
+            deadline.saturating_duration_since(Instant::now())
         } else {
-            GRACE
+            Duration::ZERO
         };
-        self.stops.end_within(left.max(least));
-        for outbox in &self.outboxes {
-            // A send that hangs is cancelled with its instance, and sent again after the next start.
-            let _ = tokio::time::timeout(PLUGIN_LEAST, outbox.close()).await;
-        }
+        self.stops.end_within(left.max(PLUGINS));
+        let closed = join_all(self.outboxes.iter().map(|outbox| outbox.close()));
+        // Sends that are still under way end with their instances.
+        let _ = timeout(LET_GO, closed).await;
         self.stops.running.cancel();
-        if tokio::time::timeout(left.max(least) + PLUGIN_LEAST, self.supervisors.join())
-            .await
-            .is_err()
-        {
-            warn!("Not every plugin ended, what hangs is left behind");
+        let patience = left.max(PLUGINS) + LET_GO;
+        tokio::select! {
+            biased;
+            () = self.supervisors.join() => Step::Done,
+            stop = signals.stop(), if in_time => {
+                warn!(signal = stop.name(), "Shutdown cut short");
+                Step::Cut(stop)
+            }
+            () = tokio::time::sleep(patience) => {
+                warn!("Not every plugin ended, what hangs is left behind");
+                Step::Done
+            }
         }
     }
-}
 
-async fn within(work: impl Future<Output = ()>, deadline: Instant, signals: &mut Signals) -> Step {
-    tokio::select! {
-        biased;
-        () = work => Step::Done,
-        stop = signals.stop() => {
-            warn!(signal = stop.name(), "Shutdown cut short");
-            Step::Cut(stop)
+    async fn within(&self, work: impl Future<Output = ()>, deadline: Instant, signals: &mut Signals) -> Step {
+        tokio::select! {
+            biased;
+            _ = self.spool.failed() => Step::Failed,
+            () = work => Step::Done,
+            stop = signals.stop() => {
+                warn!(signal = stop.name(), "Shutdown cut short");
+                Step::Cut(stop)
+            }
+            () = tokio::time::sleep_until(deadline) => Step::OutOfTime,
         }
-        () = tokio::time::sleep_until(deadline) => Step::OutOfTime,
     }
 }

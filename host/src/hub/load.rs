@@ -43,6 +43,11 @@ impl LoadTable {
         }
     }
 
+    /// Messages of all conversations.
+    pub(crate) fn pending(&self) -> usize {
+        *self.pending.borrow()
+    }
+
     /// Counts a message that is being taken.
     pub(crate) fn take(&self, session: &SessionKey) {
         self.lock().entry(session.clone()).or_default().0 += 1;

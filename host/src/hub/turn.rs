@@ -52,10 +52,17 @@ impl ChatHub {
             return;
         }
         let started = std::time::Instant::now();
-        let Some((generation, answer)) = self.answer(&row, &stop).await else {
-            return;
+        // Whatever text a model or a person writes: a defect here costs one answer, not the message.
+        let prepared = AssertUnwindSafe(self.prepare(&row, &stop)).catch_unwind().await;
+        let turn = match prepared {
+            Ok(Some(turn)) => turn,
+            Ok(None) => return,
+            Err(panic) => {
+                error!(panic = crate::tasks::panic_text(panic.as_ref()), "Turn panicked");
+                self.apology(&row)
+            }
         };
-        let turn = self.finished(&row, generation, answer);
+        let generation = turn.generation;
         let entries = turn.entries.clone();
         let new_generation = turn.new_generation;
         let Some(committed) = self.store(turn).await else {
@@ -71,6 +78,25 @@ impl ChatHub {
         }
         debug!(chunks = outbox.len(), elapsed = ?started.elapsed(), "Turn answered");
         self.route(outbox);
+    }
+
+    /// All of the turn but its end; `None` where it was parked.
+    async fn prepare(self: &Arc<Self>, row: &InboundRow, stop: &CancellationToken) -> Option<FinishedTurn> {
+        let (generation, answer) = self.answer(row, stop).await?;
+        Some(self.finished(row, generation, answer))
+    }
+
+    fn apology(&self, row: &InboundRow) -> FinishedTurn {
+        let text = "Something went wrong inside me, so I have no answer to this.";
+        FinishedTurn {
+            session: row.session.clone(),
+            generation: 0,
+            new_generation: false,
+            inbound: vec![row.seq],
+            entries: Vec::new(),
+            channel: row.channel.clone(),
+            chunks: vec![OutboundMessage::new(row.message.chat.clone(), text)],
+        }
     }
 
     /// `None` where the turn was parked.
@@ -92,14 +118,11 @@ impl ChatHub {
             },
             Some("stop") => Answer::note("Stopped."),
             _ => {
-                let work = AssertUnwindSafe(self.parts.agent.answer(row, &snapshot)).catch_unwind();
+                let work = self.parts.agent.answer(row, &snapshot);
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return self.stopped(row).map(|answer| (generation, answer)),
-                    answer = work => answer.unwrap_or_else(|panic| {
-                        error!(panic = crate::tasks::panic_text(panic.as_ref()), "Turn panicked");
-                        Answer::note("Something went wrong inside me, so I have no answer to this.")
-                    }),
+                    answer = work => answer,
                     () = self.show_typing(row) => return None,
                 }
             }

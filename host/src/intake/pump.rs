@@ -1,5 +1,6 @@
 //! From a channel's batches to T1, and back with the verdicts.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesOrdered, StreamExt};
@@ -9,7 +10,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::{Decision, Gate, Refusal};
-use crate::hub::ChatHub;
+use crate::hub::{ChatHub, Load};
 use crate::plugins::instance::{Answer, InboundRequest};
 use crate::sessions::SessionKey;
 use crate::spool::{Admission, Batch, BatchItem, Spool, SpoolError};
@@ -102,9 +103,18 @@ impl Pump {
             slots: Vec::with_capacity(messages.len()),
             taken: Vec::new(),
         };
+        // A batch that begins with room is taken whole: one that is larger than the room would never be.
+        let pending = self.hub.load.pending();
+        let mut told = HashSet::new();
         for message in messages {
             let session = SessionKey::new(&self.channel, &message.chat);
-            match self.gate.decide(&message, self.hub.load.of(&session)) {
+            let load = self.hub.load.of(&session);
+            let load = Load {
+                pending,
+                told: load.told || told.contains(&session),
+                ..load
+            };
+            match self.gate.decide(&message, load) {
                 Decision::Accept => {
                     self.hub.load.take(&session);
                     gated.taken.push(session.clone());
@@ -115,10 +125,16 @@ impl Pump {
                     gated.slots.push(Slot::Message);
                 }
                 Decision::Refuse(refusal) => {
+                    if refusal == Refusal::TooFast {
+                        told.insert(session.clone());
+                    }
                     gated.batch.items.push(self.refuse(session, message, refusal));
                     gated.slots.push(Slot::Note);
                 }
-                Decision::RefuseSilently => gated.slots.push(Slot::Decided(Verdict::Ignored)),
+                Decision::RefuseSilently => {
+                    debug!(channel = %self.channel, conversation = %session.0, "Message refused again");
+                    gated.slots.push(Slot::Decided(Verdict::Ignored));
+                }
                 Decision::Ignore(reason) => {
                     debug!(channel = %self.channel, ?reason, "Message ignored");
                     gated.slots.push(Slot::Decided(Verdict::Ignored));
@@ -139,9 +155,6 @@ impl Pump {
 
     fn refuse(&self, session: SessionKey, message: InboundMessage, refusal: Refusal) -> BatchItem {
         warn!(channel = %self.channel, conversation = %session.0, ?refusal, "Message refused, its sender is told so");
-        if refusal == Refusal::TooFast {
-            self.hub.load.tell(&session);
-        }
         let mut note = OutboundMessage::new(message.chat.clone(), self.gate.sentence(refusal));
         note.reply_to = Some(message.id.clone());
         BatchItem::Refused {
@@ -190,6 +203,7 @@ impl Pump {
                 Verdict::Accepted
             }
             Some(Admission::Noted(row)) => {
+                self.hub.load.tell(&row.session);
                 self.hub.route(vec![row]);
                 Verdict::Ignored
             }

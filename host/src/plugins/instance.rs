@@ -25,6 +25,14 @@ const INBOUND_QUEUE: usize = 256;
 /// only come from a plugin that is broken, whose completion then fails.
 const CHUNK_QUEUE: usize = 64;
 
+/// Marks, in an error's `meta`, a deadline of the host rather than of the plugin.
+const HOST_DEADLINE: &str = "host_deadline";
+
+/// Whether an error says that the plugin itself did not answer, as against its platform.
+pub(crate) fn is_unresponsive(error: &Error) -> bool {
+    error.cause == Cause::Timeout && error.meta.contains_key(HOST_DEADLINE)
+}
+
 /// What it takes to make instances of a plugin.
 #[derive(Clone)]
 pub(crate) struct Blueprint {
@@ -263,7 +271,9 @@ impl Instance {
 
     fn timeout(&self, method: &Method, deadline: Duration) -> Error {
         let (name, what) = (&self.shared.name, method.name);
-        Error::unknown(format!("`{what}` of `{name}` took longer than {deadline:?}")).because(Cause::Timeout)
+        Error::unknown(format!("`{what}` of `{name}` took longer than {deadline:?}"))
+            .because(Cause::Timeout)
+            .with(HOST_DEADLINE, true)
     }
 }
 
@@ -302,6 +312,9 @@ impl Method {
         }
     }
 
+    /// A method that no plugin has: the glue itself answers, as long as the instance's thread lives.
+    pub(crate) const HEARTBEAT: Self = Self::new(u32::MAX, "heartbeat", 10);
+
     /// The same with a shorter deadline.
     pub(crate) fn within(mut self, limit: Duration) -> Self {
         self.deadline = Some(self.deadline.map_or(limit, |deadline| deadline.min(limit)));
@@ -336,6 +349,16 @@ impl Completing<'_> {
         let reply = (&mut self.reply).await;
         self.guard.done = true;
         self.instance.result(reply)
+    }
+}
+
+impl Drop for Completing<'_> {
+    /// What nobody reads any more is answered all the same: the plugin keeps a ticket for it.
+    fn drop(&mut self) {
+        self.chunks.close();
+        while let Ok((ticket, _)) = self.chunks.try_recv() {
+            self.guard.shared.answer(ticket, Reply::ROk(Payload::default()));
+        }
     }
 }
 

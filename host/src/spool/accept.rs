@@ -29,7 +29,7 @@ pub(super) enum Body {
 /// What became of an [`Item`].
 pub(super) enum Stored {
     Accepted { seq: u64, received_ms: i64 },
-    Noted { id: u64, reply: u64, created_ms: i64 },
+    Noted { id: u64, reply: u64, created: u64 },
     Duplicate,
 }
 
@@ -80,7 +80,7 @@ impl Accept {
         Ok(Stored::Noted {
             id: from_sql(id),
             reply: from_sql(seq),
-            created_ms: tx.now_ms,
+            created: from_sql(tx.activity),
         })
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Finished {
     /// Of the outbox rows, in the order of the chunks.
     pub(super) ids: Vec<u64>,
     pub(super) reply: u64,
-    pub(super) created_ms: i64,
+    pub(super) created: u64,
     pub(super) journal_seq: Option<u64>,
 }
 
@@ -51,7 +51,7 @@ impl Work for Finish {
         Ok(Finished {
             ids,
             reply: from_sql(reply),
-            created_ms: tx.now_ms,
+            created: from_sql(tx.activity),
             journal_seq,
         })
     }

@@ -75,7 +75,7 @@ impl Work for Outbox {
 
     fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Vec<RawOutbox>> {
         let mut select = tx.conn.prepare(
-            "SELECT id, session, reply, body, attempts, ambiguous, not_before_ms, created_ms
+            "SELECT id, session, reply, body, attempts, ambiguous, not_before_ms, created_activity
              FROM outbox INDEXED BY outbox_waiting
              WHERE state = 0 AND channel = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
         )?;
@@ -97,7 +97,7 @@ pub(super) struct RawOutbox {
     attempts: u32,
     ambiguous: bool,
     not_before_ms: i64,
-    created_ms: i64,
+    created: u64,
 }
 
 impl RawOutbox {
@@ -110,7 +110,7 @@ impl RawOutbox {
             attempts: row.get(4)?,
             ambiguous: row.get(5)?,
             not_before_ms: row.get(6)?,
-            created_ms: row.get(7)?,
+            created: from_sql(row.get(7)?),
         })
     }
 
@@ -128,7 +128,7 @@ impl RawOutbox {
                 SessionKey(self.session),
                 self.reply,
                 message,
-                self.created_ms,
+                self.created,
             )
         })
     }
@@ -142,7 +142,7 @@ pub(super) fn fresh(
     session: SessionKey,
     reply: u64,
     mut message: OutboundMessage,
-    created_ms: i64,
+    created: u64,
 ) -> OutboxRow {
     message.idempotency_key = format!("{spool}-{id}");
     OutboxRow {
@@ -154,6 +154,6 @@ pub(super) fn fresh(
         attempts: 0,
         ambiguous: false,
         not_before_ms: 0,
-        created_ms,
+        created,
     }
 }

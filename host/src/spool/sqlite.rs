@@ -144,22 +144,17 @@ impl SqliteSpool {
                     received_ms,
                 })
             }
-            (
-                Stored::Noted {
+            (Stored::Noted { id, reply, created }, BatchItem::Refused { session, note, .. }) => {
+                Admission::Noted(fresh(
+                    &self.shared.id,
                     id,
+                    channel,
+                    session,
                     reply,
-                    created_ms,
-                },
-                BatchItem::Refused { session, note, .. },
-            ) => Admission::Noted(fresh(
-                &self.shared.id,
-                id,
-                channel,
-                session,
-                reply,
-                *note,
-                created_ms,
-            )),
+                    *note,
+                    created,
+                ))
+            }
             _ => Admission::Duplicate,
         }
     }
@@ -239,7 +234,7 @@ impl Spool for SqliteSpool {
                     session.clone(),
                     done.reply,
                     chunk,
-                    done.created_ms,
+                    done.created,
                 )
             };
             Ok(Committed {

@@ -1,12 +1,12 @@
 //! What a channel's life has beyond a provider's: receiving, pauses, signs of deafness.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::wire::Receive;
 use miniclaw_plugin_api::{Account, Cause, Error};
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{End, State, Supervised};
 use crate::hub::ChatHub;
@@ -18,10 +18,14 @@ use crate::tasks::Tasks;
 /// A channel that was heard once and then says nothing for this long is deaf: twice the longest poll that
 /// platforms offer, and then some.
 const DEAF_AFTER: Duration = Duration::from_secs(180);
+/// How often silence is looked at.
+const LISTEN: Duration = Duration::from_secs(10);
 /// What `receive` may take to end after it was asked to.
 const RECEIVE_ENDS: Duration = Duration::from_millis(2500);
 /// A pause lasts at least this long.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Pauses closer together than this are one, as far as the log is concerned.
+const SAME_PAUSE: Duration = Duration::from_secs(60);
 
 /// What a channel instance is connected to.
 pub(crate) struct ChannelDuties {
@@ -58,6 +62,7 @@ impl Supervised {
     }
 
     async fn receive(&self, duties: &ChannelDuties, instance: &Instance, account: &Account) -> End {
+        let mut paused = None;
         while !self.stops.receiving.is_cancelled() {
             let cursor = duties
                 .spool
@@ -75,16 +80,28 @@ impl Supervised {
                         let _ = instance.call(Method::STOP_RECEIVING, &()).await;
                         receive.await
                     };
-                    match tokio::time::timeout(RECEIVE_ENDS, stop).await {
+                    // The end of all instances does not wait for this one.
+                    let patience = async {
+                        tokio::select! {
+                            () = tokio::time::sleep(RECEIVE_ENDS) => {}
+                            () = self.stops.running.cancelled() => {}
+                        }
+                    };
+                    let stopped = tokio::select! {
+                        biased;
+                        ended = stop => Ok(ended),
+                        () = patience => Err(()),
+                    };
+                    match stopped {
                         Ok(Ok(_)) => {}
                         Ok(Err(error)) => info!(channel = %self.name, %error, "Channel ended receiving with an error"),
-                        Err(_) => warn!(channel = %self.name, "Channel went on receiving and was cut off"),
+                        Err(()) => warn!(channel = %self.name, "Channel went on receiving and was cut off"),
                     }
                     break;
                 }
             };
             match ended {
-                Err(error) if error.cause == Cause::Busy => self.pause(duties, &error).await,
+                Err(error) if error.cause == Cause::Busy => self.pause(duties, &error, &mut paused).await,
                 Err(error) if error.cause == Cause::Stopping && self.stops.receiving.is_cancelled() => break,
                 Err(error) => return End::of(error),
                 Ok(_) => return End::Broken(Error::transient("the channel ended receiving by itself")),
@@ -94,9 +111,13 @@ impl Supervised {
         End::Stopped
     }
 
-    /// The platform keeps what comes meanwhile.
-    async fn pause(&self, duties: &ChannelDuties, error: &Error) {
-        warn!(channel = %self.name, %error, "Channel paused");
+    /// The platform keeps what comes meanwhile. `last` is when the pause before this one ended.
+    async fn pause(&self, duties: &ChannelDuties, error: &Error, last: &mut Option<Instant>) {
+        if last.is_none_or(|last| last.elapsed() > SAME_PAUSE) {
+            warn!(channel = %self.name, %error, "Channel paused, it resumes by itself");
+        } else {
+            debug!(channel = %self.name, %error, "Channel paused");
+        }
         self.state.send_replace(State::Paused);
         let level = duties.gate.resume_level();
         let resumed = async {
@@ -104,9 +125,10 @@ impl Supervised {
             duties.hub.load.falls_to(level).await;
         };
         tokio::select! {
-            () = resumed => info!(channel = %self.name, "Channel resumed"),
+            () = resumed => debug!(channel = %self.name, "Channel resumed"),
             () = self.stops.receiving.cancelled() => {}
         }
+        *last = Some(Instant::now());
         self.state.send_replace(State::Running);
     }
 
@@ -117,16 +139,18 @@ impl Supervised {
         if progress.wait_for(Option::is_some).await.is_err() {
             return std::future::pending().await;
         }
-        loop {
-            let heard = tokio::time::timeout(DEAF_AFTER, progress.changed()).await;
-            let listening = *self.state.borrow() != State::Paused && !self.stops.receiving.is_cancelled();
-            let listening = listening && !instance.in_outage();
-            if heard.is_err() && listening {
-                return;
-            }
-            if let Ok(Err(_)) = heard {
-                return std::future::pending().await;
+        let mut silent = Duration::ZERO;
+        while silent < DEAF_AFTER {
+            match tokio::time::timeout(LISTEN, progress.changed()).await {
+                Ok(Ok(())) => silent = Duration::ZERO,
+                Ok(Err(_)) => return std::future::pending().await,
+                Err(_) if self.listens(instance) => silent += LISTEN,
+                Err(_) => silent = Duration::ZERO,
             }
         }
+    }
+
+    fn listens(&self, instance: &Instance) -> bool {
+        *self.state.borrow() != State::Paused && !self.stops.receiving.is_cancelled() && !instance.in_outage()
     }
 }

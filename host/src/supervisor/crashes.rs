@@ -8,22 +8,29 @@ use tokio::time::Instant;
 const MANY: usize = 5;
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// The crashes of an instance, those of the last minute.
+/// An instance that hangs leaves a thread behind; this many in all are too many.
+const LEFT_BEHIND: usize = 5;
+
+/// The crashes of an instance: those of the last minute, and those that left a thread behind.
 #[derive(Default)]
-pub(super) struct Crashes(VecDeque<Instant>);
+pub(super) struct Crashes {
+    recent: VecDeque<Instant>,
+    left_behind: usize,
+}
 
 impl Crashes {
-    /// Counts a crash at `now` and says whether it is one too many.
-    pub(super) fn too_many(&mut self, now: Instant) -> bool {
-        self.0.push_back(now);
+    /// Counts a crash at `now` and says whether it is one too many. `hung`: its thread may never end.
+    pub(super) fn too_many(&mut self, now: Instant, hung: bool) -> bool {
+        self.left_behind += usize::from(hung);
+        self.recent.push_back(now);
         while self
-            .0
+            .recent
             .front()
             .is_some_and(|crash| now.duration_since(*crash) >= WITHIN)
         {
-            self.0.pop_front();
+            self.recent.pop_front();
         }
-        self.0.len() >= MANY
+        self.recent.len() >= MANY || self.left_behind >= LEFT_BEHIND
     }
 }
 
@@ -35,13 +42,23 @@ mod tests {
     fn five_crashes_are_too_many_only_within_a_minute() {
         let (start, second) = (Instant::now(), Duration::from_secs(1));
         let mut crashes = Crashes::default();
-        assert!((0..20).all(|index| !crashes.too_many(start + 15 * index * second)));
+        assert!((0..20).all(|index| !crashes.too_many(start + 15 * index * second, false)));
         let mut crashes = Crashes::default();
         assert_eq!(
             (0..5)
-                .map(|index| crashes.too_many(start + index * second))
+                .map(|index| crashes.too_many(start + index * second, false))
                 .position(|many| many),
             Some(4)
         );
+    }
+
+    #[test]
+    fn five_threads_left_behind_are_too_many_however_long_it_took() {
+        let (start, hour) = (Instant::now(), Duration::from_secs(3600));
+        let mut crashes = Crashes::default();
+        let verdicts: Vec<bool> = (0..5)
+            .map(|index| crashes.too_many(start + index * hour, true))
+            .collect();
+        assert_eq!(verdicts, [false, false, false, false, true]);
     }
 }

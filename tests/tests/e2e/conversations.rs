@@ -1,4 +1,5 @@
 use miniclaw_tests::fake_model::Fault;
+use serde_json::json;
 
 use crate::phrases::ALLOW_LIST;
 use crate::setup::{USER, World, line, reply, texts};
@@ -44,6 +45,21 @@ fn a_conversation_that_waits_for_the_model_delays_no_other() {
     assert_eq!(world.say(8, "quick one", 1), "re: quick one [n=1]");
     assert_eq!(world.telegram.sent_to(7), []);
     drop(gateway);
+}
+
+#[test]
+fn a_channel_that_brings_more_than_there_is_room_for_pauses_and_loses_nothing() {
+    let world = World::with(|config| config.with("/gateway/max_pending", json!(3)));
+    world.model.hold();
+    let gateway = world.start();
+    world.flood(100..110, 2);
+    world.model.wait_for_in_flight(1);
+    world.flood(110..120, 2);
+    gateway.wait_for_line("Channel paused");
+    world.model.release();
+    world.telegram.wait_for_replies(40);
+    assert_eq!(world.telegram.sent_count(), 40);
+    gateway.stop().expect_code(0);
 }
 
 #[test]
