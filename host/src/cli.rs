@@ -9,13 +9,13 @@ mod sessions;
 mod setup;
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use self::args::{Cli, Command, ConfigCommand, Output, PluginCommand};
+use self::args::{Cli, Command, ConfigArgs, ConfigCommand, Output, PluginCommand};
 use crate::config::KnownPlugin;
 use crate::plugins::inspect::ManifestInfo;
 use crate::plugins::{catalog, load};
@@ -94,32 +94,36 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Agent(args) => agent::run(&global, &args),
         Command::Plugin(command) => plugin(&global, command),
         Command::Config(command) => {
-            let (sources, out, err) = (setup::sources(&global, &[]), &mut io::stdout(), &mut io::stderr());
+            let (out, err) = (&mut io::stdout(), &mut io::stderr());
+            let sources = |args: &ConfigArgs| setup::sources(&global, &args.plugins);
             setup::printed(match command {
-                ConfigCommand::Validate(Output { json }) => {
-                    config::validate(&sources, &known_plugins, json, out, err)
+                ConfigCommand::Validate(args) => {
+                    config::validate(&sources(&args), &known_plugins, args.output.json, out, err)
                 }
-                ConfigCommand::Show(Output { json }) => config::show(&sources, json, out, err),
+                ConfigCommand::Show(args) => config::show(&sources(&args), args.output.json, out, err),
                 ConfigCommand::Schema => config::schema(out),
             })
         }
         Command::Sessions(command) => sessions::run(&global, &command),
-        Command::Version(Output { json }) => {
-            let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-            let api = miniclaw_plugin_api::manifest::API_VERSION
-                .map(|part| part.to_string())
-                .join(".");
-            if json {
-                println!(
-                    "{}",
-                    serde_json::json!({ "name": name, "version": version, "plugin_api": api })
-                );
-            } else {
-                println!("{name} {version} (plugin API {api})");
-            }
-            Ok(0)
-        }
+        Command::Version(Output { json }) => setup::printed(version(json).map(|()| 0)),
         Command::PluginProbe { file } => Ok(load::probe(&file)),
+    }
+}
+
+fn version(json: bool) -> io::Result<()> {
+    let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+    let api = miniclaw_plugin_api::manifest::API_VERSION
+        .map(|part| part.to_string())
+        .join(".");
+    let mut out = io::stdout();
+    if json {
+        writeln!(
+            out,
+            "{}",
+            serde_json::json!({ "name": name, "version": version, "plugin_api": api })
+        )
+    } else {
+        writeln!(out, "{name} {version} (plugin API {api})")
     }
 }
 
@@ -130,9 +134,16 @@ fn plugin(global: &args::Global, command: PluginCommand) -> Outcome {
     let out = &mut io::stdout();
     let printed = match command {
         PluginCommand::List { plugins, output } => plugin::list(&directories(&plugins)?, output.json, out),
-        PluginCommand::Info { plugin, output } => plugin::info(&plugin, &directories(&[])?, output.json, out),
+        PluginCommand::Info {
+            plugin,
+            plugins,
+            output,
+        } => plugin::info(&plugin, &directories(&plugins)?, output.json, out),
     };
-    printed.map_err(|error| Failure::chain(1, &error))
+    printed.map_err(|error| {
+        let bad_config = matches!(error, plugin::PluginCommandError::Catalog(_));
+        Failure::chain(if bad_config { config::BAD_CONFIG } else { 1 }, &error)
+    })
 }
 
 /// Every plugin that a configuration could name.

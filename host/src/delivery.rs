@@ -101,6 +101,11 @@ impl Outbox {
         let _ = self.busy.subscribe().wait_for(|busy| *busy == 0).await;
     }
 
+    /// Whether replies wait, in memory or in the spool alone.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.lock().has_waiting()
+    }
+
     /// Starts no further send and ends the waits; what is left stays in the spool.
     pub(crate) async fn close(&self) {
         self.closed.cancel();

@@ -172,6 +172,7 @@ impl Running {
         }
         let mut states = self.states.clone();
         let channels = self.channels.clone();
+        let stopping = self.stops.receiving.clone();
         self.upkeep.spawn("ready", async move {
             for state in states.values_mut() {
                 // A sender that is gone leaves its last state behind.
@@ -183,9 +184,16 @@ impl Running {
                     .is_some_and(|state| *state.borrow() == State::Running)
             };
             let up = channels.iter().filter(running).count();
-            info!(channels = up, of = channels.len(), elapsed = ?born.elapsed(), "Gateway ready");
+            if stopping.is_cancelled() {
+                return;
+            }
             if up == 0 && !channels.is_empty() {
-                error!("No channel runs: the reasons stand above, the gateway goes on trying");
+                error!(
+                    of = channels.len(),
+                    "Gateway is not ready, no channel runs: the reasons stand above"
+                );
+            } else {
+                info!(channels = up, of = channels.len(), elapsed = ?born.elapsed(), "Gateway ready");
             }
             tokio::time::sleep(SETTLED).await;
             memory::release_startup_code();

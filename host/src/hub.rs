@@ -88,10 +88,9 @@ impl ChatHub {
         self.tasks.join().await;
     }
 
-    /// Ends the turns under way where they stand; they resume after a restart. Returns how many there were.
-    pub(crate) fn park(&self) -> usize {
+    /// Ends the turns under way where they stand; they resume after a restart.
+    pub(crate) fn park(&self) {
         self.parked.cancel();
-        lock(&self.lanes).running()
     }
 
     /// Messages that wait and turns under way.

@@ -10,6 +10,9 @@ pub(crate) use pump::Pump;
 
 use crate::hub::Load;
 
+/// Ids are keys of tables and names of files.
+const ID_BYTES: usize = 1024;
+
 /// The gate of one channel instance.
 pub(crate) struct Gate {
     /// Sender ids; unused where the channel authenticates by itself.
@@ -52,6 +55,8 @@ pub(crate) enum Refusal {
 pub(crate) enum Reason {
     Stranger,
     Empty,
+    /// Without an id no message can be told from another one.
+    Malformed,
 }
 
 impl Gate {
@@ -72,6 +77,9 @@ impl Gate {
     pub(crate) fn decide(&self, message: &InboundMessage, load: Load) -> Decision {
         if !self.admits(message) {
             return Decision::Ignore(Reason::Stranger);
+        }
+        if !well_formed(message) {
+            return Decision::Ignore(Reason::Malformed);
         }
         let text = message.text();
         if text.trim().is_empty() && message.attachments.is_empty() && !has_other_parts(message) {
@@ -123,6 +131,13 @@ impl Gate {
         // the group lets them in, like every other id.
         !id.is_empty() && (self.open || self.allow.contains(id)) && message.sender.kind != SenderKind::Other
     }
+}
+
+fn well_formed(message: &InboundMessage) -> bool {
+    let thread = message.chat.thread.as_deref().unwrap_or("-");
+    [&*message.id, &*message.chat.id, thread]
+        .iter()
+        .all(|id| (1..=ID_BYTES).contains(&id.len()))
 }
 
 fn has_other_parts(message: &InboundMessage) -> bool {
@@ -202,6 +217,20 @@ mod tests {
             gate(&["42"]).decide(&message, load(0, 0, false)),
             Decision::Accept
         );
+    }
+
+    #[test]
+    fn a_message_without_an_id_is_not_taken() {
+        for (chat, id) in [("", "1"), ("7", ""), ("7", &*"x".repeat(1025))] {
+            let message = InboundMessage::new(chat, id, "42", "hi");
+            let decision = gate(&["42"]).decide(&message, load(0, 0, false));
+            assert_eq!(
+                decision,
+                Decision::Ignore(Reason::Malformed),
+                "{chat:?} {}",
+                id.len()
+            );
+        }
     }
 
     #[test]

@@ -144,7 +144,10 @@ impl Supervised {
                     Outcome::Transient { retry_after } => retry_after,
                     _ => None,
                 };
-                let outage = matches!(error.cause, Cause::Network | Cause::Unavailable | Cause::Timeout);
+                let outage = matches!(
+                    error.cause,
+                    Cause::Network | Cause::Unavailable | Cause::Timeout | Cause::Protocol
+                );
                 let backoff = if outage { OUTAGE } else { BACKOFF };
                 let wait = asked.unwrap_or_else(|| backoff.wait(failures, chance()));
                 if outage && failures > 1 {
@@ -187,7 +190,8 @@ impl Supervised {
             started = self.start(&instance, &mut created) => match started {
                 Err(error) => End::of(error),
                 Ok(account) => {
-                    info!(plugin = %self.name, account = account.name, "Plugin running");
+                    let account_name = Some(&account.name).filter(|name| !name.is_empty());
+                    info!(plugin = %self.name, account = account_name, "Plugin running");
                     self.current.send_replace(Some(instance.clone()));
                     self.state.send_replace(State::Running);
                     let serve = async {
@@ -234,7 +238,8 @@ impl Supervised {
             .get()
             .map_or(Method::SHUTDOWN, |limit| Method::SHUTDOWN.within(*limit));
         match instance.call(method, &()).await {
-            Ok(_) => info!(plugin = %self.name, "Plugin shut down"),
+            Ok(_) if self.stops.receiving.is_cancelled() => info!(plugin = %self.name, "Plugin shut down"),
+            Ok(_) => debug!(plugin = %self.name, "Plugin shut down"),
             Err(error) if error.cause == Cause::Timeout => {
                 warn!(plugin = %self.name, %error, "Plugin hangs in its shutdown and is left behind");
             }

@@ -99,6 +99,16 @@ fn build(
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, TelemetryError> {
+    // A lone word is the name of a crate to this syntax, and a mistyped level would silence everything.
+    let word = filter.trim();
+    let lone = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if lone && word != "miniclaw" && word.parse::<LevelFilter>().is_err() {
+        let reason = "it is no level: off, error, warn, info, debug or trace".to_owned();
+        return Err(TelemetryError::Filter {
+            filter: printable(filter, 200),
+            reason,
+        });
+    }
     EnvFilter::builder()
         .with_regex(false)
         .parse(filter)

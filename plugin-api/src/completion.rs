@@ -78,7 +78,7 @@ pub struct ChatMessage {
 
 impl ChatMessage {
     /// A message of text alone.
-    pub fn text(role: Role, text: impl Into<String>) -> Self {
+    pub fn new(role: Role, text: impl Into<String>) -> Self {
         Self {
             role,
             parts: vec![ContentPart::Text { text: text.into() }],
@@ -86,7 +86,7 @@ impl ChatMessage {
     }
 
     /// All text of it, parts joined by a line break; empty where there is none.
-    pub fn joined_text(&self) -> String {
+    pub fn text(&self) -> String {
         let texts: Vec<&str> = self
             .parts
             .iter()

@@ -15,7 +15,7 @@
 //! crate-type = ["cdylib"]
 //!
 //! [dependencies]
-//! miniclaw-plugin-api = "0.1"
+//! miniclaw-plugin-api = { path = "../miniclaw/plugin-api" } # where you have its source
 //! serde = { version = "1", features = ["derive"] }
 //! tokio = { version = "1", features = ["sync", "macros"] }
 //!
@@ -108,7 +108,7 @@
 //! # Logging
 //!
 //! `tracing` just works, and so does `log`: events reach the host's log with their target, level, fields and spans, and
-//! with the instance's name, under the host's filters (`RUST_LOG=miniclaw_irc=debug`). Do not install a subscriber. Never
+//! with the instance's name, under the host's filters (`RUST_LOG=my_crate=debug`: targets are the names of your crates). Do not install a subscriber. Never
 //! log the text of a message above `TRACE`, nor a secret at any level. stdout belongs to the host.
 //!
 //! # Testing

@@ -108,7 +108,7 @@ async fn next(queue: &mut mpsc::UnboundedReceiver<u64>) -> u64 {
 async fn no_more_chunks_than_the_window_are_under_way() {
     let mut run = Run::new();
     run.call(1, method::CREATE).await;
-    let request = CompletionRequest::new(vec![ChatMessage::text(Role::User, "count")]);
+    let request = CompletionRequest::new(vec![ChatMessage::new(Role::User, "count")]);
     run.plugin.call(2, method::COMPLETE, Payload::encode(&request));
     let mut waiting = Vec::new();
     for _ in 0..WINDOW {

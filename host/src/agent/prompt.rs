@@ -217,7 +217,7 @@ mod tests {
                 request.messages.last().map(|message| message.role),
                 Some(Role::User)
             );
-            request.messages.iter().map(ChatMessage::joined_text).collect()
+            request.messages.iter().map(ChatMessage::text).collect()
         };
         assert_eq!(
             texts(prompt.request(&history, "b")),

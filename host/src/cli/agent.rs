@@ -184,11 +184,12 @@ impl Printer {
 
     /// Prints what the whole answer has beyond what came piece by piece, and ends the line.
     fn end(&mut self, whole: &str) {
-        let rest = whole
-            .strip_prefix(self.printed.as_str())
-            .unwrap_or_default()
-            .to_owned();
-        self.write(&rest);
+        let rest = match whole.strip_prefix(self.printed.as_str()) {
+            Some(rest) => rest,
+            // It was cut: more was printed than it holds, and its last line says so.
+            None => &whole[whole.rfind('\n').unwrap_or_default()..],
+        };
+        self.write(rest);
         if !whole.ends_with('\n') {
             self.write("\n");
         }
@@ -196,7 +197,10 @@ impl Printer {
 
     fn write(&mut self, text: &str) {
         let mut out = io::stdout().lock();
-        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        if let Err(error) = out
+            .write_all(setup::shown(text).as_bytes())
+            .and_then(|()| out.flush())
+        {
             self.error.get_or_insert(error);
         }
     }

@@ -112,9 +112,12 @@ pub(crate) enum PluginCommand {
     },
     /// Show what a library or a built-in plugin says of itself
     Info {
-        /// Path of a library, or name of a built-in plugin
+        /// Path of a library, or name of a plugin
         #[arg(value_name = "FILE|NAME")]
         plugin: String,
+        /// Directory to find plugin libraries in; may be repeated [also MINICLAW_PLUGINS]
+        #[arg(long, value_name = "DIR")]
+        plugins: Vec<PathBuf>,
         #[command(flatten)]
         output: Output,
     },
@@ -123,11 +126,20 @@ pub(crate) enum PluginCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Check the configuration and print every error
-    Validate(Output),
+    Validate(ConfigArgs),
     /// Print the effective configuration and where each value comes from
-    Show(Output),
+    Show(ConfigArgs),
     /// Print the JSON Schema of the configuration file
     Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// Directory to find plugin libraries in; may be repeated [also MINICLAW_PLUGINS]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plugins: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Subcommand)]

@@ -32,7 +32,7 @@ pub(super) fn run(global: &Global, command: &SessionsCommand) -> Outcome {
     };
     let mut out = io::stdout();
     setup::printed(
-        out.write_all(text.as_bytes())
+        out.write_all(setup::shown(&text).as_bytes())
             .and_then(|()| out.flush())
             .map(|()| 0),
     )

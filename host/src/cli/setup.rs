@@ -1,5 +1,7 @@
 //! What commands have in common: the configuration, the log.
 
+use std::borrow::Cow;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -56,7 +58,7 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, Failure> {
 pub(super) fn start_log(global: &Global, loaded: &Loaded, quiet: bool) -> Result<telemetry::Handle, Failure> {
     let log = &loaded.config.log;
     let level = if quiet && log.level == "info" {
-        "warn"
+        "error"
     } else {
         &log.level
     };
@@ -68,6 +70,19 @@ pub(super) fn start_log(global: &Global, loaded: &Loaded, quiet: bool) -> Result
         tracing::warn!("{warning}");
     }
     Ok(handle)
+}
+
+/// A text of other people for stdout: on a terminal nothing in it can steer the terminal.
+pub(super) fn shown(text: &str) -> Cow<'_, str> {
+    let steers = |letter: char| {
+        let bidi = matches!(letter, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+        bidi || (letter.is_control() && letter != '\n' && letter != '\t')
+    };
+    if std::io::stdout().is_terminal() && text.contains(steers) {
+        text.replace(steers, "\u{FFFD}").into()
+    } else {
+        text.into()
+    }
 }
 
 /// The result of a command that writes to stdout; a reader that has seen enough is no failure.

@@ -73,6 +73,11 @@ impl Queue {
         next
     }
 
+    /// Whether there is anything to send, here or in the spool alone.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.loaded.is_empty() || self.skipped_from.is_some()
+    }
+
     pub(crate) fn wants_refill(&self) -> bool {
         self.skipped_from.is_some() && self.loaded.len() < self.window / 2
     }

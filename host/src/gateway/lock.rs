@@ -17,7 +17,7 @@ pub(crate) enum LockError {
         path.display()
     )]
     Held { path: PathBuf, holder: String },
-    #[error("cannot lock {}: {source}; make the folder writable for this user", path.display())]
+    #[error("cannot lock {}: {source}; its folder must be writable for this user, with room on the disk", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
 

@@ -87,10 +87,10 @@ impl Running {
         if step == Step::Done && waiting == 0 {
             return step;
         }
-        let parked = self.hub.park();
+        self.hub.park();
         warn!(
-            parked,
-            waiting, running, "Not everything was answered, the rest resumes after the next start"
+            parked = running,
+            waiting, "Not everything was answered, the rest resumes after the next start"
         );
         // What the disk holds up is left to the end of the process.
         let _ = timeout(PARK, self.hub.drained()).await;
@@ -104,10 +104,12 @@ impl Running {
             }
         };
         let step = self.within(flushed, deadline, signals).await;
-        if step != Step::Done {
-            warn!("Not every reply was sent, the rest is sent after the next start");
+        let left = self.outboxes.iter().any(|outbox| outbox.has_waiting());
+        if step == Step::Done && !left {
+            return step;
         }
-        step
+        warn!("Not every reply was sent, the rest is sent after the next start");
+        if step == Step::Done { Step::OutOfTime } else { step }
     }
 
     async fn store(&self, end: Step, deadline: Instant, signals: &mut Signals) {

@@ -7,9 +7,10 @@ use futures_util::stream::{FuturesOrdered, StreamExt};
 use miniclaw_plugin_api::wire::Batch as Received;
 use miniclaw_plugin_api::{Cause, Error, InboundMessage, OutboundMessage, Verdict};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{Decision, Gate, Refusal};
+use super::{Decision, Gate, Reason, Refusal};
 use crate::hub::{ChatHub, Load};
 use crate::plugins::instance::{Answer, InboundRequest};
 use crate::sessions::SessionKey;
@@ -25,6 +26,8 @@ pub(crate) struct Pump {
     pub(crate) gate: Arc<Gate>,
     pub(crate) hub: Arc<ChatHub>,
     pub(crate) spool: Arc<dyn Spool>,
+    /// Nothing more is taken.
+    pub(crate) stopping: CancellationToken,
 }
 
 /// A batch after the gate.
@@ -91,6 +94,9 @@ impl Pump {
 
     /// Decides for every message; one that finds no room refuses the whole batch.
     fn gate(&self, received: Received) -> Result<Gated, Error> {
+        if self.stopping.is_cancelled() {
+            return Err(Error::transient("the gateway is stopping").because(Cause::Stopping));
+        }
         let Received { messages, cursor } = received;
         let batch = Batch {
             channel: self.channel.clone(),
@@ -106,6 +112,7 @@ impl Pump {
         // A batch that begins with room is taken whole: one that is larger than the room would never be.
         let pending = self.hub.load.pending();
         let mut told = HashSet::new();
+        let mut malformed = false;
         for message in messages {
             let session = SessionKey::new(&self.channel, &message.chat);
             let load = self.hub.load.of(&session);
@@ -136,6 +143,13 @@ impl Pump {
                     gated.slots.push(Slot::Decided(Verdict::Ignored));
                 }
                 Decision::Ignore(reason) => {
+                    if reason == Reason::Malformed && !malformed {
+                        malformed = true;
+                        warn!(
+                            channel = %self.channel,
+                            "Message ignored: the plugin gave it no id, or one of more than a kilobyte"
+                        );
+                    }
                     debug!(channel = %self.channel, ?reason, "Message ignored");
                     gated.slots.push(Slot::Decided(Verdict::Ignored));
                 }

@@ -50,6 +50,7 @@ impl Supervised {
             gate: duties.gate.clone(),
             hub: duties.hub.clone(),
             spool: duties.spool.clone(),
+            stopping: self.stops.receiving.clone(),
         };
         duties.tasks.spawn("intake", pump.run(requests));
         tokio::select! {

@@ -57,10 +57,17 @@ impl Forwarder {
     }
 }
 
-/// The message reaches the log a second time as the operation's error; the place is known here alone.
+/// Says where it happened; what a guarded panic leads to is told by the host, of others nobody else tells.
 fn log_panic(info: &std::panic::PanicHookInfo<'_>) {
     let place = info.location().map(ToString::to_string).unwrap_or_default();
-    tracing::debug!(place, "Panic");
+    let thread = std::thread::current();
+    let message = info.payload_as_str().unwrap_or("no message");
+    tracing::error!(
+        place,
+        thread = thread.name().unwrap_or_default(),
+        message,
+        "Plugin panicked"
+    );
 }
 
 struct ForwardLayer {

@@ -45,7 +45,7 @@ impl Provider for Echo {
             .messages
             .iter()
             .rfind(|message| message.role == Role::User);
-        let text = heard.map(|message| message.joined_text()).unwrap_or_default();
+        let text = heard.map(|message| message.text()).unwrap_or_default();
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
@@ -92,9 +92,9 @@ mod tests {
     #[tokio::test]
     async fn answer_repeats_the_last_message_and_says_what_it_is() {
         let chunks = echo(vec![
-            ChatMessage::text(Role::User, "first"),
-            ChatMessage::text(Role::Assistant, "answer"),
-            ChatMessage::text(Role::User, "second  one"),
+            ChatMessage::new(Role::User, "first"),
+            ChatMessage::new(Role::Assistant, "answer"),
+            ChatMessage::new(Role::User, "second  one"),
         ])
         .await;
         assert_eq!(
@@ -107,7 +107,7 @@ mod tests {
     #[tokio::test]
     async fn long_message_comes_in_few_pieces() {
         let text = "word ".repeat(50_000);
-        let chunks = echo(vec![ChatMessage::text(Role::User, &text)]).await;
+        let chunks = echo(vec![ChatMessage::new(Role::User, &text)]).await;
         assert_eq!(text_of(&chunks), format!("{PREFIX} {text}").trim_end());
         assert!(chunks.len() <= PIECES + 1, "{}", chunks.len());
     }

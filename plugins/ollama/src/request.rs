@@ -80,7 +80,7 @@ fn messages(message: &ChatMessage, names: &HashMap<&str, &str>) -> Vec<Value> {
         Role::Assistant => "assistant",
         _ => return out,
     };
-    let text = message.joined_text();
+    let text = message.text();
     let images: Vec<&str> = message.parts.iter().filter_map(image).collect();
     let calls: Vec<Value> = message.parts.iter().filter_map(tool_call).collect();
     if text.is_empty() && images.is_empty() && calls.is_empty() {
@@ -135,7 +135,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.options.insert("num_ctx".into(), 8192.into());
         settings.options.insert("temperature".into(), 0.1.into());
-        let mut request = CompletionRequest::new(vec![ChatMessage::text(Role::User, "hi")]);
+        let mut request = CompletionRequest::new(vec![ChatMessage::new(Role::User, "hi")]);
         request.sampling.temperature = Some(0.9);
         request.sampling.max_tokens = Some(5);
         let body = body(&settings, "m", &request);

@@ -21,7 +21,7 @@ async fn kit(server: &ScriptedServer, settings: Value) -> ProviderKit {
 }
 
 fn hello() -> CompletionRequest {
-    CompletionRequest::new(vec![ChatMessage::text(Role::User, "hello")])
+    CompletionRequest::new(vec![ChatMessage::new(Role::User, "hello")])
 }
 
 async fn complete(answer: Answer, settings: Value) -> (Vec<Chunk>, Result<Completion>) {

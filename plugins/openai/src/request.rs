@@ -127,7 +127,7 @@ fn tool_result(part: &ContentPart) -> Option<Value> {
 }
 
 fn assistant(message: &ChatMessage) -> Option<Value> {
-    let text = message.joined_text();
+    let text = message.text();
     let calls: Vec<Value> = message.parts.iter().filter_map(tool_call).collect();
     match (text.is_empty(), calls.is_empty()) {
         (true, true) => None,
@@ -150,7 +150,7 @@ fn content(message: &ChatMessage) -> Option<Value> {
     if message.parts.iter().any(has_image) {
         return Some(message.parts.iter().filter_map(part).collect());
     }
-    let text = message.joined_text();
+    let text = message.text();
     (!text.is_empty()).then(|| text.into())
 }
 
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn nothing_is_sent_that_nobody_set() {
         let request = request(vec![
-            ChatMessage::text(Role::System, "be brief"),
-            ChatMessage::text(Role::User, "hi"),
+            ChatMessage::new(Role::System, "be brief"),
+            ChatMessage::new(Role::User, "hi"),
         ]);
         assert_eq!(
             body(&Settings::default(), false, &request),
@@ -200,7 +200,7 @@ mod tests {
             max_tokens: Some(7),
             ..Settings::default()
         };
-        let mut request = request(vec![ChatMessage::text(Role::User, "hi")]);
+        let mut request = request(vec![ChatMessage::new(Role::User, "hi")]);
         request.model = Some("other".into());
         request.session = "s1".into();
         request.sampling.temperature = Some(1.0);

@@ -64,7 +64,7 @@ impl Provider for Flaky {
         }
         let messages = request.messages.iter().rev();
         let asked = messages.clone().find(|message| message.role == Role::User);
-        let text = asked.map(|message| message.joined_text()).unwrap_or_default();
+        let text = asked.map(|message| message.text()).unwrap_or_default();
         sink.text(format!("flaky: {text}")).await?;
         Ok(Completion::default())
     }
