@@ -59,13 +59,35 @@ pub(crate) struct Stops {
     pub(crate) running: CancellationToken,
     /// What `shutdown` of an instance may take, once that is known to be less than it usually may.
     limit: Arc<OnceLock<Duration>>,
+    /// Channels that receive.
+    receivers: Arc<watch::Sender<usize>>,
 }
 
 impl Stops {
+    /// Waits until no channel receives.
+    pub(crate) async fn quiet(&self) {
+        // The sender lives as long as self.
+        let _ = self.receivers.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// Counts a channel as receiving until it is dropped.
+    fn receives(&self) -> Receives {
+        self.receivers.send_modify(|count| *count += 1);
+        Receives(self.receivers.clone())
+    }
+
     /// Bounds every `shutdown` to come.
     pub(crate) fn end_within(&self, limit: Duration) {
         // Only the shutdown sets it, once.
         let _ = self.limit.set(limit);
+    }
+}
+
+struct Receives(Arc<watch::Sender<usize>>);
+
+impl Drop for Receives {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 

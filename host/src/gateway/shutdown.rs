@@ -10,6 +10,8 @@ use super::Running;
 use super::signals::{Signals, Stop};
 use crate::spool::SpoolError;
 
+/// For channels to end receiving: a little more than what cuts them off.
+const QUIET: Duration = Duration::from_millis(2600);
 /// For parked turns to end; each does so at its next step.
 const PARK: Duration = Duration::from_millis(200);
 /// For checkpoints beyond the deadline: what is not saved is in the journals.
@@ -81,7 +83,12 @@ impl Running {
 
     /// Turns under way and messages that wait are answered while there is time; the rest stays in the spool.
     async fn drain(&self, deadline: Instant, signals: &mut Signals) -> Step {
-        let step = self.within(self.hub.drained(), deadline, signals).await;
+        // Channels confirm to their platforms what they handed over. One that hangs is no reason for another status.
+        let quiet = deadline.min(Instant::now() + QUIET);
+        let mut step = self.within(self.stops.quiet(), quiet, signals).await;
+        if matches!(step, Step::Done | Step::OutOfTime) {
+            step = self.within(self.hub.drained(), deadline, signals).await;
+        }
         self.hub.close();
         let (waiting, running) = self.hub.outstanding();
         if step == Step::Done && waiting == 0 {

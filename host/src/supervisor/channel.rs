@@ -71,6 +71,7 @@ impl Supervised {
                 .await
                 .unwrap_or_default();
             let body = Receive { cursor };
+            let _receives = self.stops.receives();
             let receive = instance.call(Method::RECEIVE, &body);
             tokio::pin!(receive);
             let ended = tokio::select! {

@@ -193,6 +193,25 @@ fn every_plugin_receives_shutdown_exactly_once() {
 }
 
 #[test]
+fn what_a_channel_brings_after_the_stop_is_not_taken() {
+    let world = World::new();
+    let platform = Platform::start(world.home.root(), "p");
+    let settings = json!({ "socket": platform.socket(), "at": "stop" });
+    let config = miniclaw_tests::ConfigFile::standard(&world.telegram, &world.model, &[USER]).channel(
+        "late",
+        json!({ "plugin": "hangs", "allow_from": ["42"], "settings": settings }),
+    );
+    world.home.write_config(&config.text());
+    let plugins = world.home.plugins(&["hangs"]);
+    let gateway = Gateway::start(&world.home, &["--plugins", plugins.to_str().unwrap()]);
+    platform.wait_for_calls("receive", 1);
+    gateway.wait_for_line(crate::phrases::READY);
+    gateway.stop();
+    platform.wait_for_calls("late: Stopping", 1);
+    assert_eq!(world.model.asked().len(), 0);
+}
+
+#[test]
 fn a_plugin_that_hangs_in_shutdown_is_left_behind_by_name() {
     for (at, blocking) in [("shutdown", false), ("shutdown", true), ("stop", true)] {
         let world = parking("2s");

@@ -1,7 +1,9 @@
 //! A channel that hangs where its settings say.
 
 use miniclaw_fixture_link::Link;
-use miniclaw_plugin_api::{Account, Channel, Context, Inbox, Manifest, OutboundMessage, Result, Sent, Stop};
+use miniclaw_plugin_api::{
+    Account, Channel, Context, InboundMessage, Inbox, Manifest, OutboundMessage, Result, Sent, Stop,
+};
 use serde::Deserialize;
 
 /// Settings.
@@ -67,6 +69,15 @@ impl Channel for Hangs {
     async fn receive(&self, inbox: Inbox, stop: Stop) -> Result<()> {
         self.link.report("receive").await?;
         self.link.receive(&inbox, stop, |_| ()).await?;
+        // What comes after the stop must not be taken.
+        let late = inbox
+            .emit(InboundMessage::new("7", "late", "42", "too late"))
+            .await;
+        let cause = late
+            .err()
+            .map(|error| format!("{:?}", error.cause))
+            .unwrap_or_default();
+        self.link.report(&format!("late: {cause}")).await?;
         self.settings.reach(Place::Stop).await;
         Ok(())
     }

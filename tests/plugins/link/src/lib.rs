@@ -112,7 +112,7 @@ impl Link {
                 .create(true)
                 .append(true)
                 .open(path)
-                .and_then(|mut file| writeln!(file, "{}", self.instance))
+                .and_then(|mut file| file.write_all(format!("{}\n", self.instance).as_bytes()))
                 .map_err(|error| Error::permanent(format!("cannot write {}: {error}", path.display())))?;
         }
         self.report("shutdown").await
