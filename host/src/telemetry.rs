@@ -17,7 +17,7 @@ use tracing_log::AsLog as _;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
-pub(crate) use clock::rfc3339;
+pub(crate) use clock::rfc3339_ms;
 pub(crate) use plugin_log::PluginLog;
 pub(crate) use scrub::{Scrubber, printable};
 

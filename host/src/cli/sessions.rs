@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 use miniclaw_plugin_api::Role;
 use serde_json::{Value, json};
@@ -15,7 +14,7 @@ use crate::control::{self, Op};
 use crate::gateway::StateLock;
 use crate::sessions::{Entry, Listing, SessionKey, SessionManager, list_files, show_files};
 use crate::spool::{Opened, Spool, SpoolReader, SqliteSpool};
-use crate::telemetry::rfc3339;
+use crate::telemetry::rfc3339_ms;
 
 /// Runs a command of `miniclaw sessions`.
 ///
@@ -57,7 +56,7 @@ fn list(config: &Config, as_json: bool) -> Result<String, Failure> {
         .unwrap_or_default();
     for session in sessions {
         let key = session["key"].as_str().unwrap_or_default();
-        let used = date(session["updated_ms"].as_i64().unwrap_or_default());
+        let used = rfc3339_ms(session["updated_ms"].as_i64().unwrap_or_default());
         let _ = writeln!(text, "{key}  {} messages  last used {used}", session["messages"]);
     }
     if sessions.is_empty() {
@@ -134,7 +133,7 @@ fn show(config: &Config, key: &str, as_json: bool) -> Result<String, Failure> {
             Role::Assistant => "agent",
             _ => "other",
         };
-        let _ = writeln!(text, "[{}] {who}: {}", date(entry.at_ms), entry.text);
+        let _ = writeln!(text, "[{}] {who}: {}", rfc3339_ms(entry.at_ms), entry.text);
     }
     Ok(text)
 }
@@ -187,8 +186,4 @@ fn unknown(key: &str) -> Failure {
         1,
         format!("there is no session `{key}`; `miniclaw sessions list` names those that there are"),
     )
-}
-
-fn date(unix_ms: i64) -> String {
-    rfc3339(UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).unwrap_or_default()))
 }

@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::{Entry, SessionError, SessionKey};
 use crate::spool::wall_ms;
+use crate::telemetry::rfc3339_ms;
 
 /// The version of the file's form.
 const VERSION: u32 = 1;
@@ -41,7 +42,7 @@ impl<M> SessionFile<M> {
             journal_seq: 0,
             activity: 0,
             updated_ms,
-            updated: rfc_3339(updated_ms),
+            updated: rfc3339_ms(updated_ms),
             messages,
         }
     }
@@ -293,36 +294,4 @@ pub(super) fn names(dir: &Path) -> Result<impl Iterator<Item = String> + use<>, 
     };
     let names = entries.into_iter().flatten().filter_map(Result::ok);
     Ok(names.filter_map(|entry| entry.file_name().into_string().ok()))
-}
-
-/// `2026-11-22T10:11:12Z`, by Howard Hinnant's `civil_from_days`.
-fn rfc_3339(ms: i64) -> String {
-    let (days, seconds) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000) / 1_000);
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_read_as_people_write_them() {
-        assert_eq!(rfc_3339(0), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc_3339(951_827_696_000), "2000-02-29T12:34:56Z");
-        assert_eq!(rfc_3339(1_795_342_272_999), "2026-11-22T10:11:12Z");
-        assert_eq!(rfc_3339(-1), "1969-12-31T23:59:59Z");
-    }
 }

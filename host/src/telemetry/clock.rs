@@ -1,6 +1,6 @@
 //! Timestamps.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A time as RFC 3339 in UTC with microseconds; before 1970 it is 1970.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
@@ -14,6 +14,11 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
         second % 60,
         since.subsec_micros()
     )
+}
+
+/// The same from milliseconds since 1970.
+pub(crate) fn rfc3339_ms(unix_ms: i64) -> String {
+    rfc3339(UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).unwrap_or_default()))
 }
 
 /// The date of a day since 1970, counted in years that begin in March, so that the leap day comes last
@@ -36,8 +41,6 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
