@@ -81,6 +81,11 @@ pub(super) fn strays(env: &Environment) -> Vec<String> {
         .collect()
 }
 
+/// Whether a list can be written with commas, as people do in an environment.
+fn is_plain_list(kind: &Kind) -> bool {
+    matches!(kind, Kind::List(Kind::Id | Kind::Word | Kind::Text | Kind::Path))
+}
+
 struct Layer<'a> {
     root: Node,
     errors: &'a mut Vec<ConfigError>,
@@ -148,6 +153,12 @@ impl Layer<'_> {
             self.errors.push(origin.error(dotted, Problem::EnvNotUtf8));
             return;
         };
+        if is_plain_list(kind) && !text.trim_start().starts_with('[') {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            let items = items.map(|item| Node::text_of(origin.clone(), item)).collect();
+            self.lay(&path, Node::new(origin, Data::List(items)));
+            return;
+        }
         let verbatim = path.last().is_some_and(|name| keys::is_secret(name));
         match typed(kind, text, verbatim, &origin) {
             Ok((node, mut duplicates)) => {

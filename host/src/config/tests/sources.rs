@@ -260,3 +260,18 @@ fn relative_paths_start_at_the_file_or_where_the_process_runs() {
     let config = home.flag("workspace_path", "here", "--workspace").load().config;
     assert_eq!(config.workspace, Path::new("here"));
 }
+
+#[test]
+fn a_list_in_the_environment_may_be_written_with_commas() {
+    for text in ["42,43", " 42 , 43,", "[42, \"43\"]"] {
+        let home = Home::new()
+            .env("TELEGRAM_BOT_TOKEN", "123:abcdef")
+            .env("MINICLAW__ALLOW_FROM", text);
+        let loaded = home.load();
+        assert_eq!(
+            loaded.config.channels["telegram"].allow_from,
+            ["42", "43"],
+            "{text}"
+        );
+    }
+}
