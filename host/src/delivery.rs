@@ -81,7 +81,9 @@ impl Outbox {
     pub(crate) fn push(self: &Arc<Self>, rows: Vec<OutboxRow>) {
         for row in rows {
             let lane = self.lock().push(row);
-            self.start(lane);
+            if let Some(session) = lane {
+                self.start(session);
+            }
         }
     }
 
@@ -112,8 +114,7 @@ impl Outbox {
         self.tasks.join().await;
     }
 
-    fn start(self: &Arc<Self>, lane: Option<SessionKey>) {
-        let Some(session) = lane else { return };
+    fn start(self: &Arc<Self>, session: SessionKey) {
         let busy = Busy::new(self.clone());
         let span = info_span!("delivery", channel = %self.channel, conversation = %session.0);
         let outbox = self.clone();
@@ -155,7 +156,7 @@ impl Outbox {
                 match outbox.spool.outbox(outbox.channel.clone(), after, PAGE).await {
                     Ok(rows) => {
                         let lanes = outbox.lock().refilled(rows, PAGE);
-                        lanes.into_iter().for_each(|lane| outbox.start(Some(lane)));
+                        lanes.into_iter().for_each(|session| outbox.start(session));
                     }
                     Err(error) => {
                         error!(channel = %outbox.channel, %error, "Outbox cannot be read");

@@ -24,6 +24,7 @@ mod writer;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use miniclaw_plugin_api::{InboundMessage, OutboundMessage};
@@ -48,7 +49,7 @@ pub(crate) trait Spool: Send + Sync + 'static {
     fn accept(&self, batch: Batch) -> BoxFuture<'_, Result<Vec<Admission>, SpoolError>>;
 
     /// T2: makes a turn's end durable in one commit: journal, inbound rows done, outbox. Returns the outbox rows as stored and the journal's sequence number.
-    fn finish(&self, turn: FinishedTurn) -> BoxFuture<'_, Result<Committed, SpoolError>>;
+    fn finish<'a>(&'a self, turn: &FinishedTurn) -> BoxFuture<'a, Result<Committed, SpoolError>>;
 
     /// T4 and its like: returns when it is written (it survives the process), synced within 1 s. T3 is synced: it
     /// is asked for where a send must not be repeated.
@@ -145,7 +146,7 @@ pub(crate) struct InboundRow {
 }
 
 /// T2's work.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct FinishedTurn {
     pub(crate) session: SessionKey,
     /// The generation that the turn saw; where it was raised since, the entries are dropped, the rest stands.
@@ -159,6 +160,21 @@ pub(crate) struct FinishedTurn {
     pub(crate) channel: Arc<str>,
     /// The reply's chunks in order; may be empty.
     pub(crate) chunks: Vec<OutboundMessage>,
+}
+
+impl FinishedTurn {
+    /// Ends `inbound` with one sentence to the sender of `row`, outside the conversation's history.
+    pub(crate) fn note(row: &InboundRow, inbound: Vec<u64>, text: &str) -> Self {
+        Self {
+            session: row.session.clone(),
+            generation: 0,
+            new_generation: false,
+            inbound,
+            entries: Vec::new(),
+            channel: row.channel.clone(),
+            chunks: vec![OutboundMessage::new(row.message.chat.clone(), text)],
+        }
+    }
 }
 
 /// What T2 made.
@@ -218,6 +234,24 @@ pub(crate) struct Journal {
 pub(crate) struct JournalRow {
     pub(crate) seq: u64,
     pub(crate) entries: Vec<Entry>,
+}
+
+/// Between attempts to store while the disk takes nothing.
+const STORE_AGAIN: Duration = Duration::from_secs(1);
+
+/// Asks again and again while the disk takes nothing.
+///
+/// # Errors
+/// All but [`SpoolError::Unavailable`].
+pub(crate) async fn until_stored<'a, T>(
+    attempt: impl Fn() -> BoxFuture<'a, Result<T, SpoolError>>,
+) -> Result<T, SpoolError> {
+    loop {
+        match attempt().await {
+            Err(SpoolError::Unavailable { .. }) => tokio::time::sleep(STORE_AGAIN).await,
+            ended => return ended,
+        }
+    }
 }
 
 #[derive(Debug, Clone, thiserror::Error)]

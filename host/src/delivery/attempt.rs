@@ -10,15 +10,13 @@ use super::{Busy, Outbox};
 use crate::backoff::{Backoff, chance};
 use crate::config::OnUnknown;
 use crate::plugins::instance::{Instance, Method};
-use crate::spool::{OutboxRow, SendEvent, SpoolError, wall_ms};
+use crate::spool::{OutboxRow, SendEvent, until_stored, wall_ms};
 
 /// Between attempts at the same message.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(1),
     longest: Duration::from_secs(300),
 };
-/// Between attempts to record while the disk takes nothing.
-const RECORD_AGAIN: Duration = Duration::from_secs(1);
 
 /// How a row ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,13 +173,7 @@ impl Outbox {
     /// Stores an event, again and again while the disk takes nothing: to forget that a message was sent would
     /// send it twice. `None` where the spool is over.
     async fn record(&self, event: impl Fn() -> SendEvent) -> Option<()> {
-        loop {
-            match self.spool.record(event()).await {
-                Ok(()) => return Some(()),
-                Err(SpoolError::Unavailable { .. }) => tokio::time::sleep(RECORD_AGAIN).await,
-                Err(_) => return None,
-            }
-        }
+        until_stored(|| self.spool.record(event())).await.ok()
     }
 }
 

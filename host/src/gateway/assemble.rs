@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use miniclaw_plugin_api::wire::Named;
-use miniclaw_plugin_api::{Capability, Kind, OutboundMessage};
+use miniclaw_plugin_api::{Capability, Kind};
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
@@ -319,16 +319,8 @@ async fn resume_inbound(
         error!(seq = row.seq, conversation = %row.session.0, "Message ended the process too often and is a dead letter");
         let note =
             "One of your messages crashed me each time that I tried to answer it, so I have set it aside.";
-        let turn = FinishedTurn {
-            session: row.session,
-            generation: 0,
-            new_generation: false,
-            inbound: Vec::new(),
-            entries: Vec::new(),
-            channel: row.channel,
-            chunks: vec![OutboundMessage::new(row.message.chat.clone(), note)],
-        };
-        hub.route(spool.finish(turn).await?.outbox);
+        let turn = FinishedTurn::note(&row, Vec::new(), note);
+        hub.route(spool.finish(&turn).await?.outbox);
     }
     let mut after = 0;
     loop {

@@ -15,14 +15,12 @@ use crate::agent::{AgentLoop, Answer};
 use crate::delivery::split;
 use crate::plugins::instance::Method;
 use crate::sessions::{Entry, SessionManager};
-use crate::spool::{Committed, FinishedTurn, InboundRow, Spool, SpoolError, wall_ms};
+use crate::spool::{Committed, FinishedTurn, InboundRow, Spool, SpoolError, until_stored, wall_ms};
 
 /// A turn shorter than this shows no sign of life.
 const TYPING_AFTER: Duration = Duration::from_millis(200);
 /// Telegram shows a signal for 5 s.
 const TYPING_EVERY: Duration = Duration::from_secs(4);
-/// Between attempts to store while the disk takes nothing.
-const STORE_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a turn works with.
 pub(crate) struct TurnParts {
@@ -59,22 +57,19 @@ impl ChatHub {
             Ok(None) => return,
             Err(panic) => {
                 error!(panic = crate::tasks::panic_text(panic.as_ref()), "Turn panicked");
-                self.apology(&row)
+                let text = "Something went wrong inside me, so I have no answer to this.";
+                FinishedTurn::note(&row, vec![row.seq], text)
             }
         };
-        let generation = turn.generation;
-        let entries = turn.entries.clone();
-        let new_generation = turn.new_generation;
-        let Some(committed) = self.store(turn).await else {
+        let Some(committed) = self.keep(|| self.parts.spool.finish(&turn)).await else {
             return;
         };
         let Committed { outbox, journal_seq } = committed;
-        if new_generation {
-            self.parts.sessions.reset(&row.session, generation + 1);
+        let sessions = &self.parts.sessions;
+        if turn.new_generation {
+            sessions.reset(&row.session, turn.generation + 1);
         } else {
-            self.parts
-                .sessions
-                .applied(&row.session, generation, journal_seq, entries);
+            sessions.applied(&row.session, turn.generation, journal_seq, turn.entries);
         }
         debug!(chunks = outbox.len(), elapsed = ?started.elapsed(), "Turn answered");
         self.route(outbox);
@@ -84,19 +79,6 @@ impl ChatHub {
     async fn prepare(self: &Arc<Self>, row: &InboundRow, stop: &CancellationToken) -> Option<FinishedTurn> {
         let (generation, answer) = self.answer(row, stop).await?;
         Some(self.finished(row, generation, answer))
-    }
-
-    fn apology(&self, row: &InboundRow) -> FinishedTurn {
-        let text = "Something went wrong inside me, so I have no answer to this.";
-        FinishedTurn {
-            session: row.session.clone(),
-            generation: 0,
-            new_generation: false,
-            inbound: vec![row.seq],
-            entries: Vec::new(),
-            channel: row.channel.clone(),
-            chunks: vec![OutboundMessage::new(row.message.chat.clone(), text)],
-        }
     }
 
     /// `None` where the turn was parked.
@@ -136,10 +118,7 @@ impl ChatHub {
             info!(seq = row.seq, "Turn parked, it resumes after the next start");
             return None;
         }
-        Some(Answer {
-            reply: String::new(),
-            ..Answer::note("")
-        })
+        Some(Answer::default())
     }
 
     /// Shows that the agent is writing; never ends.
@@ -210,27 +189,20 @@ impl ChatHub {
             .collect()
     }
 
-    /// T2, again and again while the disk takes nothing; `None` where the store is over.
-    async fn store(&self, turn: FinishedTurn) -> Option<Committed> {
-        self.keep(|| self.parts.spool.finish(turn.clone())).await
-    }
-
+    /// Asks again and again while the disk takes nothing; `None` where the store is over.
     async fn keep<'a, T>(
         &self,
         attempt: impl Fn() -> futures_util::future::BoxFuture<'a, Result<T, SpoolError>>,
     ) -> Option<T> {
-        loop {
-            match attempt().await {
-                Ok(value) => return Some(value),
-                Err(SpoolError::Unavailable { .. }) => tokio::time::sleep(STORE_AGAIN).await,
-                Err(SpoolError::Closed) => {
-                    warn!("Turn ended after the spool was closed, it is repeated after the next start");
-                    return None;
-                }
-                Err(error) => {
-                    error!(%error, "Turn cannot be stored, it is repeated after the next start");
-                    return None;
-                }
+        match until_stored(attempt).await {
+            Ok(value) => Some(value),
+            Err(SpoolError::Closed) => {
+                warn!("Turn ended after the spool was closed, it is repeated after the next start");
+                None
+            }
+            Err(error) => {
+                error!(%error, "Turn cannot be stored, it is repeated after the next start");
+                None
             }
         }
     }

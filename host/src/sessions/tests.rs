@@ -122,7 +122,7 @@ impl World {
             channel: "t".into(),
             chunks: Vec::new(),
         };
-        self.spool().finish(turn).await.unwrap().journal_seq
+        self.spool().finish(&turn).await.unwrap().journal_seq
     }
 }
 

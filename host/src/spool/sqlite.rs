@@ -197,32 +197,27 @@ impl Spool for SqliteSpool {
         })
     }
 
-    fn finish(&self, turn: FinishedTurn) -> BoxFuture<'_, Result<Committed, SpoolError>> {
-        let FinishedTurn {
-            session,
-            generation,
-            new_generation,
-            inbound,
-            entries,
-            channel,
-            chunks,
-        } = turn;
-        let entries = (!entries.is_empty()).then(|| self.json(&entries)).transpose();
-        let bodies = chunks
+    fn finish<'a>(&'a self, turn: &FinishedTurn) -> BoxFuture<'a, Result<Committed, SpoolError>> {
+        let entries = (!turn.entries.is_empty())
+            .then(|| self.json(&turn.entries))
+            .transpose();
+        let bodies = turn
+            .chunks
             .iter()
             .map(|chunk| self.json(chunk))
             .collect::<Result<_, _>>();
         let asked = entries.and_then(|entries| {
             Ok(self.ask(Finish {
-                session: Arc::clone(&session.0),
-                generation,
-                new_generation,
-                inbound,
+                session: Arc::clone(&turn.session.0),
+                generation: turn.generation,
+                new_generation: turn.new_generation,
+                inbound: turn.inbound.clone(),
                 entries,
-                channel: Arc::clone(&channel),
+                channel: Arc::clone(&turn.channel),
                 chunks: bodies?,
             }))
         });
+        let (session, channel, chunks) = (turn.session.clone(), turn.channel.clone(), turn.chunks.clone());
         Box::pin(async move {
             let done = asked?.await?;
             let spool = &self.shared.id;

@@ -5,7 +5,7 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
     let mut store = Store::new();
     let first = accept(store.spool(), "1").await;
     accept(store.spool(), "2").await;
-    let done = store.spool().finish(turn(&[first.seq], 0, 1)).await.unwrap();
+    let done = store.spool().finish(&turn(&[first.seq], 0, 1)).await.unwrap();
     store
         .spool()
         .record(SendEvent::Sending {
@@ -44,7 +44,7 @@ async fn a_clean_stop_makes_nobody_a_suspect() {
 #[tokio::test]
 async fn a_send_that_a_clean_stop_cut_off_is_ambiguous_too() {
     let mut store = Store::new();
-    let id = store.spool().finish(turn(&[], 0, 1)).await.unwrap().outbox[0].id;
+    let id = store.spool().finish(&turn(&[], 0, 1)).await.unwrap().outbox[0].id;
     store.spool().record(SendEvent::Sending { id }).await.unwrap();
     store.restart().await;
     assert!(outbox(store.spool()).await[0].ambiguous);
@@ -82,7 +82,7 @@ async fn numbers_are_never_given_out_again() {
     let mut last = 0;
     for round in 0..4 {
         let row = accept(store.spool(), &round.to_string()).await;
-        let done = store.spool().finish(turn(&[row.seq], 0, 1)).await.unwrap();
+        let done = store.spool().finish(&turn(&[row.seq], 0, 1)).await.unwrap();
         let id = done.outbox[0].id;
         store
             .spool()
@@ -120,7 +120,7 @@ async fn the_activity_clock_goes_on_where_it_stood() {
 async fn written_is_synced_within_a_second_by_the_store_itself() {
     let store = Store::new();
     let spool = store.spool();
-    let id = spool.finish(turn(&[], 0, 1)).await.unwrap().outbox[0].id;
+    let id = spool.finish(&turn(&[], 0, 1)).await.unwrap().outbox[0].id;
     let level = "PRAGMA synchronous";
     let error = "later".to_owned();
     spool

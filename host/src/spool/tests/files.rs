@@ -133,7 +133,7 @@ async fn another_process_can_read_while_the_gateway_runs_and_after_it() {
     );
     let seq = store
         .spool()
-        .finish(turn(&[], 0, 1))
+        .finish(&turn(&[], 0, 1))
         .await
         .unwrap()
         .journal_seq
@@ -163,7 +163,7 @@ async fn the_file_shrinks_when_its_rows_are_gone() {
         let mut turn = turn(&[], 0, 0);
         turn.session = session(&chat.to_string());
         turn.entries = vec![entry(&text)];
-        spool.finish(turn).await.unwrap();
+        spool.finish(&turn).await.unwrap();
     }
     let pages = "PRAGMA page_count";
     let before = number(spool, pages).await;

@@ -13,7 +13,7 @@ async fn a_message_goes_from_acceptance_to_its_sent_reply() {
     );
     assert_eq!(pending(spool).await.len(), 1);
 
-    let done = spool.finish(turn(&[row.seq], 0, 2)).await.unwrap();
+    let done = spool.finish(&turn(&[row.seq], 0, 2)).await.unwrap();
     assert!(pending(spool).await.is_empty());
     let waiting = outbox(spool).await;
     let ids: Vec<_> = waiting.iter().map(|row| row.id).collect();
@@ -54,7 +54,7 @@ async fn a_second_copy_of_a_message_is_a_duplicate_for_72_hours() {
     ));
     store
         .spool()
-        .finish(turn(&[row.seq, row.seq + 1], 0, 0))
+        .finish(&turn(&[row.seq, row.seq + 1], 0, 0))
         .await
         .unwrap();
     store.restart().await;
@@ -74,7 +74,7 @@ async fn upkeep_leaves_what_still_waits_and_dead_letters() {
     let store = Store::new();
     let spool = store.spool();
     let rows = [accept(spool, "1").await, accept(spool, "2").await];
-    let done = spool.finish(turn(&[rows[1].seq], 0, 2)).await.unwrap();
+    let done = spool.finish(&turn(&[rows[1].seq], 0, 2)).await.unwrap();
     spool
         .record(SendEvent::Dead {
             id: done.outbox[1].id,
@@ -137,11 +137,11 @@ async fn entries_of_a_generation_that_is_over_are_dropped_and_the_rest_stands() 
     let spool = store.spool();
     let row = accept(spool, "1").await;
     assert_eq!(spool.raise_generation(session("t_7")).await.unwrap(), 1);
-    let done = spool.finish(turn(&[row.seq], 0, 1)).await.unwrap();
+    let done = spool.finish(&turn(&[row.seq], 0, 1)).await.unwrap();
     assert_eq!((done.journal_seq, done.outbox.len()), (None, 1));
     assert!(pending(spool).await.is_empty());
 
-    let done = spool.finish(turn(&[], 1, 1)).await.unwrap();
+    let done = spool.finish(&turn(&[], 1, 1)).await.unwrap();
     assert_eq!(journal_seqs(spool).await, (1, vec![done.journal_seq.unwrap()]));
     assert_eq!(done.outbox[0].reply, done.outbox[0].id);
 
@@ -149,7 +149,7 @@ async fn entries_of_a_generation_that_is_over_are_dropped_and_the_rest_stands() 
         new_generation: true,
         ..turn(&[], 1, 1)
     };
-    assert_eq!(spool.finish(raise).await.unwrap().journal_seq, None);
+    assert_eq!(spool.finish(&raise).await.unwrap().journal_seq, None);
     assert_eq!(journal_seqs(spool).await, (2, Vec::new()));
 }
 
@@ -157,13 +157,13 @@ async fn entries_of_a_generation_that_is_over_are_dropped_and_the_rest_stands() 
 async fn a_trimmed_journal_keeps_later_rows_and_other_sessions() {
     let store = Store::new();
     let spool = store.spool();
-    let first = spool.finish(turn(&[], 0, 0)).await.unwrap().journal_seq.unwrap();
+    let first = spool.finish(&turn(&[], 0, 0)).await.unwrap().journal_seq.unwrap();
     let other = FinishedTurn {
         session: session("other"),
         ..turn(&[], 0, 0)
     };
-    spool.finish(other).await.unwrap();
-    let second = spool.finish(turn(&[], 0, 0)).await.unwrap().journal_seq.unwrap();
+    spool.finish(&other).await.unwrap();
+    let second = spool.finish(&turn(&[], 0, 0)).await.unwrap().journal_seq.unwrap();
     spool.trim_journal(session("t_7"), first).await.unwrap();
     assert_eq!(journal_seqs(spool).await, (0, vec![second]));
     assert_eq!(spool.journal(session("other"), 0).await.unwrap().rows.len(), 1);
@@ -182,8 +182,8 @@ async fn a_dead_chunk_takes_the_later_ones_of_its_reply_with_it() {
     let store = Store::new();
     let spool = store.spool();
     let row = accept(spool, "1").await;
-    let dead = spool.finish(turn(&[row.seq], 0, 3)).await.unwrap().outbox;
-    let alive = spool.finish(turn(&[], 0, 1)).await.unwrap().outbox;
+    let dead = spool.finish(&turn(&[row.seq], 0, 3)).await.unwrap().outbox;
+    let alive = spool.finish(&turn(&[], 0, 1)).await.unwrap().outbox;
     spool
         .record(SendEvent::Dead {
             id: dead[1].id,
@@ -198,7 +198,7 @@ async fn a_dead_chunk_takes_the_later_ones_of_its_reply_with_it() {
 #[tokio::test]
 async fn a_retry_keeps_its_attempts_and_its_time() {
     let mut store = Store::new();
-    let id = store.spool().finish(turn(&[], 0, 1)).await.unwrap().outbox[0].id;
+    let id = store.spool().finish(&turn(&[], 0, 1)).await.unwrap().outbox[0].id;
     store.spool().record(SendEvent::Sending { id }).await.unwrap();
     let retry = SendEvent::Retry {
         id,
