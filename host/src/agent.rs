@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::{Cause, Error, Outcome};
+use serde::Serialize;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -19,7 +20,7 @@ use crate::backoff::{Backoff, chance};
 use crate::config::{AgentConfig, Route};
 use crate::plugins::instance::Instance;
 use crate::sessions::Snapshot;
-use crate::spool::InboundRow;
+use crate::spool::{InboundRow, wall_ms};
 
 /// Between attempts at the same provider.
 const BACKOFF: Backoff = Backoff {
@@ -49,12 +50,29 @@ pub(crate) struct Answer {
     pub(crate) reply: String,
     /// Whether the conversation starts anew.
     pub(crate) new_generation: bool,
+    /// JSON text of the providers' attempts, for who traces the message.
+    pub(crate) story: Option<String>,
+}
+
+/// One question to a provider.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Tried {
+    pub(crate) provider: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<String>,
+    /// Milliseconds since 1970.
+    pub(crate) at_ms: i64,
+    pub(crate) took_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
 }
 
 /// An answer while it comes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Progress<'a> {
     Text(&'a str),
+    /// A provider was asked, to whatever end.
+    Tried(&'a Tried),
     /// What came until here is void: the attempt failed, and another one begins.
     Restart,
 }
@@ -77,7 +95,14 @@ impl AgentLoop {
         let mut request = self.prompt.request(&snapshot.entries, &heard);
         request.session = &row.session.0;
         request.idempotency_key = format!("turn-{}", row.seq);
-        let reply = match self.complete(&route, request, &mut |_: Progress<'_>| {}).await {
+        request.meta.inbound = row.seq;
+        let mut story = Vec::new();
+        let mut listener = |progress: Progress<'_>| {
+            if let Progress::Tried(tried) = progress {
+                story.push(tried.clone());
+            }
+        };
+        let reply = match self.complete(&route, request, &mut listener).await {
             Ok(reply) => reply.text,
             Err(error) => {
                 warn!(%error, cause = ?error.cause, "Turn failed, its sender is told so");
@@ -88,6 +113,7 @@ impl AgentLoop {
             heard,
             reply,
             new_generation: false,
+            story: serde_json::to_string(&story).ok(),
         }
     }
 
@@ -130,7 +156,16 @@ impl AgentLoop {
     ) -> Result<Reply, Error> {
         let mut failures = 0;
         loop {
-            let error = match self.attempt(name, request, end, listener).await {
+            let (asked, at_ms) = (Instant::now(), wall_ms());
+            let ended = self.attempt(name, request, end, listener).await;
+            listener(Progress::Tried(&Tried {
+                provider: name.to_owned(),
+                model: request.model.map(str::to_owned),
+                at_ms,
+                took_ms: u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX),
+                error: ended.as_ref().err().map(|error| error.message.clone()),
+            }));
+            let error = match ended {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };

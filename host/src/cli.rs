@@ -5,8 +5,10 @@ mod args;
 mod config;
 mod gateway;
 mod plugin;
+mod queue;
 mod sessions;
 mod setup;
+mod trace;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -105,6 +107,8 @@ fn dispatch(cli: Cli) -> Outcome {
             })
         }
         Command::Sessions(command) => sessions::run(&global, &command),
+        Command::Queue(command) => queue::run(&global, &command),
+        Command::Trace { id, output } => trace::run(&global, id, output),
         Command::Version(Output { json }) => setup::printed(version(json).map(|()| 0)),
         Command::PluginProbe { file } => Ok(load::probe(&file)),
     }

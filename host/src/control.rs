@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use crate::cli::chain;
+use crate::desk::Desk;
 use crate::sessions::{SessionKey, SessionManager};
 use crate::tasks::Tasks;
 
@@ -48,6 +49,21 @@ pub(crate) enum Op {
     /// Answers a session's messages, none for an unknown one.
     #[serde(rename = "sessions.show")]
     ShowSession { key: String },
+    /// Answers an [`Outcome`](crate::desk::Outcome).
+    #[serde(rename = "queue.retry")]
+    Retry { id: u64 },
+    /// The same.
+    #[serde(rename = "queue.drop")]
+    Drop { id: u64 },
+    /// Answers [`Counters`](crate::hub::Counters).
+    #[serde(rename = "queue.counters")]
+    Counters,
+}
+
+/// What the socket reaches.
+pub(crate) struct Hands {
+    pub(crate) sessions: Arc<SessionManager>,
+    pub(crate) desk: Desk,
 }
 
 /// The socket of a running gateway; its file goes with it.
@@ -58,7 +74,7 @@ impl ControlServer {
     ///
     /// # Errors
     /// Where the socket cannot be made, for example because its path is longer than 107 bytes.
-    pub(crate) fn start(state_dir: &Path, sessions: Arc<SessionManager>, tasks: &Tasks) -> io::Result<Self> {
+    pub(crate) fn start(state_dir: &Path, hands: Hands, tasks: &Tasks) -> io::Result<Self> {
         let path = socket(state_dir);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -67,7 +83,7 @@ impl ControlServer {
         let listener = UnixListener::bind(&path)?;
         // The folder keeps others out between these two steps.
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        tasks.spawn("control", accept(listener, sessions, tasks.clone()));
+        tasks.spawn("control", accept(listener, Arc::new(hands), tasks.clone()));
         Ok(Self(path))
     }
 }
@@ -79,7 +95,7 @@ impl Drop for ControlServer {
     }
 }
 
-async fn accept(listener: UnixListener, sessions: Arc<SessionManager>, tasks: Tasks) {
+async fn accept(listener: UnixListener, hands: Arc<Hands>, tasks: Tasks) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else {
@@ -87,10 +103,10 @@ async fn accept(listener: UnixListener, sessions: Arc<SessionManager>, tasks: Ta
         };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let sessions = sessions.clone();
+                let hands = hands.clone();
                 tasks.spawn("control connection", async move {
                     let _slot = slot;
-                    match tokio::time::timeout(PATIENCE, converse(stream, &sessions)).await {
+                    match tokio::time::timeout(PATIENCE, converse(stream, &hands)).await {
                         Ok(Ok(())) => {}
                         Ok(Err(error)) => debug!(%error, "Control connection broke"),
                         Err(_) => debug!("Control connection was silent"),
@@ -105,11 +121,11 @@ async fn accept(listener: UnixListener, sessions: Arc<SessionManager>, tasks: Ta
     }
 }
 
-async fn converse(stream: UnixStream, sessions: &SessionManager) -> io::Result<()> {
+async fn converse(stream: UnixStream, hands: &Hands) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut lines = tokio::io::BufReader::new(reader.take(REQUEST_BYTES)).lines();
     while let Some(line) = lines.next_line().await? {
-        let answer = match answer(&line, sessions).await {
+        let answer = match answer(&line, hands).await {
             Ok(ok) => json!({ "v": VERSION, "ok": ok }),
             Err(error) => json!({ "v": VERSION, "error": error }),
         };
@@ -118,7 +134,7 @@ async fn converse(stream: UnixStream, sessions: &SessionManager) -> io::Result<(
     Ok(())
 }
 
-async fn answer(line: &str, sessions: &SessionManager) -> Result<Value, String> {
+async fn answer(line: &str, Hands { sessions, desk }: &Hands) -> Result<Value, String> {
     let request: Request = serde_json::from_str(line).map_err(|error| format!("not a request: {error}"))?;
     if request.v != VERSION {
         return Err(format!(
@@ -128,6 +144,21 @@ async fn answer(line: &str, sessions: &SessionManager) -> Result<Value, String> 
     }
     let key = |key: String| SessionKey(key.into());
     let answer = match request.op {
+        Op::Counters => return Ok(json!(desk.counters())),
+        Op::Retry { id } => {
+            return desk
+                .retry(id)
+                .await
+                .map(|done| json!(done))
+                .map_err(|error| chain(&error));
+        }
+        Op::Drop { id } => {
+            return desk
+                .drop(id)
+                .await
+                .map(|done| json!(done))
+                .map_err(|error| chain(&error));
+        }
         Op::DeleteSession { key: name } => sessions.delete(&key(name)).await.map(Value::from),
         Op::ListSessions => sessions.list().await.map(|listing| json!(listing)),
         Op::ShowSession { key: name } => {

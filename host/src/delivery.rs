@@ -15,18 +15,21 @@ use tracing::{Instrument, error, info_span};
 
 pub(crate) use split::split;
 
+use self::attempt::Delivered;
 use self::hold::RateHold;
 use self::queue::Queue;
 use crate::config::DeliveryConfig;
+use crate::hub::Counters;
 use crate::plugins::instance::Instance;
-use crate::sessions::SessionKey;
+use crate::sessions::{SessionKey, SessionManager};
 use crate::spool::{OutboxRow, Spool};
 use crate::tasks::Tasks;
 
 /// Rows of one channel in memory at most.
 const WINDOW: usize = 2_000;
-/// Rows that are read from the spool at once.
-const PAGE: usize = 500;
+/// Rows that are read from the spool at once: at a start, and later of one conversation.
+const SCAN_PAGE: usize = 500;
+const PAGE: usize = queue::SHARE / 2;
 /// Before reading the spool again after that failed.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
@@ -40,51 +43,126 @@ pub(crate) struct Outbox {
     hold: Mutex<RateHold>,
     instance: watch::Receiver<Option<Arc<Instance>>>,
     limit: (usize, TextUnit),
+    sessions: Arc<SessionManager>,
+    counters: Arc<Counters>,
     /// Conversations with a send to make at once, rather than after a backoff.
     busy: watch::Sender<usize>,
+    /// Rows that are neither sent nor dead, here or in the spool alone.
+    waiting: watch::Sender<usize>,
+    /// Changes when waits must look again: a row was dropped, or is to be tried at once.
+    nudges: watch::Sender<Option<u64>>,
     tasks: Tasks,
     closed: CancellationToken,
 }
 
+/// What an outbox stands on.
+pub(crate) struct OutboxParts {
+    pub(crate) channel: Arc<str>,
+    pub(crate) spool: Arc<dyn Spool>,
+    pub(crate) config: DeliveryConfig,
+    /// The channel's running instance.
+    pub(crate) instance: watch::Receiver<Option<Arc<Instance>>>,
+    /// What one message of the channel takes.
+    pub(crate) limit: (usize, TextUnit),
+    pub(crate) sessions: Arc<SessionManager>,
+    pub(crate) counters: Arc<Counters>,
+}
+
 impl Outbox {
-    /// `instance` gives the channel's running instance; `limit` is what one of its messages takes.
-    pub(crate) fn new(
-        channel: Arc<str>,
-        spool: Arc<dyn Spool>,
-        config: DeliveryConfig,
-        instance: watch::Receiver<Option<Arc<Instance>>>,
-        limit: (usize, TextUnit),
-    ) -> Arc<Self> {
-        let sends = Semaphore::new(config.max_concurrent_sends);
+    pub(crate) fn new(parts: OutboxParts) -> Arc<Self> {
         Arc::new(Self {
-            channel,
-            spool,
+            channel: parts.channel,
+            spool: parts.spool,
             queue: Mutex::new(Queue::new(WINDOW)),
-            config,
-            sends,
+            sends: Semaphore::new(parts.config.max_concurrent_sends),
+            config: parts.config,
             hold: Mutex::new(RateHold::default()),
-            instance,
-            limit,
+            instance: parts.instance,
+            limit: parts.limit,
+            sessions: parts.sessions,
+            counters: parts.counters,
             busy: watch::channel(0).0,
+            waiting: watch::channel(0).0,
+            nudges: watch::channel(None).0,
             tasks: Tasks::default(),
             closed: CancellationToken::new(),
         })
     }
 
-    /// Takes up what the spool holds from before.
-    pub(crate) fn resume(self: &Arc<Self>) {
-        self.lock().skip_from(1);
-        self.refill();
+    /// Takes up the `waiting` rows that the spool holds from before.
+    pub(crate) fn resume(self: &Arc<Self>, waiting: usize) {
+        self.waiting.send_replace(waiting);
+        if waiting == 0 {
+            return;
+        }
+        self.lock().begin_scan();
+        let (outbox, busy) = (self.clone(), Busy::new(self.clone()));
+        self.tasks.spawn("outbox scan", async move {
+            let _busy = busy;
+            let mut after = 0;
+            loop {
+                let Some(rows) = outbox.read(None, after, SCAN_PAGE).await else {
+                    if outbox.again().await.is_none() {
+                        return;
+                    }
+                    continue;
+                };
+                let more = rows.len() == SCAN_PAGE;
+                after = rows.last().map_or(after, |row| row.id);
+                let lanes = outbox.lock().scanned(rows);
+                lanes.into_iter().for_each(|session| outbox.start(session));
+                if !more {
+                    break;
+                }
+            }
+            outbox.lock().end_scan();
+            outbox.refill();
+        });
     }
 
     /// Takes stored rows in the order of their ids.
     pub(crate) fn push(self: &Arc<Self>, rows: Vec<OutboxRow>) {
+        self.waiting.send_modify(|waiting| *waiting += rows.len());
         for row in rows {
             let lane = self.lock().push(row);
             if let Some(session) = lane {
                 self.start(session);
             }
         }
+        self.refill();
+    }
+
+    /// Lets go of a row that waited and was dropped in the spool.
+    pub(crate) fn withdraw(&self, id: u64) {
+        self.lock().withdraw(id);
+        self.ended(1);
+        self.nudges.send_replace(None);
+    }
+
+    /// Ends a row's backoff.
+    pub(crate) fn hurry(&self, id: u64) {
+        self.nudges.send_replace(Some(id));
+    }
+
+    /// Rows that are neither sent nor dead.
+    pub(crate) fn waiting(&self) -> usize {
+        *self.waiting.borrow()
+    }
+
+    /// Whether the channel must wait until some replies are through.
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting() >= self.config.max_waiting
+    }
+
+    /// Waits until there is room again for a channel that was paused.
+    pub(crate) async fn drained(&self) {
+        let level = self.config.max_waiting / 2;
+        // The sender lives as long as self.
+        let _ = self
+            .waiting
+            .subscribe()
+            .wait_for(|waiting| *waiting <= level)
+            .await;
     }
 
     /// The running instance.
@@ -108,6 +186,11 @@ impl Outbox {
         self.lock().has_waiting()
     }
 
+    fn ended(&self, rows: usize) {
+        self.waiting
+            .send_modify(|waiting| *waiting = waiting.saturating_sub(rows));
+    }
+
     /// Starts no further send and ends the waits; what is left stays in the spool.
     pub(crate) async fn close(&self) {
         self.closed.cancel();
@@ -128,47 +211,71 @@ impl Outbox {
     async fn drain(self: Arc<Self>, session: SessionKey, mut busy: Busy) {
         let mut next = self.lock().front(&session);
         while let Some(row) = next {
-            let Some(outcome) = self.deliver(&row, &mut busy).await else {
+            let span = info_span!("reply", inbound = row.reply, outbound = row.id);
+            let Some(outcome) = self.deliver(&row, &mut busy).instrument(span).await else {
                 return;
             };
-            next = self
-                .lock()
-                .finish(&session, &row, outcome == attempt::Delivered::Dead);
-        }
-        drop(busy);
-        if self.lock().wants_refill() {
+            next = self.finished(&session, &row, outcome);
             self.refill();
         }
     }
 
-    fn refill(self: &Arc<Self>) {
-        if !self.lock().begin_refill() {
-            return;
+    /// Counts a row that is over; returns the conversation's next one.
+    fn finished(&self, session: &SessionKey, row: &OutboxRow, outcome: Delivered) -> Option<OutboxRow> {
+        let mut queue = self.lock();
+        let held = usize::from(queue.holds(row));
+        let next = queue.finish(session, row, matches!(outcome, Delivered::Dead(_)));
+        drop(queue);
+        match outcome {
+            Delivered::Sent => {
+                self.counters.delivered.add(1);
+                self.ended(held);
+            }
+            Delivered::Dead(rows) => {
+                self.counters.dead.add(rows as u64);
+                self.ended(rows);
+            }
+            Delivered::Dropped => {}
         }
-        let outbox = self.clone();
-        let busy = Busy::new(self.clone());
+        next
+    }
+
+    /// Reads on for conversations that have rows in the spool alone.
+    fn refill(self: &Arc<Self>) {
+        let Some(first) = self.lock().refill() else { return };
+        let (outbox, busy) = (self.clone(), Busy::new(self.clone()));
         self.tasks.spawn("outbox refill", async move {
             let _busy = busy;
-            loop {
-                let Some(after) = outbox.lock().refill_after() else {
+            let mut next = Some(first);
+            while let Some((session, after)) = next {
+                let rows = outbox.read(Some(session), after, PAGE).await;
+                let failed = rows.is_none();
+                let lane = outbox.lock().refilled(rows, PAGE);
+                lane.into_iter().for_each(|session| outbox.start(session));
+                if failed && outbox.again().await.is_none() {
                     return;
-                };
-                match outbox.spool.outbox(outbox.channel.clone(), after, PAGE).await {
-                    Ok(rows) => {
-                        let lanes = outbox.lock().refilled(rows, PAGE);
-                        lanes.into_iter().for_each(|session| outbox.start(session));
-                    }
-                    Err(error) => {
-                        error!(channel = %outbox.channel, %error, "Outbox cannot be read");
-                        outbox.lock().skip_from(after + 1);
-                        tokio::select! {
-                            () = outbox.closed.cancelled() => return,
-                            () = tokio::time::sleep(READ_AGAIN) => {}
-                        }
-                    }
                 }
+                next = outbox.lock().refill();
             }
         });
+    }
+
+    /// Rows of the spool; `None` where it cannot be read, which is in the log.
+    async fn read(&self, session: Option<SessionKey>, after: u64, page: usize) -> Option<Vec<OutboxRow>> {
+        let read = self
+            .spool
+            .outbox(self.channel.clone(), session, after, page)
+            .await;
+        read.inspect_err(|error| error!(channel = %self.channel, %error, "Outbox cannot be read"))
+            .ok()
+    }
+
+    /// Waits before reading again; `None` where the outbox was closed meanwhile.
+    async fn again(&self) -> Option<()> {
+        tokio::select! {
+            () = self.closed.cancelled() => None,
+            () = tokio::time::sleep(READ_AGAIN) => Some(()),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

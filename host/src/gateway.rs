@@ -7,6 +7,7 @@ mod memory;
 mod shutdown;
 mod signals;
 mod upkeep;
+mod watchdog;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! The ChatHub: inbound messages to one lane for each conversation, replies to their channel.
 
+mod counters;
 mod lanes;
 mod load;
 mod turn;
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
 
+pub(crate) use counters::Counters;
 pub(crate) use lanes::Lanes;
 pub(crate) use load::{Load, LoadTable};
 pub(crate) use turn::TurnParts;
@@ -28,9 +30,10 @@ const ALONE_FROM_ATTEMPTS: u32 = 2;
 pub(crate) struct ChatHub {
     /// Bounded by `max_pending`, which the intake keeps.
     lanes: Mutex<Lanes<SessionKey, InboundRow>>,
-    /// Tokens of the turns under way, for `/stop`.
-    running: Mutex<HashMap<SessionKey, CancellationToken>>,
+    /// The messages that are being answered, with what ends their turns.
+    running: Mutex<HashMap<SessionKey, (u64, CancellationToken)>>,
     pub(crate) load: LoadTable,
+    pub(crate) counters: Arc<Counters>,
     parts: TurnParts,
     outboxes: HashMap<Arc<str>, Arc<Outbox>>,
     tasks: Tasks,
@@ -41,11 +44,17 @@ pub(crate) struct ChatHub {
 }
 
 impl ChatHub {
-    pub(crate) fn new(parts: TurnParts, outboxes: HashMap<Arc<str>, Arc<Outbox>>, limit: usize) -> Arc<Self> {
+    pub(crate) fn new(
+        parts: TurnParts,
+        outboxes: HashMap<Arc<str>, Arc<Outbox>>,
+        counters: Arc<Counters>,
+        limit: usize,
+    ) -> Arc<Self> {
         Arc::new(Self {
             lanes: Mutex::new(Lanes::new(limit)),
             running: Mutex::default(),
             load: LoadTable::default(),
+            counters,
             parts,
             outboxes,
             tasks: Tasks::default(),
@@ -57,7 +66,7 @@ impl ChatHub {
     /// Takes a message whose load was counted by [`LoadTable::take`].
     pub(crate) fn push(self: &Arc<Self>, row: InboundRow) {
         if stop_command(&row.message)
-            && let Some(turn) = lock(&self.running).get(&row.session)
+            && let Some((_, turn)) = lock(&self.running).get(&row.session)
         {
             turn.cancel();
         }
@@ -76,6 +85,32 @@ impl ChatHub {
                 tracing::warn!(channel = %first.channel, "Reply waits for a channel that is not configured")
             }
         }
+    }
+
+    /// The outbox of a channel that is configured.
+    pub(crate) fn outbox(&self, channel: &str) -> Option<&Arc<Outbox>> {
+        self.outboxes.get(channel)
+    }
+
+    /// Waits until a channel that was paused may receive again: at most `level` messages wait for an answer, and its
+    /// own replies have drained.
+    pub(crate) async fn has_room(&self, channel: &str, level: usize) {
+        self.load.falls_to(level).await;
+        if let Some(outbox) = self.outbox(channel) {
+            outbox.drained().await;
+        }
+    }
+
+    /// Takes a message back that waits for its turn; `None` where it does not wait, or has begun.
+    pub(crate) fn withdraw(&self, seq: u64) -> Option<InboundRow> {
+        let (session, row) = lock(&self.lanes).withdraw(|row| row.seq == seq)?;
+        self.load.release(&session);
+        Some(row)
+    }
+
+    /// Whether a turn answers this message right now.
+    pub(crate) fn answers(&self, seq: u64) -> bool {
+        lock(&self.running).values().any(|(running, _)| *running == seq)
     }
 
     /// Starts no further turn.
@@ -108,8 +143,8 @@ impl ChatHub {
                 return;
             };
             let stop = self.parked.child_token();
-            lock(&self.running).insert(session.clone(), stop.clone());
-            let span = info_span!("turn", conversation = %session.0, inbound = row.seq);
+            lock(&self.running).insert(session.clone(), (row.seq, stop.clone()));
+            let span = info_span!("turn", inbound = row.seq, conversation = %session.0);
             let lane = LaneGuard {
                 hub: self.clone(),
                 session,

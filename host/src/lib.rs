@@ -7,6 +7,7 @@ pub mod cli;
 mod config;
 mod control;
 mod delivery;
+mod desk;
 mod gateway;
 mod hub;
 mod intake;

@@ -7,6 +7,7 @@ mod clock;
 mod finish;
 mod inbound;
 mod journal;
+mod letters;
 mod open;
 mod queue;
 mod reader;
@@ -17,6 +18,7 @@ mod sqlite;
 mod statements;
 mod trouble;
 mod upkeep;
+mod view;
 mod work;
 mod writer;
 
@@ -30,8 +32,10 @@ use futures_util::future::BoxFuture;
 use miniclaw_plugin_api::{InboundMessage, OutboundMessage};
 
 pub(crate) use self::clock::wall_ms;
+pub(crate) use self::letters::{Requeued, Unfinished, Withdrawn};
 pub(crate) use self::reader::SpoolReader;
 pub(crate) use self::sqlite::{Opened, SqliteSpool};
+pub(crate) use self::view::{Filter, Letter, Story};
 use crate::sessions::{Entry, SessionKey};
 
 /// The durable store between channels, agent and channels again.
@@ -52,19 +56,22 @@ pub(crate) trait Spool: Send + Sync + 'static {
     fn finish<'a>(&'a self, turn: &FinishedTurn) -> BoxFuture<'a, Result<Committed, SpoolError>>;
 
     /// T4 and its like: returns when it is written (it survives the process), synced within 1 s. T3 is synced: it
-    /// is asked for where a send must not be repeated.
-    fn record(&self, event: SendEvent) -> BoxFuture<'_, Result<(), SpoolError>>;
+    /// is asked for where a send must not be repeated. Returns the number of rows that it changed.
+    fn record(&self, event: SendEvent) -> BoxFuture<'_, Result<usize, SpoolError>>;
 
     /// Marks a suspect's turn as started: returns when written. A start after a crash raises `attempts` of marked rows.
     fn mark_started(&self, seq: u64) -> BoxFuture<'_, Result<(), SpoolError>>;
 
-    /// Inbound rows that wait for their turn, `seq > after`, ascending, at most `limit`.
+    /// Inbound rows that wait for their turn, `seq > after`, ascending, at most `limit`. A row that cannot be read
+    /// becomes a dead letter; only where there is no further row is the answer empty.
     fn pending(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<InboundRow>, SpoolError>>;
 
-    /// Outbox rows of a channel instance that wait to be sent, `id > after`, ascending, at most `limit`.
+    /// Outbox rows of a channel instance that wait to be sent, `id > after`, ascending, at most `limit`; of one
+    /// session, or of all. A row that cannot be read becomes a dead letter, as in [`Spool::pending`].
     fn outbox(
         &self,
         channel: Arc<str>,
+        session: Option<SessionKey>,
         after: u64,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<OutboxRow>, SpoolError>>;
@@ -160,6 +167,8 @@ pub(crate) struct FinishedTurn {
     pub(crate) channel: Arc<str>,
     /// The reply's chunks in order; may be empty.
     pub(crate) chunks: Vec<OutboundMessage>,
+    /// JSON text of what the turn did, for who traces the message.
+    pub(crate) story: Option<String>,
 }
 
 impl FinishedTurn {
@@ -173,6 +182,7 @@ impl FinishedTurn {
             entries: Vec::new(),
             channel: row.channel.clone(),
             chunks: vec![OutboundMessage::new(row.message.chat.clone(), text)],
+            story: None,
         }
     }
 }
@@ -182,7 +192,22 @@ impl FinishedTurn {
 pub(crate) struct Committed {
     pub(crate) outbox: Vec<OutboxRow>,
     /// The journal row that holds `entries`; `None` where there were none or the generation had moved on.
-    pub(crate) journal_seq: Option<u64>,
+    pub(crate) journal: Option<Appended>,
+}
+
+#[cfg(test)]
+impl Committed {
+    pub(crate) fn journal_seq(&self) -> Option<u64> {
+        self.journal.map(|row| row.seq)
+    }
+}
+
+/// A journal row that was appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Appended {
+    pub(crate) seq: u64,
+    /// The session's row before it, 0 where there was none: whoever does not know that one missed a change.
+    pub(crate) previous: u64,
 }
 
 /// A message, or a chunk of one, on its way out.
@@ -197,6 +222,8 @@ pub(crate) struct OutboxRow {
     pub(crate) reply: u64,
     pub(crate) message: Arc<OutboundMessage>,
     pub(crate) attempts: u32,
+    /// Times that its send ended the plugin.
+    pub(crate) kills: u32,
     /// A send was under way when the process before this one ended: it may have happened.
     pub(crate) ambiguous: bool,
     /// Not before, in milliseconds since 1970.
@@ -218,9 +245,15 @@ pub(crate) enum SendEvent {
         attempts: u32,
         not_before_ms: i64,
         error: String,
+        /// The send ended the plugin.
+        killed: bool,
     },
-    /// A dead letter, with all later chunks of the same reply.
-    Dead { id: u64, error: String },
+    /// A dead letter, with all later chunks of the same reply. `note` goes to the session's journal.
+    Dead {
+        id: u64,
+        error: String,
+        note: Option<Entry>,
+    },
 }
 
 /// What a session's file does not hold yet.

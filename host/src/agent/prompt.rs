@@ -40,6 +40,14 @@ pub(crate) struct Request<'a> {
     messages: Vec<Message<'a>>,
     pub(crate) session: &'a str,
     pub(crate) idempotency_key: String,
+    pub(crate) meta: RequestMeta,
+}
+
+/// What goes along for the plugin's log.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct RequestMeta {
+    /// The message that is being answered; 0 where it is none of the spool's.
+    pub(crate) inbound: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -89,13 +97,28 @@ impl Prompt {
         if !instructions.is_empty() {
             messages.push(Message::new(Role::System, instructions));
         }
-        messages.extend(history.iter().map(|entry| Message::new(entry.role, &*entry.text)));
-        messages.push(Message::new(Role::User, heard));
+        let mut notes = String::new();
+        for entry in history {
+            match entry.role {
+                Role::System => push_line(&mut notes, &format!("[{}]", entry.text)),
+                Role::User if !notes.is_empty() => messages.push(Message::new(
+                    Role::User,
+                    after_notes(std::mem::take(&mut notes), &entry.text),
+                )),
+                role => messages.push(Message::new(role, &*entry.text)),
+            }
+        }
+        messages.push(if notes.is_empty() {
+            Message::new(Role::User, heard)
+        } else {
+            Message::new(Role::User, after_notes(notes, heard))
+        });
         Request {
             model: None,
             messages,
             session: "",
             idempotency_key: String::new(),
+            meta: RequestMeta::default(),
         }
     }
 
@@ -183,6 +206,13 @@ pub(super) fn heard(message: &InboundMessage) -> String {
         push_line(&mut text, &format!("[{kind}{name}, which you cannot open]"));
     }
     text
+}
+
+/// Many models take instructions at the beginning alone: what the host notes in a history goes before the words
+/// of the user that follow.
+fn after_notes(mut notes: String, text: &str) -> String {
+    push_line(&mut notes, text);
+    notes
 }
 
 fn push_line(text: &mut String, line: &str) {

@@ -58,6 +58,16 @@ pub(crate) enum Command {
     /// Look at conversations and delete them
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// Look at what waits and at dead letters, try them again or drop them
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// Tell what became of a message
+    Trace {
+        /// Its id: `inbound` in the log, or an id of `queue list`
+        id: u64,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Print the version
     Version(Output),
     /// Load a library and exit: the gateway runs this before it loads one itself
@@ -158,6 +168,53 @@ pub(crate) enum SessionsCommand {
         /// Key as `sessions list` prints it
         key: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// List messages that wait for an answer, replies that wait to be sent, and dead letters
+    List {
+        /// Dead letters alone
+        #[arg(long)]
+        dead: bool,
+        /// What waits alone
+        #[arg(long)]
+        waiting: bool,
+        /// Of one channel
+        #[arg(long, value_name = "NAME")]
+        channel: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print one of them with its text
+    Show {
+        /// Id as `queue list` prints it
+        id: u64,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Let dead letters wait again, and try replies at once that wait for their next attempt
+    Retry(Selection),
+    /// End what waits, or dead letters, without an answer
+    Drop(Selection),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Selection {
+    /// Ids as `queue list` prints them
+    #[arg(required_unless_present = "dead", conflicts_with = "dead", value_name = "ID")]
+    pub(crate) ids: Vec<u64>,
+    /// All dead letters
+    #[arg(long)]
+    pub(crate) dead: bool,
+    /// With --dead: of one channel
+    #[arg(long, value_name = "NAME", requires = "dead")]
+    pub(crate) channel: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

@@ -80,6 +80,7 @@ fn gateway(at: &Reader<'_>) -> Result<GatewayConfig, ConfigError> {
         max_pending: at.count("max_pending")?,
         max_pending_per_conversation: at.count("max_pending_per_conversation")?,
         max_message_bytes: at.count("max_message_bytes")?,
+        warn_pending_after: at.duration("warn_pending_after")?,
     })
 }
 
@@ -111,6 +112,7 @@ fn delivery(at: &Reader<'_>) -> Result<DeliveryConfig, ConfigError> {
             _ => OnUnknown::Resend,
         },
         max_concurrent_sends: at.count("max_concurrent_sends")?,
+        max_waiting: at.count("max_waiting")?,
     })
 }
 

@@ -85,6 +85,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) max_pending_per_conversation: usize,
     /// Default 256 KiB of text; larger messages are refused with a note.
     pub(crate) max_message_bytes: usize,
+    /// A message or a reply that waits longer is named in the log; default 10 min.
+    pub(crate) warn_pending_after: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -123,6 +125,8 @@ pub(crate) struct DeliveryConfig {
     pub(crate) on_unknown: OnUnknown,
     /// Sends under way at once in one channel; default 32.
     pub(crate) max_concurrent_sends: usize,
+    /// Replies of one channel that wait; more make the channel pause; default 10,000.
+    pub(crate) max_waiting: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

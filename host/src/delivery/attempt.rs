@@ -3,13 +3,14 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use miniclaw_plugin_api::{Cause, Error, Outcome, Sent};
+use miniclaw_plugin_api::{Cause, Error, Outcome, Role, Sent};
 use tracing::{debug, error, warn};
 
 use super::{Busy, Outbox};
 use crate::backoff::{Backoff, chance};
 use crate::config::OnUnknown;
 use crate::plugins::instance::{Instance, Method};
+use crate::sessions::Entry;
 use crate::spool::{OutboxRow, SendEvent, until_stored, wall_ms};
 
 /// Between attempts at the same message.
@@ -22,8 +23,16 @@ const BACKOFF: Backoff = Backoff {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivered {
     Sent,
-    Dead,
+    /// With the rest of its reply: so many rows.
+    Dead(usize),
+    /// The operator dropped it.
+    Dropped,
 }
+
+/// Sends that end their plugin before a row is a dead letter.
+const MAX_KILLS: u32 = 3;
+/// Of a message's text, for the session that learns of its fate.
+const EXCERPT: usize = 120;
 
 /// What to do after an error.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,10 +49,13 @@ impl Outbox {
                 .bury(row, "it may have been sent when the gateway ended")
                 .await;
         }
-        let (mut attempts, mut not_before) = (row.attempts, until(row.not_before_ms));
+        let (mut attempts, mut kills, mut not_before) = (row.attempts, row.kills, until(row.not_before_ms));
         loop {
-            self.wait(not_before, busy).await?;
+            self.wait(row, not_before, busy).await?;
             let instance = self.running(busy).await?;
+            if !self.lock().holds(row) {
+                return Some(Delivered::Dropped);
+            }
             if attempts > 0 && self.left(row).is_zero() {
                 let age = self.config.max_age;
                 return self.bury(row, &format!("it could not be sent for {age:?}")).await;
@@ -53,6 +65,13 @@ impl Outbox {
                 Err(error) => error,
             };
             attempts += 1;
+            let killed = error.cause == Cause::Panicked;
+            kills += u32::from(killed);
+            if kills >= MAX_KILLS {
+                return self
+                    .bury(row, &format!("its send ended the plugin {kills} times"))
+                    .await;
+            }
             match next(&error, attempts, self.config.on_unknown, chance()) {
                 Next::Dead => return self.bury(row, &error.message).await,
                 Next::Again(wait) => {
@@ -68,6 +87,7 @@ impl Outbox {
                         attempts,
                         not_before_ms,
                         error: error.clone(),
+                        killed,
                     })
                     .await?;
                 }
@@ -119,7 +139,9 @@ impl Outbox {
         Some(result)
     }
 
-    async fn wait(&self, not_before: Instant, busy: &mut Busy) -> Option<()> {
+    /// Waits for a row's time; a nudge ends that.
+    async fn wait(&self, row: &OutboxRow, mut not_before: Instant, busy: &mut Busy) -> Option<()> {
+        let mut nudges = self.nudges.subscribe();
         loop {
             let now = Instant::now();
             let hold = self
@@ -135,6 +157,14 @@ impl Outbox {
             tokio::select! {
                 biased;
                 () = self.closed.cancelled() => return None,
+                nudged = nudges.changed() => {
+                    if nudged.is_ok() && *nudges.borrow_and_update() == Some(row.id) {
+                        not_before = now;
+                    }
+                    if !self.lock().holds(row) {
+                        return Some(());
+                    }
+                }
                 () = tokio::time::sleep_until(until.into()) => {}
             }
         }
@@ -162,19 +192,35 @@ impl Outbox {
             id = row.id,
             reason, "Message cannot be delivered, it and the rest of its reply are dead letters"
         );
-        self.record(|| SendEvent::Dead {
-            id: row.id,
-            error: reason.to_owned(),
-        })
-        .await?;
-        Some(Delivered::Dead)
+        let note = Entry {
+            role: Role::System,
+            text: undelivered(row, reason),
+            at_ms: wall_ms(),
+        };
+        let rows = self
+            .record(|| SendEvent::Dead {
+                id: row.id,
+                error: reason.to_owned(),
+                note: Some(note.clone()),
+            })
+            .await?;
+        self.sessions.journaled(&row.session);
+        Some(Delivered::Dead(rows))
     }
 
     /// Stores an event, again and again while the disk takes nothing: to forget that a message was sent would
     /// send it twice. `None` where the spool is over.
-    async fn record(&self, event: impl Fn() -> SendEvent) -> Option<()> {
+    async fn record(&self, event: impl Fn() -> SendEvent) -> Option<usize> {
         until_stored(|| self.spool.record(event())).await.ok()
     }
+}
+
+/// What the session learns, so that the agent does not go on as if it had been heard.
+fn undelivered(row: &OutboxRow, reason: &str) -> String {
+    let text = row.message.text();
+    let excerpt = &text[..text.floor_char_boundary(EXCERPT)];
+    let reason = &reason[..reason.floor_char_boundary(EXCERPT)];
+    format!("This message of yours did not reach the user ({reason}): {excerpt}")
 }
 
 /// The moment of a wall clock time, or the present where that has passed. The clock may have jumped since: what

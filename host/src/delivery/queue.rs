@@ -1,24 +1,49 @@
 //! The part of an outbox that is in memory.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use crate::sessions::SessionKey;
 use crate::spool::OutboxRow;
 
+/// Rows of one conversation in memory at most: one whose platform is slow leaves room for the others.
+pub(crate) const SHARE: usize = 16;
+
 /// Rows by conversation. Knows neither clock nor disk.
 ///
-/// A row that finds no room is skipped, and with it, until the next refill, every later one: rows of one
-/// conversation must not overtake each other.
+/// A row that finds no room is skipped, and with it, until the conversation's next refill, every later one of the
+/// same conversation: they must not overtake each other.
+///
+/// *Bounds*: at most `window` rows, each conversation at most [`SHARE`]; a conversation without any row here may
+/// bring its first one beyond the window, up to twice of it.
 pub(crate) struct Queue {
-    /// Rows in memory at most; what comes on top stays in the spool until there is room.
     window: usize,
+    /// A conversation stands here as long as somebody drains it.
     lanes: HashMap<SessionKey, VecDeque<OutboxRow>>,
-    loaded: HashSet<u64>,
-    /// The lowest id that may be in the spool alone.
-    skipped_from: Option<u64>,
-    refilling: bool,
-    /// What was finished while a page was being read, and may be in it.
-    finished: Option<HashSet<u64>>,
+    loaded: usize,
+    /// Conversations of which the spool holds more, with the lowest id that may be there alone.
+    behind: HashMap<SessionKey, u64>,
+    /// Conversations that are behind with little left to send.
+    hungry: VecDeque<SessionKey>,
+    /// Conversations that are behind with nothing here, by the lowest id that they wait for.
+    starved: BTreeSet<(u64, SessionKey)>,
+    /// The spool is being read from its beginning: nothing new goes past what is still to be found there.
+    scanning: bool,
+    /// The conversation that is being read, and the first of its rows that was skipped meanwhile.
+    reading: Option<(SessionKey, Option<u64>)>,
+    /// What ended while the spool is being read, and may be in what was read.
+    ended: Vec<Ended>,
+}
+
+struct Ended {
+    id: u64,
+    /// The reply, where the rest of it ended too.
+    reply: Option<u64>,
+}
+
+impl Ended {
+    fn covers(&self, row: &OutboxRow) -> bool {
+        row.id == self.id || (self.reply == Some(row.reply) && row.id > self.id)
+    }
 }
 
 impl Queue {
@@ -26,25 +51,23 @@ impl Queue {
         Self {
             window,
             lanes: HashMap::new(),
-            loaded: HashSet::new(),
-            skipped_from: None,
-            refilling: false,
-            finished: None,
+            loaded: 0,
+            behind: HashMap::new(),
+            hungry: VecDeque::new(),
+            starved: BTreeSet::new(),
+            scanning: false,
+            reading: None,
+            ended: Vec::new(),
         }
     }
 
-    /// Queues a row; returns its conversation where that had none, to be drained.
+    /// Queues a row; returns its conversation where nobody drains that yet.
     pub(crate) fn push(&mut self, row: OutboxRow) -> Option<SessionKey> {
-        if self.skipped_from.is_some() || self.loaded.len() >= self.window {
-            self.skip_from(row.id);
+        if self.scanning || self.behind.contains_key(&row.session) || !self.has_room(&row.session) {
+            self.skip(row.session, row.id);
             return None;
         }
         self.insert(row)
-    }
-
-    /// Says that rows from `id` on may be in the spool alone.
-    pub(crate) fn skip_from(&mut self, id: u64) {
-        self.skipped_from = Some(self.skipped_from.map_or(id, |from| from.min(id)));
     }
 
     pub(crate) fn front(&self, session: &SessionKey) -> Option<OutboxRow> {
@@ -54,163 +77,179 @@ impl Queue {
     /// Removes a row that was sent, or, where `dead`, with the rest of its reply, and gives the next one. Without
     /// one the conversation is forgotten, and who drains it must end: the next `push` names it again.
     pub(crate) fn finish(&mut self, session: &SessionKey, row: &OutboxRow, dead: bool) -> Option<OutboxRow> {
-        let lane = self.lanes.get_mut(session)?;
-        let loaded = &mut self.loaded;
-        lane.retain(|other| {
-            let gone = other.id == row.id || (dead && other.reply == row.reply && other.id > row.id);
-            if gone {
-                loaded.remove(&other.id);
-                if let Some(finished) = &mut self.finished {
-                    finished.insert(other.id);
-                }
-            }
-            !gone
-        });
-        let next = lane.front().cloned();
+        let reply = dead.then_some(row.reply);
+        self.remove(session, Ended { id: row.id, reply });
+        let lane = self.lanes.get(session)?;
+        let (left, next) = (lane.len(), lane.front().cloned());
         if next.is_none() {
             self.lanes.remove(session);
+        }
+        if !self.is_being_read(session)
+            && let Some(from) = self.behind.get(session).copied()
+        {
+            self.ask_for(session.clone(), from, left);
         }
         next
     }
 
+    /// Removes a row that was dropped; who drains its conversation notices.
+    pub(crate) fn withdraw(&mut self, id: u64) {
+        let sessions: Vec<SessionKey> = self.lanes.keys().cloned().collect();
+        for session in sessions {
+            self.remove(&session, Ended { id, reply: None });
+        }
+    }
+
+    /// Whether a row is still to be sent.
+    pub(crate) fn holds(&self, row: &OutboxRow) -> bool {
+        let lane = self.lanes.get(&row.session);
+        lane.is_some_and(|lane| lane.iter().any(|other| other.id == row.id))
+    }
+
     /// Whether there is anything to send, here or in the spool alone.
     pub(crate) fn has_waiting(&self) -> bool {
-        !self.loaded.is_empty() || self.skipped_from.is_some()
+        self.loaded > 0 || !self.behind.is_empty() || self.scanning
     }
 
-    pub(crate) fn wants_refill(&self) -> bool {
-        self.skipped_from.is_some() && self.loaded.len() < self.window / 2
+    /// Everything pushed is skipped until [`Queue::end_scan`].
+    pub(crate) fn begin_scan(&mut self) {
+        self.scanning = true;
     }
 
-    /// Whether the caller is the one to refill.
-    pub(crate) fn begin_refill(&mut self) -> bool {
-        !std::mem::replace(&mut self.refilling, true)
-    }
-
-    /// The id after which to read next; `None` ends the refill.
-    pub(crate) fn refill_after(&mut self) -> Option<u64> {
-        let after = self
-            .skipped_from
-            .filter(|_| self.loaded.len() < self.window)
-            .map(|from| from - 1);
-        // What is pushed while the page is read is skipped again and found by the next page.
-        if after.is_some() {
-            self.skipped_from = Some(u64::MAX);
-            self.finished = Some(HashSet::new());
-        } else {
-            self.refilling = false;
+    /// Takes rows in ascending order as the spool has them; returns the conversations to be drained.
+    pub(crate) fn scanned(&mut self, rows: Vec<OutboxRow>) -> Vec<SessionKey> {
+        let mut started = Vec::new();
+        for row in rows {
+            if self.ended.iter().any(|ended| ended.covers(&row)) {
+                continue;
+            }
+            if self.behind.contains_key(&row.session) || !self.has_room(&row.session) {
+                self.skip(row.session, row.id);
+            } else {
+                started.extend(self.insert(row));
+            }
         }
-        after
+        started
     }
 
-    /// Takes a page of at most `page` rows; returns the conversations to be drained.
-    pub(crate) fn refilled(&mut self, rows: Vec<OutboxRow>, page: usize) -> Vec<SessionKey> {
-        let more = (rows.len() == page)
-            .then(|| rows.last().map(|row| row.id + 1))
-            .flatten();
-        let skipped = self.skipped_from.take().filter(|from| *from != u64::MAX);
-        self.skipped_from = match (more, skipped) {
-            (Some(more), Some(skipped)) => Some(more.min(skipped)),
-            (more, skipped) => more.or(skipped),
+    pub(crate) fn end_scan(&mut self) {
+        self.scanning = false;
+        self.ended.clear();
+    }
+
+    /// The conversation to read next, and the id after which; answered by [`Queue::refilled`]. One at a time.
+    pub(crate) fn refill(&mut self) -> Option<(SessionKey, u64)> {
+        if self.scanning || self.reading.is_some() {
+            return None;
+        }
+        let session = self.next_hungry().or_else(|| self.next_starved())?;
+        let after = self.behind.get(&session)?.saturating_sub(1);
+        self.reading = Some((session.clone(), None));
+        Some((session, after))
+    }
+
+    /// Takes what was read, `None` where that failed; fewer than `page` rows are all there were. Returns the
+    /// conversation where nobody drains it.
+    pub(crate) fn refilled(&mut self, rows: Option<Vec<OutboxRow>>, page: usize) -> Option<SessionKey> {
+        let (session, pushed) = self.reading.take()?;
+        let from = self.behind.remove(&session);
+        let ended = std::mem::take(&mut self.ended);
+        let more = match &rows {
+            None => from,
+            Some(rows) if rows.len() == page => rows.last().map(|row| row.id + 1),
+            Some(_) => None,
         };
-        let finished = self.finished.take().unwrap_or_default();
-        rows.into_iter()
-            .filter(|row| !finished.contains(&row.id))
-            .filter_map(|row| self.insert(row))
-            .collect()
+        let mut start = None;
+        for row in rows.into_iter().flatten() {
+            if !ended.iter().any(|ended| ended.covers(&row)) && !self.holds(&row) {
+                start = self.insert(row).or(start);
+            }
+        }
+        if let Some(from) = more.into_iter().chain(pushed).min() {
+            self.skip(session, from);
+        }
+        start
+    }
+
+    fn next_hungry(&mut self) -> Option<SessionKey> {
+        loop {
+            let session = self.hungry.pop_front()?;
+            if self.behind.contains_key(&session) && self.lanes.contains_key(&session) {
+                return Some(session);
+            }
+        }
+    }
+
+    fn next_starved(&mut self) -> Option<SessionKey> {
+        if self.loaded >= 2 * self.window {
+            return None;
+        }
+        self.starved.pop_first().map(|(_, session)| session)
+    }
+
+    fn has_room(&self, session: &SessionKey) -> bool {
+        let own = self.own(session);
+        (own < SHARE && self.loaded < self.window) || (own == 0 && self.loaded < 2 * self.window)
+    }
+
+    fn own(&self, session: &SessionKey) -> usize {
+        self.lanes.get(session).map_or(0, VecDeque::len)
+    }
+
+    fn is_being_read(&self, session: &SessionKey) -> bool {
+        self.reading
+            .as_ref()
+            .is_some_and(|(reading, _)| reading == session)
+    }
+
+    /// Says that rows of a conversation from `id` on may be in the spool alone.
+    fn skip(&mut self, session: SessionKey, id: u64) {
+        if let Some((reading, pushed)) = &mut self.reading
+            && *reading == session
+        {
+            *pushed = Some(pushed.map_or(id, |pushed| pushed.min(id)));
+            return;
+        }
+        let own = self.own(&session);
+        match self.behind.get(&session).copied() {
+            Some(from) if from <= id => return,
+            Some(from) => drop(self.starved.remove(&(from, session.clone()))),
+            None => {}
+        }
+        self.behind.insert(session.clone(), id);
+        self.ask_for(session, id, own);
+    }
+
+    /// Puts a conversation that is behind in line for a refill, where it has little left.
+    fn ask_for(&mut self, session: SessionKey, from: u64, left: usize) {
+        if left == 0 {
+            self.starved.insert((from, session));
+        } else if left <= SHARE / 2 && !self.hungry.contains(&session) {
+            self.hungry.push_back(session);
+        }
     }
 
     fn insert(&mut self, row: OutboxRow) -> Option<SessionKey> {
-        if !self.loaded.insert(row.id) {
-            return None;
-        }
         let session = row.session.clone();
+        let start = !self.lanes.contains_key(&session);
         let lane = self.lanes.entry(session.clone()).or_default();
-        let first = lane.is_empty();
         let place = lane.partition_point(|other| other.id < row.id);
         lane.insert(place, row);
-        first.then_some(session)
+        self.loaded += 1;
+        start.then_some(session)
+    }
+
+    fn remove(&mut self, session: &SessionKey, ended: Ended) {
+        if let Some(lane) = self.lanes.get_mut(session) {
+            let before = lane.len();
+            lane.retain(|row| !ended.covers(row));
+            self.loaded -= before - lane.len();
+        }
+        if self.scanning || self.reading.is_some() {
+            self.ended.push(ended);
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use miniclaw_plugin_api::{ChatRef, OutboundMessage};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn row(id: u64, session: u8) -> OutboxRow {
-        OutboxRow {
-            id,
-            channel: "c".into(),
-            session: SessionKey(format!("c_{session}").into()),
-            reply: id,
-            message: Arc::new(OutboundMessage::new(ChatRef::new("1"), "x")),
-            attempts: 0,
-            ambiguous: false,
-            not_before_ms: 0,
-            created: 0,
-        }
-    }
-
-    #[test]
-    fn a_dead_chunk_takes_the_rest_of_its_reply_and_nothing_else() {
-        let mut queue = Queue::new(20);
-        let rows: Vec<OutboxRow> = [(1, 1), (2, 1), (3, 3)]
-            .map(|(id, reply)| OutboxRow { reply, ..row(id, 0) })
-            .into();
-        rows.iter().for_each(|row| drop(queue.push(row.clone())));
-        queue.finish(&rows[0].session, &rows[0], true);
-        assert_eq!(queue.front(&rows[0].session).map(|row| row.id), Some(3));
-    }
-
-    proptest! {
-        /// A spool in miniature: everything pushed is delivered once and in order, however small the pages are.
-        #[test]
-        fn rows_that_find_no_room_are_delivered_in_order_later(
-            sessions in prop::collection::vec(0..4u8, 1..120),
-            drains in prop::collection::vec(0..3usize, 1..50),
-        ) {
-            let mut queue = Queue::new(30);
-            let filler = (0..20).map(|id| row(id + 1, 9)).collect::<Vec<_>>();
-            let mut disk: std::collections::BTreeMap<u64, OutboxRow> = Default::default();
-            let mut sent: HashMap<SessionKey, Vec<u64>> = HashMap::new();
-            filler.iter().for_each(|row| { disk.insert(row.id, row.clone()); drop(queue.push(row.clone())); });
-            let send = |queue: &mut Queue, disk: &mut std::collections::BTreeMap<u64, OutboxRow>, sent: &mut HashMap<SessionKey, Vec<u64>>, session: u8| {
-                let key = SessionKey(format!("c_{session}").into());
-                let Some(row) = queue.front(&key) else { return false };
-                queue.finish(&key, &row, false);
-                disk.remove(&row.id);
-                sent.entry(key).or_default().push(row.id);
-                true
-            };
-            let refill = |queue: &mut Queue, disk: &std::collections::BTreeMap<u64, OutboxRow>| {
-                if !queue.begin_refill() { return }
-                while let Some(after) = queue.refill_after() {
-                    let page: Vec<_> = disk.range(after + 1..).take(7).map(|(_, row)| row.clone()).collect();
-                    queue.refilled(page, 7);
-                }
-            };
-            let mut drains = drains.into_iter().cycle();
-            for (index, session) in sessions.iter().enumerate() {
-                let row = row(10_000 + index as u64, *session);
-                disk.insert(row.id, row.clone());
-                queue.push(row);
-                for _ in 0..drains.next().unwrap_or(0) {
-                    send(&mut queue, &mut disk, &mut sent, 9);
-                }
-                if queue.wants_refill() { refill(&mut queue, &disk) }
-            }
-            for _ in 0..100 {
-                for session in [0, 1, 2, 3, 9] { while send(&mut queue, &mut disk, &mut sent, session) {} }
-                if queue.wants_refill() { refill(&mut queue, &disk) }
-            }
-            prop_assert!(disk.is_empty());
-            prop_assert_eq!(sent.values().map(Vec::len).sum::<usize>(), sessions.len() + filler.len());
-            prop_assert!(sent.values().all(|ids| ids.is_sorted()));
-        }
-    }
-}
+mod tests;

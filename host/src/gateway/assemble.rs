@@ -8,12 +8,13 @@ use miniclaw_plugin_api::{Capability, Kind};
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
-use super::{Running, StartError, upkeep};
+use super::{Running, StartError, upkeep, watchdog};
 use crate::agent::{AgentLoop, Prompt, Providers};
 use crate::config::{Config, Route, Settings};
-use crate::control::ControlServer;
-use crate::delivery::Outbox;
-use crate::hub::{ChatHub, TurnParts};
+use crate::control::{ControlServer, Hands};
+use crate::delivery::{Outbox, OutboxParts};
+use crate::desk::Desk;
+use crate::hub::{ChatHub, Counters, TurnParts};
 use crate::intake::{Gate, Limits};
 use crate::plugins::catalog::{Catalog, Found};
 use crate::plugins::instance::{Blueprint, Hooks, Instance, LogSink};
@@ -79,20 +80,24 @@ pub(super) async fn assemble(
         epoch,
     } = SqliteSpool::open(&config.state_dir())?;
     info!(clean, pending, outbox, dead, epoch, "Spool opened");
-    let spool: Arc<dyn Spool> = spool;
+    let store = spool;
+    let spool: Arc<dyn Spool> = store.clone();
+    let unfinished = store.unfinished().await?;
     let sessions = SessionManager::new(
         spool.clone(),
         config.sessions_dir(),
         config.sessions.history,
         config.sessions.cache,
     );
-    let outboxes = outboxes(config, &spool, &channels);
+    let counters = Arc::new(Counters::default());
+    let outboxes = outboxes(config, &spool, &sessions, &counters, &channels);
     let parts = TurnParts {
         spool: spool.clone(),
         sessions: sessions.clone(),
         agent: agent(config, &providers),
     };
-    let hub = ChatHub::new(parts, outboxes.clone(), config.gateway.max_concurrent_turns);
+    let turns = config.gateway.max_concurrent_turns;
+    let hub = ChatHub::new(parts, outboxes.clone(), counters, turns);
     let supervisors = Tasks::default();
     let states = channels
         .iter()
@@ -103,7 +108,10 @@ pub(super) async fn assemble(
     for draft in providers {
         common.supervise(draft, None, &supervisors);
     }
-    outboxes.values().for_each(Outbox::resume);
+    for (channel, outbox) in &outboxes {
+        let waiting = unfinished.replies.iter().find(|(of, ..)| of == channel);
+        outbox.resume(waiting.map_or(0, |(_, count, _)| *count as usize));
+    }
     // Before any channel receives: what was accepted first is answered first, and nothing is taken up twice.
     resume_inbound(&hub, &spool, buried).await?;
     for draft in channels {
@@ -112,7 +120,16 @@ pub(super) async fn assemble(
     }
     let tasks = Tasks::default();
     upkeep::start(&tasks, &config.sessions, &sessions, &spool);
-    let control = ControlServer::start(&config.state_dir(), sessions.clone(), &tasks)
+    let bound = config.gateway.warn_pending_after;
+    tasks.spawn("watchdog", watchdog::watch(hub.clone(), store.clone(), bound));
+    let hands = Hands {
+        sessions: sessions.clone(),
+        desk: Desk {
+            spool: store,
+            hub: Some(hub.clone()),
+        },
+    };
+    let control = ControlServer::start(&config.state_dir(), hands, &tasks)
         .inspect_err(|error| warn!(%error, "No control socket, the command line cannot reach this gateway"))
         .ok();
     Ok(Running {
@@ -238,21 +255,28 @@ pub(crate) fn log_sink(name: &str) -> LogSink {
     Arc::new(move |record| log.record(&record))
 }
 
-fn outboxes(config: &Config, spool: &Arc<dyn Spool>, channels: &[Draft]) -> HashMap<Arc<str>, Arc<Outbox>> {
+fn outboxes(
+    config: &Config,
+    spool: &Arc<dyn Spool>,
+    sessions: &Arc<SessionManager>,
+    counters: &Arc<Counters>,
+    channels: &[Draft],
+) -> HashMap<Arc<str>, Arc<Outbox>> {
     let outbox = |draft: &Draft| {
         let limit = draft
             .blueprint
             .as_ref()
             .map(|blueprint| (blueprint.text_limit, blueprint.text_unit));
         let limit = limit.unwrap_or((0, miniclaw_plugin_api::TextUnit::Chars));
-        let instance = draft.current.subscribe();
-        Outbox::new(
-            draft.name.clone(),
-            spool.clone(),
-            config.delivery.clone(),
-            instance,
+        Outbox::new(OutboxParts {
+            channel: draft.name.clone(),
+            spool: spool.clone(),
+            config: config.delivery.clone(),
+            instance: draft.current.subscribe(),
             limit,
-        )
+            sessions: sessions.clone(),
+            counters: counters.clone(),
+        })
     };
     channels
         .iter()

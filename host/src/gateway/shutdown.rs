@@ -71,6 +71,15 @@ impl Running {
             }
             Err(_) => warn!("Spool takes too long to close, the next start checks it"),
         }
+        let counters = &self.hub.counters;
+        info!(
+            received = counters.received.get(),
+            journaled = counters.journaled.get(),
+            done = counters.done.get(),
+            delivered = counters.delivered.get(),
+            dead = counters.dead.get(),
+            "Messages since the start"
+        );
         info!(elapsed = ?started.elapsed(), complete = end == Step::Done, "Shutdown complete");
         match (reason, end) {
             (Reason::Fatal(_), _) | (_, Step::Failed) => 1,

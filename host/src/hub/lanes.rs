@@ -80,6 +80,22 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
         }
     }
 
+    /// Takes out the first waiting item that `which` names.
+    pub(crate) fn withdraw(&mut self, which: impl Fn(&T) -> bool) -> Option<(K, T)> {
+        let place = |lane: &Lane<T>| lane.waiting.iter().position(|(item, _)| which(item));
+        let (key, at) = self
+            .lanes
+            .iter()
+            .find_map(|(key, lane)| Some((key.clone(), place(lane)?)))?;
+        let lane = self.lanes.get_mut(&key)?;
+        let (item, _) = lane.waiting.remove(at)?;
+        if lane.waiting.is_empty() && !lane.running {
+            self.lanes.remove(&key);
+            self.ready.retain(|ready| *ready != key);
+        }
+        Some((key, item))
+    }
+
     /// Items of `key` that wait.
     #[cfg(test)]
     pub(crate) fn waiting_of(&self, key: &K) -> usize {
@@ -132,6 +148,24 @@ mod tests {
         assert_eq!(lanes.next(), None);
         lanes.finish(&'b');
         assert_eq!(lanes.next(), Some(('c', 3)));
+    }
+
+    #[test]
+    fn an_item_that_is_taken_out_leaves_the_others_in_order() {
+        let mut lanes = Lanes::new(1);
+        for item in 0..3 {
+            lanes.push('a', item, false);
+        }
+        lanes.push('b', 10, false);
+        assert_eq!(lanes.withdraw(|item| *item == 1), Some(('a', 1)));
+        assert_eq!(lanes.withdraw(|item| *item == 10), Some(('b', 10)));
+        assert_eq!(lanes.withdraw(|item| *item == 10), None);
+        let mut order = Vec::new();
+        while let Some((key, item)) = lanes.next() {
+            order.push(item);
+            lanes.finish(&key);
+        }
+        assert_eq!(order, [0, 2]);
     }
 
     #[derive(Clone, Debug)]

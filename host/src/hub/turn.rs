@@ -64,12 +64,13 @@ impl ChatHub {
         let Some(committed) = self.keep(|| self.parts.spool.finish(&turn)).await else {
             return;
         };
-        let Committed { outbox, journal_seq } = committed;
+        let Committed { outbox, journal } = committed;
+        self.counters.done.add(turn.inbound.len() as u64);
         let sessions = &self.parts.sessions;
         if turn.new_generation {
             sessions.reset(&row.session, turn.generation + 1);
         } else {
-            sessions.applied(&row.session, turn.generation, journal_seq, turn.entries);
+            sessions.applied(&row.session, turn.generation, journal, turn.entries);
         }
         debug!(chunks = outbox.len(), elapsed = ?started.elapsed(), "Turn answered");
         self.route(outbox);
@@ -167,6 +168,7 @@ impl ChatHub {
             entries,
             channel: row.channel.clone(),
             chunks: self.chunks(row, &answer.reply),
+            story: answer.story,
         }
     }
 

@@ -47,6 +47,8 @@ enum Slot {
     Message,
     /// The next admission, of a note to the sender.
     Note,
+    /// Its sender was told before.
+    RefusedAgain,
 }
 
 /// A batch on its way to the disk.
@@ -98,6 +100,17 @@ impl Pump {
             return Err(Error::transient("the gateway is stopping").because(Cause::Stopping));
         }
         let Received { messages, cursor } = received;
+        let counters = &self.hub.counters;
+        let handed_over = messages.len() as u64;
+        counters.received.add(handed_over);
+        if self
+            .hub
+            .outbox(&self.channel)
+            .is_some_and(|outbox| outbox.is_full())
+        {
+            counters.turned_away.add(handed_over);
+            return Err(Error::transient("too many replies wait to be sent").because(Cause::Busy));
+        }
         let batch = Batch {
             channel: self.channel.clone(),
             account: self.account.clone(),
@@ -140,7 +153,7 @@ impl Pump {
                 }
                 Decision::RefuseSilently => {
                     debug!(channel = %self.channel, conversation = %session.0, "Message refused again");
-                    gated.slots.push(Slot::Decided(Verdict::Ignored));
+                    gated.slots.push(Slot::RefusedAgain);
                 }
                 Decision::Ignore(reason) => {
                     if reason == Reason::Malformed && !malformed {
@@ -158,6 +171,7 @@ impl Pump {
                         .taken
                         .iter()
                         .for_each(|session| self.hub.load.release(session));
+                    counters.turned_away.add(handed_over);
                     return Err(
                         Error::transient("too many messages wait to be answered").because(Cause::Busy)
                     );
@@ -192,6 +206,7 @@ impl Pump {
             Ok(admissions) => admissions,
             Err(error) => {
                 taken.iter().for_each(|session| self.hub.load.release(session));
+                self.hub.counters.turned_away.add(slots.len() as u64);
                 answer.refuse(self.storage_error(error));
                 return;
             }
@@ -201,7 +216,14 @@ impl Pump {
         let verdicts: Vec<Verdict> = slots
             .into_iter()
             .map(|slot| match slot {
-                Slot::Decided(verdict) => verdict,
+                Slot::Decided(verdict) => {
+                    self.hub.counters.ignored.add(1);
+                    verdict
+                }
+                Slot::RefusedAgain => {
+                    self.hub.counters.refused.add(1);
+                    Verdict::Ignored
+                }
                 Slot::Message => self.admit(admissions.next(), taken.next()),
                 Slot::Note => self.admit(admissions.next(), None),
             })
@@ -213,15 +235,24 @@ impl Pump {
     fn admit(&self, admission: Option<Admission>, taken: Option<&SessionKey>) -> Verdict {
         match admission {
             Some(Admission::Accepted(row)) => {
+                debug!(
+                    inbound = row.seq,
+                    conversation = %row.session.0,
+                    message = row.message.id,
+                    "Message accepted"
+                );
+                self.hub.counters.journaled.add(1);
                 self.hub.push(row);
                 Verdict::Accepted
             }
             Some(Admission::Noted(row)) => {
+                self.hub.counters.refused.add(1);
                 self.hub.load.tell(&row.session);
                 self.hub.route(vec![row]);
                 Verdict::Ignored
             }
             Some(Admission::Duplicate) | None => {
+                self.hub.counters.duplicates.add(1);
                 if let Some(session) = taken {
                     self.hub.load.release(session);
                 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::file::{Damaged, read_session, remove_checkpoints, sync_folder};
 use super::load::{Loaded, assemble, limit};
 use super::{Entry, SessionError, SessionKey, checkpoint, file};
-use crate::spool::{Spool, wall_ms};
+use crate::spool::{Appended, Spool, wall_ms};
 
 /// Keeps the sessions: loads them on first use, takes what turns add, writes checkpoints.
 ///
@@ -107,13 +107,14 @@ impl SessionManager {
     /// Takes what a turn's T2 made durable. Must follow every T2, in the session's order: entries that are missing
     /// here would be missing in the next checkpoint.
     ///
-    /// `journal_seq` is what T2 answered; where it dropped the entries, the session is read again on its next use.
+    /// `journal` is what T2 answered; where it dropped the entries, or followed a row that is not known here, the
+    /// session is read again on its next use.
     /// Cheap where the turn's [`Snapshot`] is gone; otherwise the history is copied.
     pub(crate) fn applied(
         &self,
         key: &SessionKey,
         generation: u64,
-        journal_seq: Option<u64>,
+        journal: Option<Appended>,
         entries: Vec<Entry>,
     ) {
         let now = self.spool.activity_now();
@@ -123,9 +124,11 @@ impl SessionManager {
             sessions.forget(key);
             return;
         };
-        match journal_seq {
+        match journal {
             None if entries.is_empty() => {}
-            Some(seq) if live.generation == generation && seq > live.seq => {
+            Some(Appended { seq, previous })
+                if live.generation == generation && seq > live.seq && previous <= live.seq =>
+            {
                 let history = Arc::make_mut(&mut live.entries);
                 history.extend(entries);
                 limit(history, self.history);
@@ -134,6 +137,11 @@ impl SessionManager {
             }
             _ => sessions.forget(key),
         }
+    }
+
+    /// The journal got a row that no turn of this session wrote: it is read again on its next use.
+    pub(crate) fn journaled(&self, key: &SessionKey) {
+        self.sessions().forget(key);
     }
 
     /// A session starts over with `generation`, as after `/new`; its file follows with the next checkpoint.

@@ -12,7 +12,7 @@ use miniclaw_plugin_api::Role;
 use tempfile::TempDir;
 
 use super::*;
-use crate::spool::{FinishedTurn, Spool, SqliteSpool};
+use crate::spool::{Appended, FinishedTurn, Spool, SqliteSpool};
 
 struct World {
     dir: TempDir,
@@ -95,8 +95,8 @@ impl World {
     async fn turn(&self, name: &str, text: &str) {
         let generation = self.sessions().snapshot(&key(name)).await.unwrap().generation;
         let entries = vec![entry(text)];
-        let seq = self.finish(name, generation, entries.clone(), false).await;
-        self.sessions().applied(&key(name), generation, seq, entries);
+        let row = self.finish(name, generation, entries.clone(), false).await;
+        self.sessions().applied(&key(name), generation, row, entries);
     }
 
     /// The turn that `/new` is.
@@ -112,7 +112,7 @@ impl World {
         generation: u64,
         entries: Vec<Entry>,
         new_generation: bool,
-    ) -> Option<u64> {
+    ) -> Option<Appended> {
         let turn = FinishedTurn {
             session: key(name),
             generation,
@@ -121,8 +121,9 @@ impl World {
             entries,
             channel: "t".into(),
             chunks: Vec::new(),
+            story: None,
         };
-        self.spool().finish(&turn).await.unwrap().journal_seq
+        self.spool().finish(&turn).await.unwrap().journal
     }
 }
 

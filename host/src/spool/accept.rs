@@ -130,6 +130,20 @@ pub(super) fn key(channel: &str, account: &str, message: &InboundMessage) -> Str
     key
 }
 
+/// The parts of a [`key`]: channel, account, chat, message, revision; what is missing is empty.
+pub(super) fn key_parts(key: &str) -> [String; 5] {
+    let mut parts = [const { String::new() }; 5];
+    let (mut at, mut letters) = (0, key.chars());
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\u{1f}' => at = (at + 1).min(4),
+            '\u{1b}' => parts[at].extend(letters.next()),
+            letter => parts[at].push(letter),
+        }
+    }
+    parts
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -148,6 +162,9 @@ mod tests {
         ) {
             let of = |parts: &[String; 4]| key(&parts[0], &parts[1], &message(&parts[2], &parts[3]));
             prop_assert_eq!(left == right, of(&left) == of(&right));
+            let [channel, account, chat, id, revision] = key_parts(&of(&left));
+            prop_assert_eq!([channel, account, chat, id], left);
+            prop_assert_eq!(revision, "0");
         }
     }
 

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
+use super::Appended;
 use super::work::{Need, Tx, Work, from_sql, to_sql};
 
 /// T2: the end of a turn.
@@ -15,6 +16,8 @@ pub(super) struct Finish {
     pub(super) channel: Arc<str>,
     /// JSON text of each chunk.
     pub(super) chunks: Vec<String>,
+    /// JSON text of what the turn did.
+    pub(super) story: Option<String>,
 }
 
 pub(super) struct Finished {
@@ -22,7 +25,7 @@ pub(super) struct Finished {
     pub(super) ids: Vec<u64>,
     pub(super) reply: u64,
     pub(super) created: u64,
-    pub(super) journal_seq: Option<u64>,
+    pub(super) journal: Option<Appended>,
 }
 
 impl Work for Finish {
@@ -30,12 +33,14 @@ impl Work for Finish {
     const NEED: Need = Need::Synced;
 
     fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Finished> {
-        let journal_seq = self.append(tx)?;
+        let journal = self.append(tx)?;
         if self.new_generation {
             tx.raise_generation(&self.session)?;
         }
         for &seq in &self.inbound {
-            tx.statements.done.execute([to_sql(seq), tx.now_ms])?;
+            tx.statements
+                .done
+                .execute(params![to_sql(seq), tx.now_ms, self.story])?;
         }
         let reply = self.inbound.first().map_or(tx.ids.next, |&seq| to_sql(seq));
         let insert = |chunk| {
@@ -52,14 +57,14 @@ impl Work for Finish {
             ids,
             reply: from_sql(reply),
             created: from_sql(tx.activity),
-            journal_seq,
+            journal,
         })
     }
 }
 
 impl Finish {
     /// Entries of a generation that is over, or ends with this turn, are not worth a row.
-    fn append(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Option<u64>> {
+    fn append(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Option<Appended>> {
         let Some(entries) = self.entries.as_ref().filter(|_| !self.new_generation) else {
             return Ok(None);
         };
@@ -67,10 +72,6 @@ impl Finish {
         if generation != to_sql(self.generation) {
             return Ok(None);
         }
-        let seq = tx.ids.take();
-        tx.statements
-            .journal
-            .execute(params![seq, &*self.session, generation, entries])?;
-        Ok(Some(from_sql(seq)))
+        tx.append_journal(&self.session, generation, entries).map(Some)
     }
 }

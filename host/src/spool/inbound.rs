@@ -3,7 +3,7 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::InboundRow;
-use super::work::{Need, Tx, Work, from_sql, to_sql};
+use super::work::{Need, Tx, Work, from_sql, parse_body, text, to_sql};
 use crate::sessions::SessionKey;
 
 /// Rows that wait for their turn.
@@ -30,10 +30,11 @@ impl Work for Pending {
 
 /// A row of the inbound table, its message still JSON text: parsing is not the writer's work.
 pub(super) struct RawInbound {
-    seq: u64,
+    pub(super) seq: u64,
     channel: Arc<str>,
     session: Arc<str>,
-    body: String,
+    /// `None` where it is no text.
+    body: Option<String>,
     attempts: u32,
     suspect: bool,
     received_ms: i64,
@@ -46,7 +47,7 @@ impl RawInbound {
             seq: from_sql(row.get(0)?),
             channel: row.get(1)?,
             session: row.get(2)?,
-            body: row.get(3)?,
+            body: text(row, 3)?,
             attempts: row.get(4)?,
             suspect: row.get(5)?,
             received_ms: row.get(6)?,
@@ -54,7 +55,7 @@ impl RawInbound {
     }
 
     pub(super) fn parse(self) -> Result<InboundRow, String> {
-        let message = serde_json::from_str(&self.body)
+        let message = parse_body(self.body.as_deref())
             .map_err(|error| format!("row {} of its inbound cannot be read: {error}", self.seq))?;
         Ok(InboundRow {
             seq: self.seq,

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use tracing::error;
 
 use super::work::{Need, Tx, Work, from_sql, to_sql};
-use super::{Journal, JournalRow};
+use super::{Appended, Journal, JournalRow};
 
 /// What a session's file does not hold yet.
 pub(super) struct ReadJournal {
@@ -47,15 +48,19 @@ impl RawJournal {
         })
     }
 
-    pub(super) fn parse(self) -> Result<Journal, String> {
+    /// A row that cannot be read costs its own messages of the history and no others.
+    pub(super) fn parse(self) -> Journal {
         let parse = |(seq, body): (u64, String)| match serde_json::from_str(&body) {
-            Ok(entries) => Ok(JournalRow { seq, entries }),
-            Err(error) => Err(format!("row {seq} of its journal cannot be read: {error}")),
+            Ok(entries) => Some(JournalRow { seq, entries }),
+            Err(error) => {
+                error!(seq, %error, "Row of a session's journal cannot be read and is left out");
+                None
+            }
         };
-        Ok(Journal {
+        Journal {
             generation: self.generation,
-            rows: self.rows.into_iter().map(parse).collect::<Result<_, _>>()?,
-        })
+            rows: self.rows.into_iter().filter_map(parse).collect(),
+        }
     }
 }
 
@@ -90,6 +95,27 @@ impl Work for TrimJournal {
 }
 
 impl Tx<'_, '_> {
+    /// Appends entries, as JSON text, to a session of this generation.
+    pub(super) fn append_journal(
+        &mut self,
+        session: &str,
+        generation: i64,
+        entries: &str,
+    ) -> rusqlite::Result<Appended> {
+        let previous: Option<i64> = self
+            .statements
+            .last_journal
+            .query_row([session], |row| row.get(0))?;
+        let seq = self.ids.take();
+        self.statements
+            .journal
+            .execute(params![seq, session, generation, entries])?;
+        Ok(Appended {
+            seq: from_sql(seq),
+            previous: previous.map_or(0, from_sql),
+        })
+    }
+
     /// A session that was never raised has no row.
     pub(super) fn generation(&mut self, session: &str) -> rusqlite::Result<i64> {
         let found = self

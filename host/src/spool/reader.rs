@@ -13,7 +13,7 @@ use crate::sessions::SessionKey;
 /// Not for the gateway's own process: there, closing the file would release the locks of its [`super::SqliteSpool`],
 /// as POSIX has it.
 pub(crate) struct SpoolReader {
-    conn: Connection,
+    pub(super) conn: Connection,
     path: String,
     id: String,
 }
@@ -58,7 +58,7 @@ impl SpoolReader {
             .optional();
         let raw =
             generation.and_then(|found| RawJournal::read(&self.conn, &session.0, found.unwrap_or(0), after));
-        self.readable(raw)?.parse().map_err(|reason| self.refused(reason))
+        Ok(self.readable(raw)?.parse())
     }
 
     /// Sessions that have journal rows; ones that no checkpoint holds yet are among them.
@@ -82,7 +82,7 @@ impl SpoolReader {
         self.readable(super::upkeep::dead_letters(&self.conn))
     }
 
-    fn readable<T>(&self, found: rusqlite::Result<T>) -> Result<T, SpoolError> {
+    pub(super) fn readable<T>(&self, found: rusqlite::Result<T>) -> Result<T, SpoolError> {
         found.map_err(|error| self.refused(format!("cannot read it: {error}")))
     }
 

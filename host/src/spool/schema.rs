@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 const APPLICATION: u32 = 0x6d63_7370;
 
 /// Step `n` brings a file of schema version `n` to `n + 1`; version 0 is an empty file.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 /// Later columns of a table stay small: a finished row keeps no body. `state` is 0 waiting, 1 finished, 2 dead.
 const VERSION_1: &str = "
@@ -70,6 +70,14 @@ CREATE TABLE cursors (
     cursor TEXT NOT NULL,
     PRIMARY KEY (channel, account)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// `story` is JSON text of what a turn did, `kills` the times that a row's send ended its plugin.
+const VERSION_2: &str = "
+ALTER TABLE inbound ADD COLUMN story TEXT;
+ALTER TABLE outbox ADD COLUMN kills INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX inbound_dead ON inbound (seq) WHERE state = 2;
+CREATE INDEX outbox_dead ON outbox (id) WHERE state = 2;
 ";
 
 /// What to do about a file that cannot be used.

@@ -3,15 +3,15 @@ use std::sync::Arc;
 use miniclaw_plugin_api::OutboundMessage;
 use rusqlite::{Row, params};
 
-use super::work::{Need, Sending, Tx, Work, from_sql, to_sql};
+use super::work::{Need, Sending, Tx, Work, from_sql, parse_body, text, to_sql};
 use super::{OutboxRow, SendEvent};
-use crate::sessions::SessionKey;
+use crate::sessions::{Entry, SessionKey};
 
 /// T3, T4 and their like.
 pub(super) struct Record(pub(super) SendEvent);
 
 impl Work for Record {
-    type Answer = ();
+    type Answer = usize;
     const NEED: Need = Need::Written;
 
     fn need(&self) -> Need {
@@ -22,8 +22,8 @@ impl Work for Record {
         }
     }
 
-    fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<()> {
-        match &self.0 {
+    fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<usize> {
+        Ok(match &self.0 {
             SendEvent::Sending { .. } if tx.collapsed => 0,
             SendEvent::Sending { id } => tx.statements.sending.execute([to_sql(*id)])?,
             SendEvent::Sent { id, message_ids } => {
@@ -37,19 +37,13 @@ impl Work for Record {
                 attempts,
                 not_before_ms,
                 error,
+                killed,
             } => tx
                 .statements
                 .retry
-                .execute(params![to_sql(*id), attempts, not_before_ms, error])?,
-            // Finished at different times, a reply's chunks are found through the index of waiting rows.
-            SendEvent::Dead { id, error } => tx.conn.execute(
-                "UPDATE outbox SET state = 2, sending = 0, error = ?2, finished_ms = ?3
-                 WHERE state = 0 AND id >= ?1
-                   AND (channel, reply) = (SELECT channel, reply FROM outbox WHERE id = ?1)",
-                params![to_sql(*id), error, tx.now_ms],
-            )?,
-        };
-        Ok(())
+                .execute(params![to_sql(*id), attempts, not_before_ms, error, killed])?,
+            SendEvent::Dead { id, error, note } => tx.bury(to_sql(*id), error, note.as_ref())?,
+        })
     }
 
     fn send(&self) -> Option<Sending> {
@@ -62,9 +56,30 @@ impl Work for Record {
     }
 }
 
-/// Waiting rows of a channel.
+impl Tx<'_, '_> {
+    /// Finished at different times, a reply's chunks are found through the index of waiting rows.
+    fn bury(&mut self, id: i64, error: &str, note: Option<&Entry>) -> rusqlite::Result<usize> {
+        let buried = self.conn.execute(
+            "UPDATE outbox SET state = 2, sending = 0, attempts = attempts + 1, error = ?2, finished_ms = ?3
+             WHERE state = 0 AND id >= ?1
+               AND (channel, reply) = (SELECT channel, reply FROM outbox WHERE id = ?1)",
+            params![id, error, self.now_ms],
+        )?;
+        let note = note.filter(|_| buried > 0);
+        if let Some(note) = note.and_then(|note| serde_json::to_string(&[note]).ok()) {
+            let sql = "SELECT session FROM outbox WHERE id = ?1";
+            let session: String = self.conn.query_row(sql, [id], |row| row.get(0))?;
+            let generation = self.generation(&session)?;
+            self.append_journal(&session, generation, &note)?;
+        }
+        Ok(buried)
+    }
+}
+
+/// Waiting rows of a channel, of one session or of all.
 pub(super) struct Outbox {
     pub(super) channel: Arc<str>,
+    pub(super) session: Option<Arc<str>>,
     pub(super) after: u64,
     pub(super) limit: usize,
 }
@@ -75,13 +90,13 @@ impl Work for Outbox {
 
     fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Vec<RawOutbox>> {
         let mut select = tx.conn.prepare(
-            "SELECT id, session, reply, body, attempts, ambiguous, not_before_ms, created_activity
+            "SELECT id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity
              FROM outbox INDEXED BY outbox_waiting
-             WHERE state = 0 AND channel = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+             WHERE state = 0 AND channel = ?1 AND id > ?2 AND (?4 IS NULL OR session = ?4) ORDER BY id LIMIT ?3",
         )?;
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
         let rows = select.query_map(
-            params![&*self.channel, to_sql(self.after), limit],
+            params![&*self.channel, to_sql(self.after), limit, self.session.as_deref()],
             RawOutbox::read,
         )?;
         rows.collect()
@@ -90,35 +105,40 @@ impl Work for Outbox {
 
 /// A row of the outbox, its message still JSON text: parsing is not the writer's work.
 pub(super) struct RawOutbox {
-    id: u64,
+    pub(super) id: u64,
     session: Arc<str>,
     reply: u64,
-    body: String,
+    /// `None` where it is no text.
+    body: Option<String>,
     attempts: u32,
+    kills: u32,
     ambiguous: bool,
     not_before_ms: i64,
     created: u64,
 }
 
 impl RawOutbox {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    /// Reads `id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity`.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             id: from_sql(row.get(0)?),
             session: row.get(1)?,
             reply: from_sql(row.get(2)?),
-            body: row.get(3)?,
+            body: text(row, 3)?,
             attempts: row.get(4)?,
-            ambiguous: row.get(5)?,
-            not_before_ms: row.get(6)?,
-            created: from_sql(row.get(7)?),
+            kills: row.get(5)?,
+            ambiguous: row.get(6)?,
+            not_before_ms: row.get(7)?,
+            created: from_sql(row.get(8)?),
         })
     }
 
     pub(super) fn parse(self, spool: &str, channel: &Arc<str>) -> Result<OutboxRow, String> {
-        let message: OutboundMessage = serde_json::from_str(&self.body)
+        let message: OutboundMessage = parse_body(self.body.as_deref())
             .map_err(|error| format!("row {} of its outbox cannot be read: {error}", self.id))?;
         Ok(OutboxRow {
             attempts: self.attempts,
+            kills: self.kills,
             ambiguous: self.ambiguous,
             not_before_ms: self.not_before_ms,
             ..fresh(
@@ -145,6 +165,7 @@ pub(super) fn fresh(
     created: u64,
 ) -> OutboxRow {
     message.idempotency_key = format!("{spool}-{id}");
+    message.meta.insert("inbound".into(), reply.into());
     OutboxRow {
         id,
         channel: Arc::clone(channel),
@@ -152,6 +173,7 @@ pub(super) fn fresh(
         reply,
         message: Arc::new(message),
         attempts: 0,
+        kills: 0,
         ambiguous: false,
         not_before_ms: 0,
         created,

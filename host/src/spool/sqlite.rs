@@ -4,12 +4,14 @@ use std::thread::JoinHandle;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
+use tracing::error;
 
 use super::accept::{Accept, Body, Item, Stored, key};
 use super::clock::Clock;
 use super::finish::Finish;
 use super::inbound::{Cursor, MarkStarted, Pending};
 use super::journal::{RaiseGeneration, ReadJournal, TrimJournal};
+use super::letters::Unreadable;
 use super::open::{self, Started};
 use super::send::{Outbox, Record, fresh};
 use super::shared::Shared;
@@ -108,6 +110,26 @@ impl SqliteSpool {
             path: self.shared.path.clone(),
             reason,
         }
+    }
+
+    pub(super) fn spool_id(&self) -> &str {
+        &self.shared.id
+    }
+
+    pub(super) fn readable<T>(&self, read: Result<T, String>) -> Result<T, SpoolError> {
+        read.map_err(|reason| self.refused(reason))
+    }
+
+    /// Makes dead letters of rows that cannot be read; whether there were any.
+    async fn set_aside(&self, inbound: bool, rows: Vec<(u64, String)>) -> Result<bool, SpoolError> {
+        for (id, reason) in &rows {
+            error!(id, reason, "Row of the spool cannot be read and is a dead letter");
+        }
+        let any = !rows.is_empty();
+        if any {
+            self.ask(Unreadable { inbound, rows }).await?;
+        }
+        Ok(any)
     }
 
     fn json<T: serde::Serialize>(&self, value: &T) -> Result<String, SpoolError> {
@@ -215,6 +237,7 @@ impl Spool for SqliteSpool {
                 entries,
                 channel: Arc::clone(&turn.channel),
                 chunks: bodies?,
+                story: turn.story.clone(),
             }))
         });
         let (session, channel, chunks) = (turn.session.clone(), turn.channel.clone(), turn.chunks.clone());
@@ -234,12 +257,12 @@ impl Spool for SqliteSpool {
             };
             Ok(Committed {
                 outbox: done.ids.into_iter().zip(chunks).map(row).collect(),
-                journal_seq: done.journal_seq,
+                journal: done.journal,
             })
         })
     }
 
-    fn record(&self, event: SendEvent) -> BoxFuture<'_, Result<(), SpoolError>> {
+    fn record(&self, event: SendEvent) -> BoxFuture<'_, Result<usize, SpoolError>> {
         Box::pin(self.ask(Record(event)))
     }
 
@@ -252,32 +275,53 @@ impl Spool for SqliteSpool {
     }
 
     fn pending(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<InboundRow>, SpoolError>> {
-        let asked = self.ask(Pending { after, limit });
         Box::pin(async move {
-            let rows = asked.await?.into_iter().map(|row| row.parse());
-            rows.collect::<Result<_, _>>()
-                .map_err(|reason| self.refused(reason))
+            loop {
+                let raw = self.ask(Pending { after, limit }).await?;
+                let (mut rows, mut unreadable) = (Vec::with_capacity(raw.len()), Vec::new());
+                for row in raw {
+                    let seq = row.seq;
+                    match row.parse() {
+                        Ok(row) => rows.push(row),
+                        Err(reason) => unreadable.push((seq, reason)),
+                    }
+                }
+                if !self.set_aside(true, unreadable).await? {
+                    return Ok(rows);
+                }
+            }
         })
     }
 
     fn outbox(
         &self,
         channel: Arc<str>,
+        session: Option<SessionKey>,
         after: u64,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<OutboxRow>, SpoolError>> {
-        let asked = self.ask(Outbox {
-            channel: Arc::clone(&channel),
-            after,
-            limit,
-        });
         Box::pin(async move {
-            let rows = asked
-                .await?
-                .into_iter()
-                .map(|row| row.parse(&self.shared.id, &channel));
-            rows.collect::<Result<_, _>>()
-                .map_err(|reason| self.refused(reason))
+            loop {
+                let raw = self
+                    .ask(Outbox {
+                        channel: Arc::clone(&channel),
+                        session: session.as_ref().map(|session| Arc::clone(&session.0)),
+                        after,
+                        limit,
+                    })
+                    .await?;
+                let (mut rows, mut unreadable) = (Vec::with_capacity(raw.len()), Vec::new());
+                for row in raw {
+                    let id = row.id;
+                    match row.parse(&self.shared.id, &channel) {
+                        Ok(row) => rows.push(row),
+                        Err(reason) => unreadable.push((id, reason)),
+                    }
+                }
+                if !self.set_aside(false, unreadable).await? {
+                    return Ok(rows);
+                }
+            }
         })
     }
 
@@ -294,7 +338,7 @@ impl Spool for SqliteSpool {
             session: session.0,
             after,
         });
-        Box::pin(async move { asked.await?.parse().map_err(|reason| self.refused(reason)) })
+        Box::pin(async move { Ok(asked.await?.parse()) })
     }
 
     fn raise_generation(&self, session: SessionKey) -> BoxFuture<'_, Result<u64, SpoolError>> {

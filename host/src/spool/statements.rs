@@ -9,6 +9,7 @@ pub(super) struct Statements<'c> {
     pub(super) cursor: Statement<'c>,
     pub(super) generation: Statement<'c>,
     pub(super) journal: Statement<'c>,
+    pub(super) last_journal: Statement<'c>,
     pub(super) trim: Statement<'c>,
     pub(super) start: Statement<'c>,
     pub(super) done: Statement<'c>,
@@ -35,10 +36,12 @@ impl<'c> Statements<'c> {
             )?,
             generation: prepare("SELECT generation FROM sessions WHERE key = ?1")?,
             journal: prepare("INSERT INTO journal (seq, session, generation, body) VALUES (?1, ?2, ?3, ?4)")?,
+            last_journal: prepare("SELECT max(seq) FROM journal WHERE session = ?1")?,
             trim: prepare("DELETE FROM journal WHERE session = ?1 AND seq <= ?2")?,
             start: prepare("UPDATE inbound SET started = 1 WHERE seq = ?1 AND state = 0")?,
             done: prepare(
-                "UPDATE inbound SET state = 1, started = 0, body = NULL, done_ms = ?2 WHERE seq = ?1 AND state = 0",
+                "UPDATE inbound SET state = 1, started = 0, body = NULL, done_ms = ?2, story = ?3
+                 WHERE seq = ?1 AND state = 0",
             )?,
             outbox: prepare(
                 "INSERT INTO outbox (id, channel, session, reply, body, created_ms, created_activity)
@@ -46,11 +49,12 @@ impl<'c> Statements<'c> {
             )?,
             sending: prepare("UPDATE outbox SET sending = 1 WHERE id = ?1 AND state = 0")?,
             sent: prepare(
-                "UPDATE outbox SET state = 1, sending = 0, body = NULL, message_ids = ?2, finished_ms = ?3
+                "UPDATE outbox SET state = 1, sending = 0, attempts = attempts + 1, body = NULL, message_ids = ?2,
+                   finished_ms = ?3
                  WHERE id = ?1",
             )?,
             retry: prepare(
-                "UPDATE outbox SET sending = 0, attempts = ?2, not_before_ms = ?3, error = ?4
+                "UPDATE outbox SET sending = 0, attempts = ?2, not_before_ms = ?3, error = ?4, kills = kills + ?5
                  WHERE id = ?1 AND state = 0",
             )?,
         })

@@ -3,6 +3,7 @@
 mod crash;
 mod files;
 mod flow;
+mod letters;
 mod trouble;
 
 use miniclaw_plugin_api::{ChatRef, InboundMessage, OutboundMessage, Role};
@@ -98,6 +99,7 @@ fn turn(inbound: &[u64], generation: u64, chunks: usize) -> FinishedTurn {
         entries: vec![entry("question"), entry("answer")],
         channel: "t".into(),
         chunks: (0..chunks).map(chunk).collect(),
+        story: None,
     }
 }
 
@@ -106,7 +108,7 @@ async fn pending(spool: &SqliteSpool) -> Vec<InboundRow> {
 }
 
 async fn outbox(spool: &SqliteSpool) -> Vec<OutboxRow> {
-    spool.outbox("t".into(), 0, 1_000).await.unwrap()
+    spool.outbox("t".into(), None, 0, 1_000).await.unwrap()
 }
 
 async fn journal_seqs(spool: &SqliteSpool) -> (u64, Vec<u64>) {

@@ -1,4 +1,5 @@
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
+use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use super::SpoolError;
@@ -149,4 +150,16 @@ pub(super) fn to_sql(number: u64) -> i64 {
 /// Numbers that this module stored are never negative.
 pub(super) fn from_sql(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
+}
+
+/// A body as text; `None` for what is none, so that one damaged row does not spoil a page.
+pub(super) fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    let value = row.get_ref(column)?;
+    Ok(value.as_str().ok().map(str::to_owned))
+}
+
+/// Reads a body, or says why it cannot be read.
+pub(super) fn parse_body<T: DeserializeOwned>(body: Option<&str>) -> Result<T, String> {
+    let body = body.ok_or("it has no text")?;
+    serde_json::from_str(body).map_err(|error| error.to_string())
 }

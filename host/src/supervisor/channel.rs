@@ -124,7 +124,7 @@ impl Supervised {
         let level = duties.gate.resume_level();
         let resumed = async {
             tokio::time::sleep(PAUSE).await;
-            duties.hub.load.falls_to(level).await;
+            duties.hub.has_room(&self.name, level).await;
         };
         tokio::select! {
             () = resumed => debug!(channel = %self.name, "Channel resumed"),

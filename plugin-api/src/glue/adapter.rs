@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
+use tracing::{Instrument, info_span};
 
 use crate::abi::{Payload, method};
 use crate::channel::Channel;
+use crate::completion::CompletionRequest;
 use crate::context::{Context, Stop};
 use crate::error::{Error, Result};
 use crate::inbox::Inbox;
 use crate::link::HostLink;
+use crate::message::{Meta, OutboundMessage};
 use crate::provider::Provider;
 use crate::sink::ChunkSink;
 use crate::wire::{Named, Receive, SignalTo, Update};
@@ -51,6 +54,11 @@ pub(crate) fn parse_settings<T: DeserializeOwned>(json: &str) -> Result<T> {
             Error::config(format!("settings.{path}: {reason}"))
         }
     })
+}
+
+/// The message that an operation is about, as the host numbers it: every line that the plugin logs has it.
+fn inbound(meta: &Meta) -> Option<u64> {
+    meta.get("inbound").and_then(serde_json::Value::as_u64)
 }
 
 pub(crate) struct ChannelAdapter<C> {
@@ -95,10 +103,12 @@ impl<C: Channel> ChannelAdapter<C> {
                 self.request_stop();
                 Ok(Payload::default())
             }
-            method::SEND => channel
-                .send(payload.decode()?)
-                .await
-                .map(|sent| Payload::encode(&sent)),
+            method::SEND => {
+                let message: OutboundMessage = payload.decode()?;
+                let span = info_span!("send", inbound = inbound(&message.meta));
+                let sent = channel.send(message).instrument(span).await;
+                sent.map(|sent| Payload::encode(&sent))
+            }
             method::UPDATE => {
                 let Update { target, change } = payload.decode()?;
                 channel.update(target, change).await.map(|()| Payload::default())
@@ -157,11 +167,10 @@ impl<P: Provider> ProviderAdapter<P> {
         match method {
             method::START => provider.start().await.map(|()| Payload::default()),
             method::COMPLETE => {
-                let sink = ChunkSink::new(link, op);
-                provider
-                    .complete(payload.decode()?, sink)
-                    .await
-                    .map(|completion| Payload::encode(&completion))
+                let (request, sink) = (payload.decode::<CompletionRequest>()?, ChunkSink::new(link, op));
+                let span = info_span!("complete", inbound = inbound(&request.meta));
+                let completion = provider.complete(request, sink).instrument(span).await;
+                completion.map(|completion| Payload::encode(&completion))
             }
             method::MODELS => provider.models().await.map(|models| Payload::encode(&models)),
             method::SHUTDOWN => provider.shutdown().await.map(|()| Payload::default()),

@@ -205,6 +205,12 @@ const GATEWAY: &[Key] = &[
         Default::Text("256KiB"),
         "Longest text of one message; a longer one is refused with a note.",
     ),
+    key(
+        "warn_pending_after",
+        duration(Duration::from_secs(1), ONE_DAY),
+        Default::Text("10m"),
+        "A message or a reply that waits longer is named in the log.",
+    ),
 ];
 
 const SESSIONS: &[Key] = &[
@@ -293,6 +299,12 @@ const DELIVERY: &[Key] = &[
         count(1, 10_000),
         Default::Number(32),
         "Sends at once in one channel.",
+    ),
+    key(
+        "max_waiting",
+        count(1, 10_000_000),
+        Default::Number(10_000),
+        "Replies of one channel that wait to be sent; with more the channel pauses, until at most half of that waits.",
     ),
 ];
 

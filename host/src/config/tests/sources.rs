@@ -237,7 +237,7 @@ fn wrong_variables_are_named() {
          `plugin`, `settings`\n\
          env MINICLAW__GATEWAY__MAXPENDING: key `gateway.maxpending`: unknown key; did you mean `max_pending`? \
          allowed: `max_concurrent_turns`, `max_message_bytes`, `max_pending`, `max_pending_per_conversation`, \
-         `shutdown_timeout`\n\
+         `shutdown_timeout`, `warn_pending_after`\n\
          env MINICLAW__LOG__LEVEL: key `log.level`: given twice; `log.level` at env MINICLAW_LOG means the same, keep \
          one of them\n\
          env MINICLAW__MODEL__NAME: key `model.name`: unknown key; none is allowed here\n\

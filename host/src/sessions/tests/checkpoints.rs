@@ -162,6 +162,20 @@ async fn a_turn_that_missed_a_reset_leaves_no_trace() {
 }
 
 #[tokio::test]
+async fn a_row_that_no_turn_wrote_is_in_the_history_whatever_comes_first() {
+    let world = World::new();
+    world.turn("t_1", "one").await;
+    // Somebody else writes to the journal, and a turn ends before the session hears of it.
+    world.finish("t_1", 0, vec![entry("note")], false).await;
+    world.turn("t_1", "two").await;
+    assert_eq!(world.texts("t_1").await, ["one", "note", "two"]);
+    world.sessions().checkpoint().await;
+    world.finish("t_1", 0, vec![entry("later note")], false).await;
+    world.sessions().journaled(&key("t_1"));
+    assert_eq!(world.texts("t_1").await, ["one", "note", "two", "later note"]);
+}
+
+#[tokio::test]
 async fn sessions_beyond_the_cache_leave_memory_and_lose_nothing() {
     let world = World::with_cache(3);
     for round in ["a", "b"] {

@@ -92,7 +92,7 @@ async fn numbers_are_never_given_out_again() {
             })
             .await
             .unwrap();
-        assert!(last < row.seq && row.seq < done.journal_seq.unwrap() && done.journal_seq.unwrap() < id);
+        assert!(last < row.seq && row.seq < done.journal_seq().unwrap() && done.journal_seq().unwrap() < id);
         last = id;
         store.spool().trim_journal(session("t_7"), last).await.unwrap();
         store.spool().advance(std::time::Duration::from_hours(73));
@@ -129,6 +129,7 @@ async fn written_is_synced_within_a_second_by_the_store_itself() {
             attempts: 1,
             not_before_ms: 0,
             error,
+            killed: false,
         })
         .await
         .unwrap();

@@ -81,7 +81,7 @@ async fn a_newer_schema_is_refused_with_both_versions() {
     let content = fs::read(&path).unwrap();
     let refusal = refusal(store.dir.path());
     assert!(
-        refusal.contains("version 9") && refusal.contains("up to 1"),
+        refusal.contains("version 9") && refusal.contains("up to 2"),
         "{refusal}"
     );
     assert!(fs::read(&path).unwrap() == content);
@@ -136,7 +136,7 @@ async fn another_process_can_read_while_the_gateway_runs_and_after_it() {
         .finish(&turn(&[], 0, 1))
         .await
         .unwrap()
-        .journal_seq
+        .journal_seq()
         .unwrap();
     let check = || {
         let reader = SpoolReader::open(store.dir.path()).unwrap().unwrap();

@@ -79,6 +79,7 @@ async fn upkeep_leaves_what_still_waits_and_dead_letters() {
         .record(SendEvent::Dead {
             id: done.outbox[1].id,
             error: "no".into(),
+            note: None,
         })
         .await
         .unwrap();
@@ -138,18 +139,18 @@ async fn entries_of_a_generation_that_is_over_are_dropped_and_the_rest_stands() 
     let row = accept(spool, "1").await;
     assert_eq!(spool.raise_generation(session("t_7")).await.unwrap(), 1);
     let done = spool.finish(&turn(&[row.seq], 0, 1)).await.unwrap();
-    assert_eq!((done.journal_seq, done.outbox.len()), (None, 1));
+    assert_eq!((done.journal_seq(), done.outbox.len()), (None, 1));
     assert!(pending(spool).await.is_empty());
 
     let done = spool.finish(&turn(&[], 1, 1)).await.unwrap();
-    assert_eq!(journal_seqs(spool).await, (1, vec![done.journal_seq.unwrap()]));
+    assert_eq!(journal_seqs(spool).await, (1, vec![done.journal_seq().unwrap()]));
     assert_eq!(done.outbox[0].reply, done.outbox[0].id);
 
     let raise = FinishedTurn {
         new_generation: true,
         ..turn(&[], 1, 1)
     };
-    assert_eq!(spool.finish(&raise).await.unwrap().journal_seq, None);
+    assert_eq!(spool.finish(&raise).await.unwrap().journal_seq(), None);
     assert_eq!(journal_seqs(spool).await, (2, Vec::new()));
 }
 
@@ -157,13 +158,23 @@ async fn entries_of_a_generation_that_is_over_are_dropped_and_the_rest_stands() 
 async fn a_trimmed_journal_keeps_later_rows_and_other_sessions() {
     let store = Store::new();
     let spool = store.spool();
-    let first = spool.finish(&turn(&[], 0, 0)).await.unwrap().journal_seq.unwrap();
+    let first = spool
+        .finish(&turn(&[], 0, 0))
+        .await
+        .unwrap()
+        .journal_seq()
+        .unwrap();
     let other = FinishedTurn {
         session: session("other"),
         ..turn(&[], 0, 0)
     };
     spool.finish(&other).await.unwrap();
-    let second = spool.finish(&turn(&[], 0, 0)).await.unwrap().journal_seq.unwrap();
+    let second = spool
+        .finish(&turn(&[], 0, 0))
+        .await
+        .unwrap()
+        .journal_seq()
+        .unwrap();
     spool.trim_journal(session("t_7"), first).await.unwrap();
     assert_eq!(journal_seqs(spool).await, (0, vec![second]));
     assert_eq!(spool.journal(session("other"), 0).await.unwrap().rows.len(), 1);
@@ -188,6 +199,7 @@ async fn a_dead_chunk_takes_the_later_ones_of_its_reply_with_it() {
         .record(SendEvent::Dead {
             id: dead[1].id,
             error: "gone".into(),
+            note: None,
         })
         .await
         .unwrap();
@@ -205,6 +217,7 @@ async fn a_retry_keeps_its_attempts_and_its_time() {
         attempts: 3,
         not_before_ms: 99,
         error: "busy".into(),
+        killed: false,
     };
     store.spool().record(retry).await.unwrap();
     store.crash();

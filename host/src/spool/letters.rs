@@ -1,0 +1,237 @@
+//! What an operator does with what waits and with dead letters, and what a watchdog counts.
+
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension, params};
+
+use super::inbound::RawInbound;
+use super::send::RawOutbox;
+use super::work::{Need, Tx, Work, from_sql, to_sql};
+use super::{InboundRow, OutboxRow, SpoolError, SqliteSpool};
+
+/// What became of a request to try something again.
+#[derive(Debug)]
+pub(crate) enum Requeued {
+    /// A dead message waits for its turn again.
+    Message(InboundRow),
+    /// A dead reply waits to be sent again, with the chunks that died with it.
+    Reply(Vec<OutboxRow>),
+    /// It waits already, and where it is a reply, for this channel.
+    Waits {
+        channel: Option<Arc<str>>,
+    },
+    /// It is over: answered, sent or dropped.
+    Finished,
+    Unknown,
+}
+
+/// What became of a request to drop something.
+#[derive(Debug)]
+pub(crate) enum Withdrawn {
+    Message,
+    /// A reply of this channel, which waited or was dead.
+    Reply {
+        channel: Arc<str>,
+        waited: bool,
+    },
+    Finished,
+    Unknown,
+}
+
+/// What the store holds unfinished.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unfinished {
+    pub(crate) messages: u64,
+    /// When the oldest of them was accepted, in milliseconds since 1970.
+    pub(crate) oldest_message_ms: Option<i64>,
+    /// Replies by channel, with the milliseconds since 1970 of the oldest one.
+    pub(crate) replies: Vec<(Arc<str>, u64, i64)>,
+    /// Dead letters, in and out.
+    pub(crate) dead: u64,
+}
+
+impl SqliteSpool {
+    /// Lets a dead letter wait again, with all attempts before it.
+    ///
+    /// # Errors
+    /// As all of [`super::Spool`]; [`SpoolError::Refused`] where its body cannot be read.
+    pub(crate) async fn requeue(&self, id: u64) -> Result<Requeued, SpoolError> {
+        Ok(match self.ask(Requeue(id)).await? {
+            Found::Message(row) => Requeued::Message(self.readable(row.parse())?),
+            Found::Replies(channel, rows) => {
+                let rows = rows.into_iter().map(|row| row.parse(self.spool_id(), &channel));
+                Requeued::Reply(self.readable(rows.collect())?)
+            }
+            Found::Waits(channel) => Requeued::Waits { channel },
+            Found::Finished => Requeued::Finished,
+            Found::Unknown => Requeued::Unknown,
+        })
+    }
+
+    /// Ends what waits, and dead letters, without an answer; they stay known as duplicates.
+    ///
+    /// # Errors
+    /// As all of [`super::Spool`].
+    pub(crate) async fn withdraw(&self, id: u64) -> Result<Withdrawn, SpoolError> {
+        self.ask(Withdraw(id)).await
+    }
+
+    /// Counts what is not finished.
+    ///
+    /// # Errors
+    /// As all of [`super::Spool`].
+    pub(crate) async fn unfinished(&self) -> Result<Unfinished, SpoolError> {
+        self.ask(Count).await
+    }
+}
+
+/// Rows whose body cannot be read become dead letters, so that they stop nobody.
+pub(super) struct Unreadable {
+    pub(super) inbound: bool,
+    pub(super) rows: Vec<(u64, String)>,
+}
+
+impl Work for Unreadable {
+    type Answer = ();
+    const NEED: Need = Need::Written;
+
+    fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<()> {
+        let sql = if self.inbound {
+            "UPDATE inbound SET state = 2, done_ms = ?2, reason = ?3 WHERE seq = ?1 AND state = 0"
+        } else {
+            "UPDATE outbox SET state = 2, finished_ms = ?2, error = ?3 WHERE id = ?1 AND state = 0"
+        };
+        for (id, reason) in &self.rows {
+            tx.conn.execute(sql, params![to_sql(*id), tx.now_ms, reason])?;
+        }
+        Ok(())
+    }
+}
+
+struct Requeue(u64);
+
+enum Found {
+    Message(RawInbound),
+    Replies(Arc<str>, Vec<RawOutbox>),
+    Waits(Option<Arc<str>>),
+    Finished,
+    Unknown,
+}
+
+const WAITING: i64 = 0;
+const DEAD: i64 = 2;
+
+impl Work for Requeue {
+    type Answer = Found;
+    const NEED: Need = Need::Synced;
+
+    fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Found> {
+        let id = to_sql(self.0);
+        match tx.state_of_message(id)? {
+            Some(WAITING) => return Ok(Found::Waits(None)),
+            Some(DEAD) => return tx.revive_message(id).map(Found::Message),
+            Some(_) => return Ok(Found::Finished),
+            None => {}
+        }
+        Ok(match tx.state_of_reply(id)? {
+            Some((WAITING, channel)) => Found::Waits(Some(channel)),
+            Some((DEAD, channel)) => Found::Replies(channel, tx.revive_replies(id)?),
+            Some(_) => Found::Finished,
+            None => Found::Unknown,
+        })
+    }
+}
+
+struct Withdraw(u64);
+
+impl Work for Withdraw {
+    type Answer = Withdrawn;
+    const NEED: Need = Need::Synced;
+
+    fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Withdrawn> {
+        let id = to_sql(self.0);
+        match tx.state_of_message(id)? {
+            Some(WAITING | DEAD) => {
+                let sql = "UPDATE inbound SET state = 1, body = NULL, done_ms = ?2, reason = 'dropped by the operator'
+                           WHERE seq = ?1";
+                tx.conn.execute(sql, [id, tx.now_ms])?;
+                return Ok(Withdrawn::Message);
+            }
+            Some(_) => return Ok(Withdrawn::Finished),
+            None => {}
+        }
+        Ok(match tx.state_of_reply(id)? {
+            Some((state @ (WAITING | DEAD), channel)) => {
+                let sql = "UPDATE outbox SET state = 1, body = NULL, finished_ms = ?2, error = 'dropped by the operator'
+                           WHERE id = ?1";
+                tx.conn.execute(sql, [id, tx.now_ms])?;
+                Withdrawn::Reply {
+                    channel,
+                    waited: state == WAITING,
+                }
+            }
+            Some(_) => Withdrawn::Finished,
+            None => Withdrawn::Unknown,
+        })
+    }
+}
+
+impl Tx<'_, '_> {
+    fn state_of_message(&self, seq: i64) -> rusqlite::Result<Option<i64>> {
+        let sql = "SELECT state FROM inbound WHERE seq = ?1";
+        self.conn.query_row(sql, [seq], |row| row.get(0)).optional()
+    }
+
+    fn state_of_reply(&self, id: i64) -> rusqlite::Result<Option<(i64, Arc<str>)>> {
+        let sql = "SELECT state, channel FROM outbox WHERE id = ?1";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        self.conn.query_row(sql, [id], read).optional()
+    }
+
+    fn revive_message(&self, seq: i64) -> rusqlite::Result<RawInbound> {
+        self.conn.query_row(
+            "UPDATE inbound SET state = 0, attempts = 0, suspect = 0, started = 0, done_ms = NULL, reason = NULL
+             WHERE seq = ?1 RETURNING seq, channel, session, body, attempts, suspect, received_ms",
+            [seq],
+            RawInbound::read,
+        )
+    }
+
+    /// Its age starts anew, or it would be dead again at once. The clean-up of the rows after it waits for it.
+    fn revive_replies(&self, id: i64) -> rusqlite::Result<Vec<RawOutbox>> {
+        let mut update = self.conn.prepare(
+            "UPDATE outbox SET state = 0, attempts = 0, kills = 0, ambiguous = 0, not_before_ms = 0,
+               created_activity = ?2, finished_ms = NULL
+             WHERE state = 2 AND id >= ?1
+               AND (channel, reply) = (SELECT channel, reply FROM outbox WHERE id = ?1)
+             RETURNING id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity",
+        )?;
+        let rows = update.query_map([id, self.activity], RawOutbox::read)?;
+        rows.collect()
+    }
+}
+
+struct Count;
+
+impl Work for Count {
+    type Answer = Unfinished;
+    const NEED: Need = Need::Read;
+
+    fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Unfinished> {
+        let sql = "SELECT count(*), min(received_ms) FROM inbound INDEXED BY inbound_waiting WHERE state = 0";
+        let (messages, oldest_message_ms) = tx
+            .conn
+            .query_row(sql, [], |row| Ok((from_sql(row.get(0)?), row.get(1)?)))?;
+        let mut select = tx.conn.prepare(
+            "SELECT channel, count(*), min(created_ms) FROM outbox INDEXED BY outbox_waiting
+             WHERE state = 0 GROUP BY channel",
+        )?;
+        let replies = select.query_map([], |row| Ok((row.get(0)?, from_sql(row.get(1)?), row.get(2)?)))?;
+        Ok(Unfinished {
+            messages,
+            oldest_message_ms,
+            replies: replies.collect::<rusqlite::Result<_>>()?,
+            dead: super::upkeep::dead_letters(tx.conn)?,
+        })
+    }
+}
