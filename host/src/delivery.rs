@@ -5,8 +5,9 @@ mod hold;
 mod queue;
 mod split;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::TextUnit;
 use tokio::sync::{Semaphore, watch};
@@ -30,6 +31,8 @@ const WINDOW: usize = 2_000;
 /// Rows that are read from the spool at once: at a start, and later of one conversation.
 const SCAN_PAGE: usize = 500;
 const PAGE: usize = queue::SHARE / 2;
+/// A channel without a success for this long may have been in an outage.
+const QUIET: Duration = Duration::from_secs(5);
 /// Before reading the spool again after that failed.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
@@ -50,7 +53,12 @@ pub(crate) struct Outbox {
     /// Rows that are neither sent nor dead, here or in the spool alone.
     waiting: watch::Sender<usize>,
     /// Changes when waits must look again: a row was dropped, or is to be tried at once.
-    nudges: watch::Sender<Option<u64>>,
+    nudges: watch::Sender<()>,
+    /// Rows that are to be tried at once.
+    hurried: Mutex<HashSet<u64>>,
+    /// Changes when the platform is there again.
+    recoveries: watch::Sender<()>,
+    last_success: Mutex<Option<Instant>>,
     tasks: Tasks,
     closed: CancellationToken,
 }
@@ -83,7 +91,10 @@ impl Outbox {
             counters: parts.counters,
             busy: watch::channel(0).0,
             waiting: watch::channel(0).0,
-            nudges: watch::channel(None).0,
+            nudges: watch::channel(()).0,
+            hurried: Mutex::default(),
+            recoveries: watch::channel(()).0,
+            last_success: Mutex::default(),
             tasks: Tasks::default(),
             closed: CancellationToken::new(),
         })
@@ -136,12 +147,29 @@ impl Outbox {
     pub(crate) fn withdraw(&self, id: u64) {
         self.lock().withdraw(id);
         self.ended(1);
-        self.nudges.send_replace(None);
+        self.nudges.send_replace(());
     }
 
     /// Ends a row's backoff.
     pub(crate) fn hurry(&self, id: u64) {
-        self.nudges.send_replace(Some(id));
+        // A row that is not in memory has no backoff that could be ended.
+        if self.lock().has(id) {
+            lock(&self.hurried).insert(id);
+        }
+        self.nudges.send_replace(());
+    }
+
+    /// The platform works again: what waits because it did not is tried at once.
+    pub(crate) fn recovered(&self) {
+        self.recoveries.send_replace(());
+    }
+
+    /// The first success after a while ends an outage. One that follows others says nothing of those that fail.
+    fn succeeded(&self, now: Instant) {
+        let last = lock(&self.last_success).replace(now);
+        if last.is_none_or(|last| now.duration_since(last) >= QUIET) {
+            self.recovered();
+        }
     }
 
     /// Rows that are neither sent nor dead.
@@ -279,7 +307,7 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 }
 
@@ -312,4 +340,8 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.set(false);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,12 +1,12 @@
 //! One row's way to the platform: attempts with backoff until it is sent or dead.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::{Cause, Error, Outcome, Role, Sent};
 use tracing::{debug, error, warn};
 
-use super::{Busy, Outbox};
+use super::{Busy, Outbox, lock};
 use crate::backoff::{Backoff, chance};
 use crate::config::OnUnknown;
 use crate::plugins::instance::{Instance, Method};
@@ -17,6 +17,12 @@ use crate::spool::{OutboxRow, SendEvent, until_stored, wall_ms};
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(1),
     longest: Duration::from_secs(300),
+};
+
+/// The same while the platform is known not to have heard of it.
+const OUTAGE: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(4),
 };
 
 /// How a row ended.
@@ -50,8 +56,9 @@ impl Outbox {
                 .await;
         }
         let (mut attempts, mut kills, mut not_before) = (row.attempts, row.kills, until(row.not_before_ms));
+        let mut outage = false;
         loop {
-            self.wait(row, not_before, busy).await?;
+            self.wait(row, not_before, outage, busy).await?;
             let instance = self.running(busy).await?;
             if !self.lock().holds(row) {
                 return Some(Delivered::Dropped);
@@ -79,6 +86,7 @@ impl Outbox {
                     let wait = wait.min(self.left(row) + Duration::from_secs(1));
                     warn!(id = row.id, attempts, ?wait, %error, "Message not sent, it is sent again");
                     not_before = Instant::now() + wait;
+                    outage = of_the_platform(&error);
                     self.note_hold(row, &error, not_before);
                     let not_before_ms = wall_ms() + i64::try_from(wait.as_millis()).unwrap_or_default();
                     let error = error.message;
@@ -139,16 +147,20 @@ impl Outbox {
         Some(result)
     }
 
-    /// Waits for a row's time; a nudge ends that.
-    async fn wait(&self, row: &OutboxRow, mut not_before: Instant, busy: &mut Busy) -> Option<()> {
+    /// Waits for a row's time. It comes at once when the operator asks for that and, with `outage`, when the platform
+    /// is there again.
+    async fn wait(
+        &self,
+        row: &OutboxRow,
+        mut not_before: Instant,
+        outage: bool,
+        busy: &mut Busy,
+    ) -> Option<()> {
         let mut nudges = self.nudges.subscribe();
+        let mut recoveries = self.recoveries.subscribe();
         loop {
             let now = Instant::now();
-            let hold = self
-                .hold
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .all_until(now);
+            let hold = lock(&self.hold).all_until(now);
             let until = hold.map_or(not_before, |hold| hold.max(not_before));
             if until <= now {
                 return (!self.closed.is_cancelled()).then_some(());
@@ -158,12 +170,17 @@ impl Outbox {
                 biased;
                 () = self.closed.cancelled() => return None,
                 nudged = nudges.changed() => {
-                    if nudged.is_ok() && *nudges.borrow_and_update() == Some(row.id) {
+                    nudged.ok()?;
+                    if lock(&self.hurried).remove(&row.id) {
                         not_before = now;
                     }
                     if !self.lock().holds(row) {
                         return Some(());
                     }
+                }
+                recovered = recoveries.changed(), if outage => {
+                    recovered.ok()?;
+                    not_before = now;
                 }
                 () = tokio::time::sleep_until(until.into()) => {}
             }
@@ -172,13 +189,14 @@ impl Outbox {
 
     fn note_hold(&self, row: &OutboxRow, error: &Error, until: Instant) {
         if error.cause == Cause::RateLimited {
-            let mut hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut hold = lock(&self.hold);
             hold.told(&row.session, Instant::now(), until);
         }
     }
 
     async fn record_sent(&self, row: &OutboxRow, sent: Sent) -> Option<Delivered> {
         debug!(id = row.id, ids = ?sent.ids, "Message sent");
+        self.succeeded(Instant::now());
         self.record(|| SendEvent::Sent {
             id: row.id,
             message_ids: sent.ids.clone(),
@@ -230,12 +248,24 @@ fn until(unix: i64) -> Instant {
     Instant::now() + wait.min(BACKOFF.longest)
 }
 
+/// Whether an error speaks of the platform rather than of the message.
+fn of_the_platform(error: &Error) -> bool {
+    matches!(
+        error.cause,
+        Cause::Network | Cause::Unavailable | Cause::Timeout | Cause::Protocol
+    )
+}
+
 /// Decides from what is known of a failed attempt, the `attempts`th.
 fn next(error: &Error, attempts: u32, on_unknown: OnUnknown, chance: f64) -> Next {
     match error.outcome {
         Outcome::Transient {
             retry_after: Some(wait),
         } => Next::Again(wait),
+        // It was certainly not done, so asking often repeats nothing, and it is sent soon after an outage.
+        Outcome::Transient { retry_after: None } if of_the_platform(error) => {
+            Next::Again(OUTAGE.wait(attempts, chance))
+        }
         Outcome::Transient { retry_after: None } => Next::Again(BACKOFF.wait(attempts, chance)),
         // The channel is at fault, not the message: it can be sent when the operator has mended that.
         Outcome::Permanent if matches!(error.cause, Cause::Auth | Cause::Config) => {
@@ -256,6 +286,11 @@ mod tests {
         let second = Duration::from_secs(1);
         let cases = [
             (
+                Error::transient("x").because(Cause::Network),
+                OnUnknown::Hold,
+                Next::Again(second),
+            ),
+            (
                 Error::transient("x").retry_after(7 * second),
                 OnUnknown::Resend,
                 Next::Again(7 * second),
@@ -273,5 +308,11 @@ mod tests {
         for (error, on_unknown, expected) in cases {
             assert_eq!(next(&error, 1, on_unknown, 1.0), expected, "{error:?}");
         }
+        let unreachable = Error::transient("x").because(Cause::Network);
+        let often = next(&unreachable, 20, OnUnknown::Resend, 1.0);
+        assert_eq!(often, Next::Again(OUTAGE.longest));
+        let perhaps_done = Error::unknown("x").because(Cause::Unavailable);
+        let rarely = next(&perhaps_done, 20, OnUnknown::Resend, 1.0);
+        assert_eq!(rarely, Next::Again(BACKOFF.longest));
     }
 }

@@ -100,6 +100,11 @@ impl Queue {
         }
     }
 
+    /// Whether a row with this id is in memory.
+    pub(crate) fn has(&self, id: u64) -> bool {
+        self.lanes.values().flatten().any(|row| row.id == id)
+    }
+
     /// Whether a row is still to be sent.
     pub(crate) fn holds(&self, row: &OutboxRow) -> bool {
         let lane = self.lanes.get(&row.session);

@@ -167,12 +167,12 @@ impl Common<'_> {
         })
     }
 
-    fn hooks(&self, name: &str) -> Hooks {
+    fn hooks(&self, name: &str, outbox: Option<Arc<Outbox>>) -> Hooks {
         let closed = self.console_closed.clone();
-        let event = move |event: Named| {
-            if event.name == "console_closed" {
-                closed.send_replace(true);
-            }
+        let event = move |event: Named| match (event.name.as_str(), &outbox) {
+            ("console_closed", _) => drop(closed.send_replace(true)),
+            ("recovered", Some(outbox)) => outbox.recovered(),
+            _ => {}
         };
         Hooks {
             log: log_sink(name),
@@ -182,8 +182,11 @@ impl Common<'_> {
 
     fn supervise(&self, draft: Draft, channel: Option<ChannelDuties>, supervisors: &Tasks) {
         let Some(blueprint) = draft.blueprint else { return };
+        let outbox = channel
+            .as_ref()
+            .and_then(|duties| duties.hub.outbox(&draft.name).cloned());
         let supervised = Supervised {
-            hooks: self.hooks(&draft.name),
+            hooks: self.hooks(&draft.name, outbox),
             name: draft.name,
             blueprint,
             settings: draft.settings,

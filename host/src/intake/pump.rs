@@ -238,7 +238,7 @@ impl Pump {
                 debug!(
                     inbound = row.seq,
                     conversation = %row.session.0,
-                    message = row.message.id,
+                    platform_id = row.message.id,
                     "Message accepted"
                 );
                 self.hub.counters.journaled.add(1);

@@ -137,6 +137,7 @@ impl Client {
             Ok(Err(error)) => return Err(server.transport(error, self.limits.connect)),
             Err(_) => return Err(late),
         };
+        tracing::debug!(server = %address(&self.base), path, status = answer.status().as_u16(), "Server answers");
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = Body::new(answer.bytes_stream(), server.clone(), deadlines);
         if status.is_success() {

@@ -40,7 +40,11 @@ pub(crate) async fn send(api: &Api, message: &OutboundMessage) -> Result<Sent> {
             .call::<Box<RawValue>>("sendMessage", &payload, CALL_DEADLINE)
             .await;
         let refusal = match posted {
-            Ok(posted) => return Ok(sent(&posted, migrated)),
+            Ok(posted) => {
+                let sent = sent(&posted, migrated);
+                tracing::debug!(ids = ?sent.ids, "Telegram took a message");
+                return Ok(sent);
+            }
             Err(Failure::Refused(refusal)) => refusal,
             Err(failure) => return Err(failed(failure, migrated)),
         };

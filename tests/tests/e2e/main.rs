@@ -14,6 +14,7 @@ mod model_faults;
 mod phrases;
 mod plugin_faults;
 mod plugin_folder;
+mod queue;
 mod secrets;
 mod sessions;
 mod setup;

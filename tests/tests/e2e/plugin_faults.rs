@@ -66,6 +66,21 @@ fn a_panicking_channel_leaves_its_sibling_running_and_is_restarted() {
 }
 
 #[test]
+fn a_reply_whose_send_ends_the_plugin_three_times_is_a_dead_letter() {
+    let pair = Pair::start("panicky", json!({ "at": "send", "times": 3 }));
+    pair.sick.wait_for_calls("receive", 1);
+    pair.sick.deliver("7", "1", "42", "poison");
+    let line = pair.gateway.wait_for_line("ended the plugin 3 times");
+    assert!(line.contains("dead letter"), "{line}");
+    // The conversation goes on.
+    pair.sick.deliver("7", "2", "42", "antidote");
+    let sent = pair.sick.wait_for_sent(1);
+    assert!(sent[0].1.starts_with("re: "), "{sent:?}");
+    pair.assert_healthy(1);
+    pair.gateway.stop().expect_code(0);
+}
+
+#[test]
 fn a_channel_that_recovered_from_a_panic_answers() {
     let pair = Pair::start("panicky", json!({ "at": "receive", "times": 1 }));
     pair.sick.wait_for_calls("receive", 2);

@@ -44,7 +44,10 @@ impl HostApi for Host {
                 if let Ok(event) = payload.decode::<Named>() {
                     match event.name.as_str() {
                         "outage" => self.0.outage.store(true, Ordering::Relaxed),
-                        "recovered" => self.0.outage.store(false, Ordering::Relaxed),
+                        "recovered" => {
+                            self.0.outage.store(false, Ordering::Relaxed);
+                            (self.0.hooks.event)(event);
+                        }
                         _ => (self.0.hooks.event)(event),
                     }
                 }
