@@ -2,6 +2,7 @@
 
 mod asked;
 mod fault;
+mod twist;
 mod wire;
 
 use std::collections::VecDeque;
@@ -16,6 +17,7 @@ use crate::watched::{DEADLINE, Watched};
 
 pub use asked::{Asked, Turn};
 pub use fault::Fault;
+pub use twist::Twist;
 
 use wire::Protocol;
 
@@ -125,6 +127,11 @@ impl FakeModel {
         self.plan(about, None, fault);
     }
 
+    /// Lets the next `n` requests fail whose last user message holds `about`.
+    pub fn fail_next_about(&self, about: &str, n: u32, fault: Fault) {
+        self.plan(about, Some(n), fault);
+    }
+
     /// Ends all faults.
     pub fn clear_faults(&self) {
         self.shared.state.change(|state| state.faults.clear());
@@ -224,6 +231,7 @@ impl Shared {
             Some(Fault::Answer(reply)) => reply,
             Some(Fault::CutStream) => protocol.broken(&model, &text, End::Cut),
             Some(Fault::StalledStream) => protocol.broken(&model, &text, End::Hang),
+            Some(Fault::Twisted(twist)) => twist.reply(protocol, &model, &text, stream),
             Some(Fault::Empty) => protocol.answer(&model, "", stream),
             Some(Fault::OnlyToolCall) => protocol.tool_call(&model, stream),
             // Awaited here, so that the request counts as under way until the client gives up.

@@ -1,5 +1,6 @@
 //! Failures on demand.
 
+use super::Twist;
 use crate::http::Reply;
 
 /// How a request fails.
@@ -13,6 +14,8 @@ pub enum Fault {
     StalledStream,
     /// Nothing ever comes.
     Hang,
+    /// With an answer of its protocol that goes wrong in the middle, or says something odd.
+    Twisted(Twist),
     /// A well-formed answer without text.
     Empty,
     /// A well-formed answer that only calls a tool.

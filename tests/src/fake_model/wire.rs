@@ -66,7 +66,32 @@ impl Protocol {
         }
     }
 
-    fn whole(self, model: &str, text: &str) -> Value {
+    /// A good answer's media type and bytes, before any framing.
+    pub(super) fn bytes(self, model: &str, text: &str, stream: bool) -> (&'static str, Vec<u8>) {
+        match self.answer(model, text, stream) {
+            Reply::Stream {
+                content_type, pieces, ..
+            } => (
+                content_type,
+                pieces.into_iter().flat_map(|(_, piece)| piece).collect(),
+            ),
+            Reply::Full {
+                content_type, body, ..
+            } => (content_type, body),
+            _ => ("", Vec::new()),
+        }
+    }
+
+    /// The bytes of any object as one piece of a stream, or as a whole answer.
+    pub(super) fn object(self, object: &Value, stream: bool) -> Vec<u8> {
+        match (self, stream) {
+            (Self::OpenAi, true) => event(object),
+            _ => format!("{object}\n"),
+        }
+        .into_bytes()
+    }
+
+    pub(super) fn whole(self, model: &str, text: &str) -> Value {
         let message = json!({ "role": "assistant", "content": text });
         match self {
             Self::OpenAi => json!({ "id": "c", "object": "chat.completion", "created": 0, "model": model,
@@ -77,7 +102,7 @@ impl Protocol {
         }
     }
 
-    fn piece(self, model: &str, text: &str) -> String {
+    pub(super) fn piece(self, model: &str, text: &str) -> String {
         match self {
             Self::OpenAi => event(
                 &json!({ "id": "c", "object": "chat.completion.chunk", "model": model,

@@ -21,6 +21,8 @@ struct Entry {
     method: String,
     chat: Option<i64>,
     markup_only: bool,
+    /// Calls that it lets pass before it applies.
+    skipped: u32,
     /// Calls that it still applies to; `None` until the rules are cleared.
     left: Option<u32>,
     effect: Effect,
@@ -69,6 +71,17 @@ impl Answer {
         ))
     }
 
+    /// 400 with the id of the supergroup that the group became.
+    pub fn migrated(to: i64) -> Self {
+        Self(Reply::json(
+            400,
+            format!(
+                "{{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: group chat was upgraded to a supergroup chat\",\
+                 \"parameters\":{{\"migrate_to_chat_id\":{to}}}}}"
+            ),
+        ))
+    }
+
     /// Any status and body.
     pub fn raw(status: u16, body: &str) -> Self {
         Self(Reply::json(status, body))
@@ -91,6 +104,13 @@ impl Answer {
     }
 }
 
+/// An answer of any kind, or what is none.
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        Self(reply)
+    }
+}
+
 impl<'a> Rule<'a> {
     pub(super) fn new(state: &'a Watched<State>, method: &str) -> Self {
         Self {
@@ -99,6 +119,7 @@ impl<'a> Rule<'a> {
                 method: method.to_owned(),
                 chat: None,
                 markup_only: false,
+                skipped: 0,
                 left: None,
                 effect: Effect {
                     delay: Duration::ZERO,
@@ -118,6 +139,12 @@ impl<'a> Rule<'a> {
     /// Only calls that name a `parse_mode`.
     pub fn with_markup(mut self) -> Self {
         self.entry.markup_only = true;
+        self
+    }
+
+    /// Not the next `n` calls, but those after them.
+    pub fn skipping(mut self, n: u32) -> Self {
+        self.entry.skipped = n;
         self
     }
 
@@ -173,12 +200,17 @@ impl Rules {
 
     /// What happens to this call, where anything does.
     pub(super) fn take(&mut self, method: &str, chat: Option<i64>, markup: bool) -> Option<Effect> {
-        let entry = self.0.iter_mut().find(|entry| {
+        let matches = |entry: &Entry| {
             (entry.method == "*" || entry.method.eq_ignore_ascii_case(method))
                 && entry.chat.is_none_or(|wanted| chat == Some(wanted))
                 && (!entry.markup_only || markup)
                 && entry.left != Some(0)
-        })?;
+        };
+        let entry = self.0.iter_mut().find(|entry| matches(entry))?;
+        if let Some(skipped) = entry.skipped.checked_sub(1) {
+            entry.skipped = skipped;
+            return None;
+        }
         if let Some(left) = &mut entry.left {
             *left -= 1;
         }

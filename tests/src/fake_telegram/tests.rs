@@ -195,6 +195,35 @@ fn rules_apply_as_often_as_they_say_and_only_where_they_say() {
 }
 
 #[test]
+fn a_rule_that_skips_calls_applies_to_those_after_them() {
+    let telegram = FakeTelegram::start();
+    let rule = telegram.on("sendMessage").chat(7);
+    rule.skipping(1).times(1).answer(Answer::migrated(-1007));
+    let mut bot = Bot::new(&telegram);
+    let mut send = |chat: i64| bot.call("sendMessage", json!({ "chat_id": chat, "text": "x" }));
+    assert_eq!((send(7).0, send(8).0), (200, 200));
+    assert_eq!(send(7).1["parameters"]["migrate_to_chat_id"], -1007);
+    assert_eq!(send(7).0, 200);
+}
+
+#[test]
+fn answers_that_are_none_reach_the_client_as_such() {
+    let telegram = FakeTelegram::start();
+    for reply in [
+        Reply::Reset,
+        Reply::shortened("application/json", b"{", 9),
+        Reply::bytes("no HTTP", crate::http::End::Cut),
+    ] {
+        telegram.on("getMe").times(1).answer(reply.clone().into());
+        let mut bot = Bot::new(&telegram);
+        assert!(
+            bot.0.post(&format!("/bot{TOKEN}/getMe"), "").is_err(),
+            "{reply:?}"
+        );
+    }
+}
+
+#[test]
 fn an_ambiguous_send_stands_in_the_chat_without_an_answer() {
     let telegram = FakeTelegram::start();
     telegram.on("sendMessage").times(1).accepted().close();

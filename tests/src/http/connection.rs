@@ -84,8 +84,59 @@ impl Connection {
                 pieces,
                 end,
             } => self.stream_pieces(content_type, &pieces, end).await,
+            Reply::Wire { parts, end } => self.raw_parts(&parts, end).await,
+            Reply::Endless {
+                content_type,
+                wait,
+                piece,
+            } => self.endless(content_type, wait, &piece).await,
             Reply::Close => Ok(false),
+            Reply::Reset => {
+                self.stream.set_zero_linger()?;
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
             Reply::Hang => self.client_gone().await.map(|()| false),
+        }
+    }
+
+    async fn raw_parts(&mut self, parts: &[(Duration, Vec<u8>)], end: End) -> io::Result<bool> {
+        for (wait, part) in parts {
+            if self.gone_within(*wait).await? {
+                return Ok(false);
+            }
+            self.stream.write_all(part).await?;
+        }
+        self.end(end).await
+    }
+
+    async fn endless(&mut self, content_type: &str, wait: Duration, piece: &[u8]) -> io::Result<bool> {
+        self.stream.write_all(&stream_head(content_type)).await?;
+        let mut wire = Vec::new();
+        push_chunk(&mut wire, piece);
+        loop {
+            if self.gone_within(wait).await? {
+                return Ok(false);
+            }
+            self.stream.write_all(&wire).await?;
+        }
+    }
+
+    /// Whether the client closed its side before `wait` was over.
+    async fn gone_within(&mut self, wait: Duration) -> io::Result<bool> {
+        if wait.is_zero() {
+            return Ok(false);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(false),
+            gone = self.client_gone() => gone.map(|()| true),
+        }
+    }
+
+    async fn end(&mut self, end: End) -> io::Result<bool> {
+        match end {
+            End::Complete => Ok(true),
+            End::Cut => Ok(false),
+            End::Hang => self.client_gone().await.map(|()| false),
         }
     }
 
@@ -100,9 +151,8 @@ impl Connection {
             if !wait.is_zero() {
                 self.stream.write_all(&wire).await?;
                 wire.clear();
-                tokio::select! {
-                    () = tokio::time::sleep(*wait) => {}
-                    gone = self.client_gone() => return gone.map(|()| false),
+                if self.gone_within(*wait).await? {
+                    return Ok(false);
                 }
             }
             push_chunk(&mut wire, piece);
@@ -111,10 +161,6 @@ impl Connection {
             push_chunk(&mut wire, b"");
         }
         self.stream.write_all(&wire).await?;
-        match end {
-            End::Complete => Ok(true),
-            End::Cut => Ok(false),
-            End::Hang => self.client_gone().await.map(|()| false),
-        }
+        self.end(end).await
     }
 }

@@ -19,8 +19,21 @@ pub enum Reply {
         pieces: Vec<(Duration, Vec<u8>)>,
         end: End,
     },
+    /// Bytes as they stand, head and framing included, each part after its own wait. They need be no HTTP.
+    Wire {
+        parts: Vec<(Duration, Vec<u8>)>,
+        end: End,
+    },
+    /// An answer that begins well and never ends: the same piece again and again, with a wait before each.
+    Endless {
+        content_type: &'static str,
+        wait: Duration,
+        piece: Vec<u8>,
+    },
     /// Closes the connection without an answer.
     Close,
+    /// Resets the connection without an answer.
+    Reset,
     /// Never answers; the connection stays open.
     Hang,
 }
@@ -57,6 +70,32 @@ impl Reply {
         }
     }
 
+    /// An answer whose head announces more bytes than come before the connection is closed.
+    pub fn shortened(content_type: &'static str, body: &[u8], announced: usize) -> Self {
+        let mut wire = head(200, content_type, &[], announced);
+        wire.extend_from_slice(body);
+        Self::bytes(wire, End::Cut)
+    }
+
+    /// An answer whose head comes line by line and never ends.
+    pub fn slow_head() -> Self {
+        let line = (Duration::from_millis(50), b"x-patience: 1\r\n".to_vec());
+        let mut parts = vec![(Duration::ZERO, b"HTTP/1.1 200 OK\r\n".to_vec())];
+        parts.extend(std::iter::repeat_n(line, 1_000));
+        Self::Wire {
+            parts,
+            end: End::Hang,
+        }
+    }
+
+    /// Bytes as they stand.
+    pub fn bytes(wire: impl Into<Vec<u8>>, end: End) -> Self {
+        Self::Wire {
+            parts: vec![(Duration::ZERO, wire.into())],
+            end,
+        }
+    }
+
     /// The same answer with one more header; only answers in one piece have headers.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -70,8 +109,8 @@ impl Reply {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Full { status, .. } => Some(*status),
-            Self::Stream { .. } => Some(200),
-            Self::Close | Self::Hang => None,
+            Self::Stream { .. } | Self::Endless { .. } => Some(200),
+            Self::Wire { .. } | Self::Close | Self::Reset | Self::Hang => None,
         }
     }
 }
@@ -83,19 +122,23 @@ pub(super) fn full(
     headers: &[(&'static str, String)],
     body: &[u8],
 ) -> Vec<u8> {
-    let mut wire = Vec::with_capacity(body.len() + 128);
+    let mut wire = head(status, content_type, headers, body.len());
+    wire.extend_from_slice(body);
+    wire
+}
+
+fn head(status: u16, content_type: &str, headers: &[(&'static str, String)], length: usize) -> Vec<u8> {
+    let mut wire = Vec::with_capacity(length + 128);
     let reason = reason(status);
     // Writing into memory does not fail.
     let _ = write!(
         wire,
-        "HTTP/1.1 {status} {reason}\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n",
-        body.len()
+        "HTTP/1.1 {status} {reason}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n"
     );
     for (name, value) in headers {
         let _ = write!(wire, "{name}: {value}\r\n");
     }
     wire.extend_from_slice(b"\r\n");
-    wire.extend_from_slice(body);
     wire
 }
 
@@ -116,6 +159,8 @@ pub(super) fn push_chunk(wire: &mut Vec<u8>, piece: &[u8]) {
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        204 => "No Content",
+        302 => "Found",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",

@@ -1,0 +1,145 @@
+//! Answers that begin as they should.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::wire::Protocol;
+use crate::http::{End, Reply};
+
+/// What is wrong, or odd, in an answer of the right protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Twist {
+    /// A good answer, one byte at a time.
+    ByteByByte,
+    /// Cut in the middle of a line, or of the object where that is the whole answer.
+    CutInLine,
+    /// Cut between the bytes of the first character that has several.
+    CutInCharacter,
+    /// All of the text and a proper end of the body, but not the answer's own end.
+    NoEnd,
+    /// An error object in the place of the second half.
+    ErrorHalfway,
+    /// An error object and nothing else, with status 200.
+    ErrorAlone,
+    /// Half of a JSON object in the place of the second half, and a proper end of the body.
+    BadJsonHalfway,
+    /// A line that does not end.
+    HugeLine,
+    /// Good pieces without end.
+    Endless,
+    /// One good piece after the other, slower than anybody waits for the whole.
+    Trickle,
+    /// Nothing but white space.
+    WhiteSpace,
+    /// Nothing but thoughts.
+    OnlyReasoning,
+    /// Thoughts, and then the answer.
+    ReasoningFirst,
+    /// No text, because a filter held it back.
+    ContentFilter,
+    /// The text so far, at the limit of tokens.
+    Length,
+}
+
+impl Twist {
+    pub(super) fn reply(self, protocol: Protocol, model: &str, text: &str, stream: bool) -> Reply {
+        let (content_type, good) = protocol.bytes(model, text, stream);
+        let half = || match stream {
+            true => protocol.piece(model, &text[..text.floor_char_boundary(text.len() / 2)]),
+            false => String::new(),
+        };
+        let ended = |body: Vec<u8>| body_of(content_type, body, End::Complete);
+        match self {
+            Self::ByteByByte => Reply::Stream {
+                content_type,
+                pieces: good
+                    .into_iter()
+                    .map(|byte| (Duration::ZERO, vec![byte]))
+                    .collect(),
+                end: End::Complete,
+            },
+            Self::CutInLine => body_of(content_type, good[..good.len() / 2].to_vec(), End::Cut),
+            Self::CutInCharacter => {
+                let inside = good.iter().position(|byte| *byte >= 0x80).map_or(1, |at| at + 1);
+                body_of(content_type, good[..inside].to_vec(), End::Cut)
+            }
+            Self::NoEnd if stream => ended(protocol.piece(model, text).into_bytes()),
+            Self::NoEnd => ended(good[..good.len() - 1].to_vec()),
+            Self::ErrorHalfway => ended([half().into_bytes(), protocol.object(&error(), stream)].concat()),
+            Self::ErrorAlone => ended(protocol.object(&error(), stream)),
+            Self::BadJsonHalfway => ended(format!("{}data: {{\"choices\": [{{\n\n", half()).into_bytes()),
+            Self::HugeLine => endless(content_type, Duration::ZERO, vec![b'x'; 64 * 1024]),
+            Self::Endless => endless(
+                content_type,
+                Duration::ZERO,
+                match stream {
+                    true => protocol.piece(model, &"x".repeat(16 * 1024)).into_bytes(),
+                    false => vec![b' '; 64 * 1024],
+                },
+            ),
+            Self::Trickle => endless(
+                content_type,
+                Duration::from_millis(50),
+                match stream {
+                    true => protocol.piece(model, "x").into_bytes(),
+                    false => vec![b' '],
+                },
+            ),
+            Self::WhiteSpace => ended(protocol.bytes(model, " \n\t\u{a0} ", stream).1),
+            Self::OnlyReasoning => ended(self.message(protocol, model, "", stream)),
+            Self::ReasoningFirst => ended(self.message(protocol, model, text, stream)),
+            Self::ContentFilter => ended(self.message(protocol, model, "", stream)),
+            Self::Length => ended(self.message(protocol, model, text, stream)),
+        }
+    }
+
+    /// An answer in one piece, with thoughts and a reason to finish of its own.
+    fn message(self, protocol: Protocol, model: &str, text: &str, stream: bool) -> Vec<u8> {
+        let reason = match self {
+            Self::ContentFilter => "content_filter",
+            Self::Length => "length",
+            _ => "stop",
+        };
+        let thoughts = match self {
+            Self::OnlyReasoning | Self::ReasoningFirst => "let me think",
+            _ => "",
+        };
+        let mut whole = protocol.whole(model, text);
+        match protocol {
+            Protocol::OpenAi => {
+                let choice = &mut whole["choices"][0];
+                choice["message"]["reasoning_content"] = json!(thoughts);
+                choice["finish_reason"] = json!(reason);
+                if stream {
+                    choice["delta"] = choice["message"].take();
+                }
+            }
+            Protocol::Ollama => {
+                whole["message"]["thinking"] = json!(thoughts);
+                whole["done_reason"] = json!(reason);
+            }
+        }
+        protocol.object(&whole, stream)
+    }
+}
+
+fn body_of(content_type: &'static str, body: Vec<u8>, end: End) -> Reply {
+    Reply::Stream {
+        content_type,
+        pieces: vec![(Duration::ZERO, body)],
+        end,
+    }
+}
+
+fn endless(content_type: &'static str, wait: Duration, piece: Vec<u8>) -> Reply {
+    Reply::Endless {
+        content_type,
+        wait,
+        piece,
+    }
+}
+
+fn error() -> Value {
+    json!({ "error": { "message": "the fake model broke down", "type": "server_error" } })
+}
