@@ -28,7 +28,8 @@
 //! | the answer is not what the format says | Transient | `Protocol` |
 //! | 401, 403 | Permanent | `Auth` |
 //! | 404 | Permanent | `NotFound` |
-//! | 413; the answer is over a cap | Permanent | `TooLarge` |
+//! | the answer is over a cap | Permanent | `Protocol` |
+//! | 413 | Permanent | `TooLarge` |
 //! | 3xx: redirects are not followed, a key must not wander | Permanent | `Config` |
 //! | other 4xx | Permanent | `Rejected` |
 //!

@@ -177,7 +177,7 @@ mod tests {
         let (_, error) = failure(&[(1, b"12345"), (1, b"67890"), (1, b"1")]).await;
         assert_eq!(
             (error.outcome, error.cause),
-            (Outcome::Permanent, Cause::TooLarge)
+            (Outcome::Permanent, Cause::Protocol)
         );
     }
 

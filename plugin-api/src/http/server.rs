@@ -141,7 +141,8 @@ impl Server {
             "{} sent {what} of more than {bytes} bytes",
             self.address()
         ))
-        .because(Cause::TooLarge)
+        // `TooLarge` would be taken for a word about the request, and a person told to send less.
+        .because(Cause::Protocol)
     }
 
     /// The request failed below HTTP; `connect_deadline` is for the sentence.

@@ -136,7 +136,7 @@ async fn answer_over_the_cap_is_refused() {
     .await;
     assert_eq!(
         (error.outcome, error.cause),
-        (Outcome::Permanent, Cause::TooLarge),
+        (Outcome::Permanent, Cause::Protocol),
         "{error}"
     );
 }

@@ -156,7 +156,7 @@ async fn answer_over_the_cap_is_refused() {
         let error = failure(answer, settings.clone()).await;
         assert_eq!(
             (error.outcome, error.cause),
-            (Outcome::Permanent, Cause::TooLarge),
+            (Outcome::Permanent, Cause::Protocol),
             "{error}"
         );
     }
