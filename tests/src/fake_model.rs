@@ -54,6 +54,8 @@ struct State {
 struct Planned {
     /// Only for requests whose last user message holds this; empty for all.
     about: String,
+    /// Only for requests for this model; empty for all.
+    model: String,
     left: Option<u32>,
     fault: Fault,
 }
@@ -119,17 +121,22 @@ impl FakeModel {
 
     /// Lets the next `n` requests fail.
     pub fn fail(&self, n: u32, fault: Fault) {
-        self.plan("", Some(n), fault);
+        self.plan("", "", Some(n), fault);
     }
 
     /// Lets all requests fail whose last user message holds `about`, until the faults are cleared.
     pub fn fail_about(&self, about: &str, fault: Fault) {
-        self.plan(about, None, fault);
+        self.plan(about, "", None, fault);
     }
 
     /// Lets the next `n` requests fail whose last user message holds `about`.
     pub fn fail_next_about(&self, about: &str, n: u32, fault: Fault) {
-        self.plan(about, Some(n), fault);
+        self.plan(about, "", Some(n), fault);
+    }
+
+    /// Lets all requests for one model fail, until the faults are cleared.
+    pub fn fail_model(&self, model: &str, fault: Fault) {
+        self.plan("", model, None, fault);
     }
 
     /// Ends all faults.
@@ -137,11 +144,14 @@ impl FakeModel {
         self.shared.state.change(|state| state.faults.clear());
     }
 
-    fn plan(&self, about: &str, left: Option<u32>, fault: Fault) {
-        let about = about.to_owned();
-        self.shared
-            .state
-            .change(|state| state.faults.push_back(Planned { about, left, fault }));
+    fn plan(&self, about: &str, model: &str, left: Option<u32>, fault: Fault) {
+        let planned = Planned {
+            about: about.to_owned(),
+            model: model.to_owned(),
+            left,
+            fault,
+        };
+        self.shared.state.change(|state| state.faults.push_back(planned));
     }
 
     /// Every request so far, in order.
@@ -250,7 +260,7 @@ impl State {
         let fault = self
             .faults
             .iter_mut()
-            .find(|planned| planned.left != Some(0) && asked.last_user().contains(&planned.about))
+            .find(|planned| planned.is_for(&asked))
             .map(|planned| {
                 if let Some(left) = &mut planned.left {
                     *left -= 1;
@@ -263,6 +273,14 @@ impl State {
         self.in_flight += 1;
         self.most_in_flight = self.most_in_flight.max(self.in_flight);
         (text, fault, self.delay)
+    }
+}
+
+impl Planned {
+    fn is_for(&self, asked: &Asked) -> bool {
+        self.left != Some(0)
+            && asked.last_user().contains(&self.about)
+            && (self.model.is_empty() || self.model == asked.model)
     }
 }
 

@@ -11,6 +11,7 @@ mod conversations;
 mod durability;
 mod hostile_input;
 mod model_faults;
+mod model_scripts;
 mod phrases;
 mod plugin_faults;
 mod plugin_folder;

@@ -49,6 +49,15 @@ pub(crate) struct Stage {
     log: String,
 }
 
+impl Hold {
+    pub(crate) fn new(wait: impl Fn(&Stage) + 'static, check: impl Fn(&Stage) + 'static) -> Self {
+        Self {
+            wait: Box::new(wait),
+            check: Box::new(check),
+        }
+    }
+}
+
 /// Plays a script; afterwards the gateway must answer a last message and stop with status 0.
 pub(crate) fn play(steps: Vec<Step>, holds: Vec<Hold>) {
     let mut stage = Stage::new();
@@ -64,7 +73,7 @@ pub(crate) fn play(steps: Vec<Step>, holds: Vec<Hold>) {
     }
     let before = stage.world.telegram.sent_to(PROBE).len();
     stage.world.say(PROBE, PROBE_TEXT, before + 1);
-    stage.stop();
+    stage.stop(0);
     for hold in &holds {
         (hold.check)(&stage);
     }
@@ -87,7 +96,8 @@ impl Stage {
         }
     }
 
-    fn set(&mut self, path: &str, value: Value) {
+    /// Changes the configuration of the next start.
+    pub(crate) fn set(&mut self, path: &str, value: Value) {
         self.config = self.config.clone().with(path, value);
         self.world.home.write_config(&self.config.text());
     }
@@ -98,10 +108,10 @@ impl Stage {
         }
     }
 
-    fn stop(&mut self) {
+    fn stop(&mut self, code: i32) {
         if let Some(gateway) = self.gateway.take() {
             let finished = gateway.stop();
-            finished.expect_code(0);
+            finished.expect_code(code);
             self.keep_log(&finished.stderr);
         }
     }

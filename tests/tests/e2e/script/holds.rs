@@ -9,10 +9,7 @@ use crate::phrases::DEAD_LETTER;
 use crate::setup::{first_answers, line, reply, texts};
 
 fn checked(check: impl Fn(&Stage) + 'static) -> Hold {
-    Hold {
-        wait: Box::new(|_| {}),
-        check: Box::new(check),
-    }
+    Hold::new(|_| {}, check)
 }
 
 /// Each of these messages was answered in its chat, exactly once and in this order, and nothing else was said.

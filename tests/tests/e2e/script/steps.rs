@@ -161,7 +161,12 @@ pub(crate) fn until_told(line: &'static str) -> Step {
 
 /// The gateway is stopped; the next step that needs one starts it again.
 pub(crate) fn stops() -> Step {
-    then(Stage::stop)
+    stops_with(0)
+}
+
+/// The same, and the status is another one.
+pub(crate) fn stops_with(code: i32) -> Step {
+    then(move |stage| stage.stop(code))
 }
 
 /// The gateway is killed; the next step that needs one starts it again.
