@@ -21,6 +21,7 @@ use self::args::{Cli, Command, ConfigArgs, ConfigCommand, Output, PluginCommand}
 use crate::config::KnownPlugin;
 use crate::plugins::inspect::ManifestInfo;
 use crate::plugins::{catalog, load};
+use crate::telemetry;
 
 /// Why a command ended without success, and the exit status for it.
 pub(crate) struct Failure {
@@ -78,7 +79,9 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match dispatch(cli) {
+    let ended = dispatch(cli);
+    telemetry::flush();
+    match ended {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
             if !failure.text.is_empty() {

@@ -6,6 +6,7 @@ mod layer;
 mod line;
 mod plugin_log;
 mod scrub;
+mod stderr;
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 pub(crate) use clock::rfc3339_ms;
 pub(crate) use plugin_log::PluginLog;
 pub(crate) use scrub::{Scrubber, printable};
+pub(crate) use stderr::flush;
 
 use crate::config::LogFormat;
 use layer::LogLayer;
@@ -52,7 +54,7 @@ pub(crate) fn init(filter: &str, format: LogFormat, secrets: Vec<String>) -> Res
     };
     let scrubber = Arc::new(Scrubber::default());
     scrubber.register(secrets);
-    let (dispatch, handle) = build(filter, style, scrubber, Box::new(std::io::stderr()))?;
+    let (dispatch, handle) = build(filter, style, scrubber, Box::new(stderr::Stderr))?;
     tracing::dispatcher::set_global_default(dispatch).map_err(|_| TelemetryError::Twice)?;
     // Crates of built-in plugins log through `log`. It fails only where a logger exists, which is then heard instead.
     let level = level_filter(handle.max_level);

@@ -1,4 +1,6 @@
+use miniclaw_tests::build::artifacts;
 use miniclaw_tests::fake_model::Fault;
+use miniclaw_tests::until;
 use serde_json::json;
 
 use crate::phrases::ALLOW_LIST;
@@ -161,4 +163,24 @@ fn the_agents_own_files_come_before_the_conversation() {
         "{asked:?}"
     );
     gateway.stop().expect_code(0);
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_message_and_no_stop() {
+    let world = World::new();
+    let mut gateway = std::process::Command::new(&artifacts().binary)
+        .args(["gateway", "-vv"])
+        .env_clear()
+        .env("HOME", world.home.root())
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    world.telegram.wait_for_poll();
+    world.flood(100..120, 20);
+    world.wait_for_flood(100..120, 20);
+    let pid = rustix::process::Pid::from_child(&gateway);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    until("the end of the gateway", || gateway.try_wait().unwrap().is_some());
+    assert_eq!(gateway.wait().unwrap().code(), Some(0));
 }
