@@ -224,6 +224,8 @@ pub(crate) struct OutboxRow {
     pub(crate) attempts: u32,
     /// Times that its send ended the plugin.
     pub(crate) kills: u32,
+    /// Its last attempt failed for the platform's sake.
+    pub(crate) outage: bool,
     /// A send was under way when the process before this one ended: it may have happened.
     pub(crate) ambiguous: bool,
     /// Not before, in milliseconds since 1970.
@@ -247,6 +249,8 @@ pub(crate) enum SendEvent {
         error: String,
         /// The send ended the plugin.
         killed: bool,
+        /// The platform failed, not the message.
+        outage: bool,
     },
     /// A dead letter, with all later chunks of the same reply. `note` goes to the session's journal.
     Dead {

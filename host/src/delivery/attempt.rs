@@ -55,8 +55,13 @@ impl Outbox {
                 .bury(row, "it may have been sent when the gateway ended")
                 .await;
         }
-        let (mut attempts, mut kills, mut not_before) = (row.attempts, row.kills, until(row.not_before_ms));
-        let mut outage = false;
+        let (mut attempts, mut kills, mut outage) = (row.attempts, row.kills, row.outage);
+        // A start looks at the platform anew.
+        let mut not_before = if outage {
+            Instant::now()
+        } else {
+            until(row.not_before_ms)
+        };
         loop {
             self.wait(row, not_before, outage, busy).await?;
             let instance = self.running(busy).await?;
@@ -72,8 +77,7 @@ impl Outbox {
                 Err(error) => error,
             };
             attempts += 1;
-            let killed = error.cause == Cause::Panicked;
-            kills += u32::from(killed);
+            kills += u32::from(ended_the_plugin(&error));
             if kills >= MAX_KILLS {
                 return self
                     .bury(row, &format!("its send ended the plugin {kills} times"))
@@ -88,19 +92,23 @@ impl Outbox {
                     not_before = Instant::now() + wait;
                     outage = of_the_platform(&error);
                     self.note_hold(row, &error, not_before);
-                    let not_before_ms = wall_ms() + i64::try_from(wait.as_millis()).unwrap_or_default();
-                    let error = error.message;
-                    self.record(|| SendEvent::Retry {
-                        id: row.id,
-                        attempts,
-                        not_before_ms,
-                        error: error.clone(),
-                        killed,
-                    })
-                    .await?;
+                    self.put_off(row, attempts, wait, &error).await?;
                 }
             }
         }
+    }
+
+    async fn put_off(&self, row: &OutboxRow, attempts: u32, wait: Duration, error: &Error) -> Option<usize> {
+        let not_before_ms = wall_ms() + i64::try_from(wait.as_millis()).unwrap_or_default();
+        self.record(|| SendEvent::Retry {
+            id: row.id,
+            attempts,
+            not_before_ms,
+            error: error.message.clone(),
+            killed: ended_the_plugin(error),
+            outage: of_the_platform(error),
+        })
+        .await
     }
 
     /// What is left of the time in which a row is tried again.
@@ -248,12 +256,18 @@ fn until(unix: i64) -> Instant {
     Instant::now() + wait.min(BACKOFF.longest)
 }
 
-/// Whether an error speaks of the platform rather than of the message.
+fn ended_the_plugin(error: &Error) -> bool {
+    error.cause == Cause::Panicked
+}
+
+/// Whether an error speaks of the platform rather than of the message, and the platform named no time.
 fn of_the_platform(error: &Error) -> bool {
-    matches!(
+    let named = matches!(error.outcome, Outcome::Transient { retry_after: Some(_) });
+    let cause = matches!(
         error.cause,
         Cause::Network | Cause::Unavailable | Cause::Timeout | Cause::Protocol
-    )
+    );
+    cause && !named
 }
 
 /// Decides from what is known of a failed attempt, the `attempts`th.

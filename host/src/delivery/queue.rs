@@ -177,12 +177,13 @@ impl Queue {
     }
 
     fn next_hungry(&mut self) -> Option<SessionKey> {
-        loop {
+        while self.loaded < self.window {
             let session = self.hungry.pop_front()?;
             if self.behind.contains_key(&session) && self.lanes.contains_key(&session) {
                 return Some(session);
             }
         }
+        None
     }
 
     fn next_starved(&mut self) -> Option<SessionKey> {

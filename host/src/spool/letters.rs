@@ -200,11 +200,12 @@ impl Tx<'_, '_> {
     /// Its age starts anew, or it would be dead again at once. The clean-up of the rows after it waits for it.
     fn revive_replies(&self, id: i64) -> rusqlite::Result<Vec<RawOutbox>> {
         let mut update = self.conn.prepare(
-            "UPDATE outbox SET state = 0, attempts = 0, kills = 0, ambiguous = 0, not_before_ms = 0,
+            "UPDATE outbox SET state = 0, attempts = 0, kills = 0, outage = 0, ambiguous = 0, not_before_ms = 0,
                created_activity = ?2, finished_ms = NULL
              WHERE state = 2 AND id >= ?1
                AND (channel, reply) = (SELECT channel, reply FROM outbox WHERE id = ?1)
-             RETURNING id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity",
+             RETURNING id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity,
+               outage",
         )?;
         let rows = update.query_map([id, self.activity], RawOutbox::read)?;
         rows.collect()

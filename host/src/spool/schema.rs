@@ -72,10 +72,12 @@ CREATE TABLE cursors (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// `story` is JSON text of what a turn did, `kills` the times that a row's send ended its plugin.
+/// `story` is JSON text of what a turn did, `kills` the times that a row's send ended its plugin, `outage` whether its
+/// last attempt failed for the platform's sake.
 const VERSION_2: &str = "
 ALTER TABLE inbound ADD COLUMN story TEXT;
 ALTER TABLE outbox ADD COLUMN kills INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN outage INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX inbound_dead ON inbound (seq) WHERE state = 2;
 CREATE INDEX outbox_dead ON outbox (id) WHERE state = 2;
 ";

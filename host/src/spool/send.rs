@@ -38,10 +38,15 @@ impl Work for Record {
                 not_before_ms,
                 error,
                 killed,
-            } => tx
-                .statements
-                .retry
-                .execute(params![to_sql(*id), attempts, not_before_ms, error, killed])?,
+                outage,
+            } => tx.statements.retry.execute(params![
+                to_sql(*id),
+                attempts,
+                not_before_ms,
+                error,
+                killed,
+                outage
+            ])?,
             SendEvent::Dead { id, error, note } => tx.bury(to_sql(*id), error, note.as_ref())?,
         })
     }
@@ -90,7 +95,7 @@ impl Work for Outbox {
 
     fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Vec<RawOutbox>> {
         let mut select = tx.conn.prepare(
-            "SELECT id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity
+            "SELECT id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity, outage
              FROM outbox INDEXED BY outbox_waiting
              WHERE state = 0 AND channel = ?1 AND id > ?2 AND (?4 IS NULL OR session = ?4) ORDER BY id LIMIT ?3",
         )?;
@@ -112,13 +117,15 @@ pub(super) struct RawOutbox {
     body: Option<String>,
     attempts: u32,
     kills: u32,
+    outage: bool,
     ambiguous: bool,
     not_before_ms: i64,
     created: u64,
 }
 
 impl RawOutbox {
-    /// Reads `id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity`.
+    /// Reads `id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity,
+    /// outage`.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             id: from_sql(row.get(0)?),
@@ -130,6 +137,7 @@ impl RawOutbox {
             ambiguous: row.get(6)?,
             not_before_ms: row.get(7)?,
             created: from_sql(row.get(8)?),
+            outage: row.get(9)?,
         })
     }
 
@@ -139,6 +147,7 @@ impl RawOutbox {
         Ok(OutboxRow {
             attempts: self.attempts,
             kills: self.kills,
+            outage: self.outage,
             ambiguous: self.ambiguous,
             not_before_ms: self.not_before_ms,
             ..fresh(
@@ -174,6 +183,7 @@ pub(super) fn fresh(
         message: Arc::new(message),
         attempts: 0,
         kills: 0,
+        outage: false,
         ambiguous: false,
         not_before_ms: 0,
         created,

@@ -54,7 +54,8 @@ impl<'c> Statements<'c> {
                  WHERE id = ?1",
             )?,
             retry: prepare(
-                "UPDATE outbox SET sending = 0, attempts = ?2, not_before_ms = ?3, error = ?4, kills = kills + ?5
+                "UPDATE outbox SET sending = 0, attempts = ?2, not_before_ms = ?3, error = ?4, kills = kills + ?5,
+                   outage = ?6
                  WHERE id = ?1 AND state = 0",
             )?,
         })

@@ -19,6 +19,7 @@ fn row(id: u64, session: u8) -> OutboxRow {
         message: Arc::new(OutboundMessage::new(ChatRef::new("1"), "x")),
         attempts: 0,
         kills: 0,
+        outage: false,
         ambiguous: false,
         not_before_ms: 0,
         created: 0,

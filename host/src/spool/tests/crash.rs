@@ -130,6 +130,7 @@ async fn written_is_synced_within_a_second_by_the_store_itself() {
             not_before_ms: 0,
             error,
             killed: false,
+            outage: false,
         })
         .await
         .unwrap();

@@ -218,6 +218,7 @@ async fn a_retry_keeps_its_attempts_and_its_time() {
         not_before_ms: 99,
         error: "busy".into(),
         killed: false,
+        outage: false,
     };
     store.spool().record(retry).await.unwrap();
     store.crash();

@@ -216,7 +216,8 @@ async fn a_file_of_the_first_version_is_upgraded_in_place() {
     let conn = Connection::open(store.dir.path().join("spool.db")).unwrap();
     conn.execute_batch(
         "DROP INDEX inbound_dead; DROP INDEX outbox_dead; ALTER TABLE inbound DROP COLUMN story;
-         ALTER TABLE outbox DROP COLUMN kills; PRAGMA user_version = 1;",
+         ALTER TABLE outbox DROP COLUMN kills;
+         ALTER TABLE outbox DROP COLUMN outage; PRAGMA user_version = 1;",
     )
     .unwrap();
     drop(conn);
