@@ -22,5 +22,6 @@ mod sessions;
 mod setup;
 mod shutdown;
 mod start_up;
+mod storage;
 mod telegram_faults;
 mod telegram_scripts;

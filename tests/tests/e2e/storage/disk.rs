@@ -1,0 +1,191 @@
+//! Disks that are full or read-only, on a small tmpfs in a mount namespace of the gateway's own.
+
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Child, Stdio};
+
+use super::*;
+
+/// A small state folder; a script may do more to it before the gateway starts there.
+const MOUNT: &str = r#"mount -t tmpfs -o size=2m,mode=0700 tmpfs "$HOME/.miniclaw/state""#;
+
+/// Starts a gateway whose state folder is a tmpfs of 2 MiB, after `prepare`; nothing where that is not possible.
+fn on_small_disk(world: &World, what: &str, prepare: &str) -> Option<Gateway> {
+    let possible = std::process::Command::new("unshare")
+        .args(["-m", "true"])
+        .stderr(Stdio::null())
+        .status();
+    if !possible.is_ok_and(|status| status.success()) {
+        not_checked(what, "no mount namespace can be made here; run it as root");
+        return None;
+    }
+    make_folder(&state(world));
+    let script = format!("{MOUNT} && {prepare} exec \"$0\" gateway");
+    let binary = &build::artifacts().binary;
+    let command = Command::of("/usr/bin/unshare", &world.home).args(&["-m", "/bin/sh", "-c", &script]);
+    Some(command.arg(binary).start())
+}
+
+/// The state folder as the gateway sees it.
+fn inside(world: &World, gateway: &Gateway) -> PathBuf {
+    let path = state(world);
+    let path = path.strip_prefix("/").unwrap();
+    PathBuf::from(format!("/proc/{}/root", gateway.pid())).join(path)
+}
+
+/// Takes all room that is left.
+fn fill(ballast: &std::path::Path) {
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(ballast)
+        .unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+}
+
+#[test]
+fn a_disk_that_fills_up_stops_intake_with_one_error_and_heals_by_itself() {
+    let world = World::new();
+    let what = "a disk that fills up while the gateway runs";
+    let Some(gateway) = on_small_disk(&world, what, "") else {
+        return;
+    };
+    assert_eq!(world.say(7, "before", 1), "re: before [n=1]");
+    world.model.hold();
+    world.telegram.inject(8, USER, "a turn under way");
+    world.model.wait_for_in_flight(1);
+    until("its confirmation", || world.telegram.unconfirmed() == 0);
+    let ballast = inside(&world, &gateway).join("ballast");
+    fill(&ballast);
+
+    let large = "x".repeat(8_000);
+    world.telegram.inject(7, USER, &large);
+    gateway.wait_for_line(NO_ROOM);
+    world.model.release();
+    // Several further attempts, which are not told of.
+    let polls = world.telegram.ledger().polls.len();
+    world.telegram.wait("further polls", |ledger| {
+        (ledger.polls.len() >= polls + 2).then_some(())
+    });
+    assert!(gateway.is_running());
+    assert_eq!(
+        (world.telegram.sent_count(), world.telegram.unconfirmed()),
+        (1, 1)
+    );
+
+    std::fs::remove_file(&ballast).unwrap();
+    gateway.wait_for_line(ROOM_AGAIN);
+    assert_eq!(
+        world.telegram.wait_for_replies_to(8, 1)[0].text,
+        "re: a turn under way [n=1]"
+    );
+    world.telegram.wait_for_replies_to(7, 3);
+    assert_eq!(world.say(9, "after", 1), "re: after [n=1]");
+    let finished = gateway.stop();
+    finished.expect_code(0);
+    assert_eq!(world.model.asked().len(), 4);
+    assert_eq!(world.telegram.unconfirmed(), 0);
+    assert_one_error(&finished.stderr);
+}
+
+#[track_caller]
+fn assert_one_error(log: &str) {
+    let errors: Vec<&str> = log.lines().filter(|line| line.contains("ERROR")).collect();
+    assert!(errors.len() == 1 && errors[0].contains(NO_ROOM), "{log}");
+}
+
+#[test]
+fn a_full_disk_at_the_start_is_refused_with_the_reason() {
+    let world = World::new();
+    let filled = r#"{ dd if=/dev/zero of="$HOME/.miniclaw/state/ballast" bs=4k 2> /dev/null || true; } &&"#;
+    let Some(gateway) = on_small_disk(&world, "a disk that is full at the start", filled) else {
+        return;
+    };
+    let finished = gateway.wait();
+    finished.expect_code(1);
+    let told = finished.stderr.contains("state") && finished.stderr.contains("No space left");
+    assert!(told, "{}", finished.stderr);
+}
+
+#[test]
+fn a_read_only_disk_at_the_start_is_refused_with_the_reason() {
+    let world = World::new();
+    let read_only = r#"mount -o remount,ro "$HOME/.miniclaw/state" &&"#;
+    let Some(gateway) = on_small_disk(&world, "a disk that is read-only at the start", read_only) else {
+        return;
+    };
+    let finished = gateway.wait();
+    finished.expect_code(1);
+    let told = finished.stderr.contains("state") && finished.stderr.contains("Read-only file system");
+    assert!(told, "{}", finished.stderr);
+}
+
+/// Makes every write of a running gateway to its spool fail as on a disk that turned read-only, until it is killed.
+/// A remount would be refused: the kernel lets no disk become read-only while files on it are open for writing.
+struct ReadOnly(Child);
+
+impl ReadOnly {
+    fn attach(world: &World, gateway: &Gateway) -> Option<Self> {
+        let log = spool(world).with_extension("db-wal");
+        let strace = std::process::Command::new("strace")
+            .args([
+                "-f",
+                "-e",
+                "trace=pwrite64,write",
+                "-e",
+                "inject=pwrite64,write:error=EROFS",
+                "-P",
+            ])
+            .arg(log)
+            .args(["-p", &gateway.pid().to_string(), "-o", "/dev/null"])
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut strace = strace.ok()?;
+        let mut lines = std::io::BufReader::new(strace.stderr.take()?);
+        let mut line = String::new();
+        // It says `Process 1 attached` or why it cannot.
+        std::io::BufRead::read_line(&mut lines, &mut line).ok()?;
+        let attached = Self(strace);
+        line.contains("attached").then_some(attached)
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        // It lets go of the gateway when it is told to end, not when it is killed.
+        let pid = Pid::from_child(&self.0);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_disk_that_turns_read_only_stops_intake_with_one_error_and_heals_by_itself() {
+    let world = World::new();
+    let gateway = world.start();
+    assert_eq!(world.say(7, "before", 1), "re: before [n=1]");
+    let Some(read_only) = ReadOnly::attach(&world, &gateway) else {
+        not_checked(
+            "a disk that turns read-only",
+            "strace is missing or may not attach",
+        );
+        return;
+    };
+    world.telegram.inject(7, USER, "during");
+    gateway.wait_for_line(NO_ROOM);
+    assert!(gateway.is_running());
+    assert_eq!(
+        (world.telegram.sent_count(), world.telegram.unconfirmed()),
+        (1, 1)
+    );
+    drop(read_only);
+    gateway.wait_for_line(ROOM_AGAIN);
+    assert_eq!(
+        world.telegram.wait_for_replies_to(7, 2)[1].text,
+        "re: during [n=3]"
+    );
+    let finished = gateway.stop();
+    finished.expect_code(0);
+    assert_one_error(&finished.stderr);
+}
