@@ -109,3 +109,24 @@ fn a_burst_of_1000_messages_is_answered_completely() {
         assert_eq!(first_answers(&world.telegram.sent_to(chat)), expected);
     }
 }
+
+#[test]
+fn a_message_whose_turn_ends_the_process_five_times_is_a_dead_letter_and_its_chat_goes_on() {
+    let world = World::new();
+    world.model.hold();
+    world.telegram.inject(7, USER, "poison");
+    for turns in 1..=5 {
+        let gateway = world.start();
+        world.model.wait_for_requests(turns);
+        gateway.kill();
+    }
+    world.model.release();
+    let gateway = world.start();
+    let note = world.telegram.wait_for_replies_to(7, 1).remove(0).text;
+    assert!(!note.starts_with("re: ") && note.contains(' '), "{note}");
+    assert!(world.say(7, "next", 2).starts_with("re: next"));
+    gateway.stop().expect_code(0);
+    let asked = world.model.asked();
+    let poison = asked.iter().filter(|asked| asked.last_user() == "poison");
+    assert_eq!(poison.count(), 5);
+}

@@ -91,6 +91,19 @@ fn the_flag_overrides_the_configured_timeout() {
 }
 
 #[test]
+fn sighup_stops_nothing_whatever_the_configuration_file_holds() {
+    let world = World::new();
+    let gateway = world.start();
+    for (n, text) in [(1, "{}"), (2, "{ this is no JSON")] {
+        world.home.write_config(text);
+        gateway.hang_up();
+        gateway.wait_for_lines("SIGHUP", n);
+        assert!(world.say(7, "still there?", n).starts_with("re: still there?"));
+    }
+    gateway.stop().expect_code(0);
+}
+
+#[test]
 fn a_second_sigterm_cuts_the_shutdown_short_with_143() {
     let world = parking("10m");
     let gateway = with_ten_turns_held(&world);

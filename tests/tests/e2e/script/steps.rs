@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use super::{Stage, Step};
 use crate::setup::USER;
 
+/// The chat in which something is said during an outage.
+pub(crate) const OUTAGE_CHAT: i64 = 98;
+
 /// Before a gateway runs, or while it does.
 pub(crate) fn given(act: impl FnOnce(&mut Stage) + 'static) -> Step {
     Step {
@@ -69,6 +72,26 @@ pub(crate) fn slow(method: &'static str, n: u32, delay: Duration) -> Step {
     given(move |stage| {
         let rule = stage.world.telegram.on(method);
         rule.times(n).after(delay).delay_only();
+    })
+}
+
+/// Nothing at Telegram works until `polls` further polls have failed; then all of it does, and the next poll comes
+/// within 5 s.
+pub(crate) fn outage(polls: usize) -> Step {
+    then(move |stage| {
+        let telegram = &stage.world.telegram;
+        let before = telegram.ledger().polls.len();
+        telegram.on("*").answer(Answer::bad_gateway());
+        // The poll under way ends with it.
+        telegram.inject(OUTAGE_CHAT, USER, "are you there?");
+        telegram.wait("polls in the outage", |ledger| {
+            (ledger.polls.len() >= before + polls).then_some(())
+        });
+        telegram.clear_rules();
+        let back = telegram.try_wait(Duration::from_secs(5), |ledger| {
+            (ledger.polls.len() > before + polls).then_some(())
+        });
+        assert!(back.is_some(), "no poll within 5 s of the outage's end");
     })
 }
 

@@ -1,9 +1,12 @@
 //! Disks that are full or read-only, on a small tmpfs in a mount namespace of the gateway's own.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Stdio};
 
 use super::*;
+
+const NO_STRACE: &str = "strace is missing or may not attach";
 
 /// A small state folder; a script may do more to it before the gateway starts there.
 const MOUNT: &str = r#"mount -t tmpfs -o size=2m,mode=0700 tmpfs "$HOME/.miniclaw/state""#;
@@ -121,39 +124,34 @@ fn a_read_only_disk_at_the_start_is_refused_with_the_reason() {
     assert!(told, "{}", finished.stderr);
 }
 
-/// Makes every write of a running gateway to its spool fail as on a disk that turned read-only, until it is killed.
-/// A remount would be refused: the kernel lets no disk become read-only while files on it are open for writing.
-struct ReadOnly(Child);
+/// Makes calls of a running gateway on the log of its spool fail, until this is dropped.
+struct Failing(Child);
 
-impl ReadOnly {
-    fn attach(world: &World, gateway: &Gateway) -> Option<Self> {
+impl Failing {
+    /// Nothing where strace is missing or may not attach.
+    fn attach(world: &World, gateway: &Gateway, calls: &str, error: &str) -> Option<Self> {
         let log = spool(world).with_extension("db-wal");
         let strace = std::process::Command::new("strace")
-            .args([
-                "-f",
-                "-e",
-                "trace=pwrite64,write",
-                "-e",
-                "inject=pwrite64,write:error=EROFS",
-                "-P",
-            ])
+            .args(["-f", "-o", "/dev/null", "-p", &gateway.pid().to_string()])
+            .args(["-e", &format!("trace={calls}")])
+            .args(["-e", &format!("inject={calls}:error={error}")])
+            .arg("-P")
             .arg(log)
-            .args(["-p", &gateway.pid().to_string(), "-o", "/dev/null"])
             .stderr(Stdio::piped())
             .spawn();
         let mut strace = strace.ok()?;
-        let mut lines = std::io::BufReader::new(strace.stderr.take()?);
+        let mut lines = BufReader::new(strace.stderr.take()?);
+        let failing = Self(strace);
         let mut line = String::new();
-        // It says `Process 1 attached` or why it cannot.
-        std::io::BufRead::read_line(&mut lines, &mut line).ok()?;
-        let attached = Self(strace);
-        line.contains("attached").then_some(attached)
+        // It says `Process 1 attached`, or why it cannot.
+        lines.read_line(&mut line).ok()?;
+        line.contains("attached").then_some(failing)
     }
 }
 
-impl Drop for ReadOnly {
+impl Drop for Failing {
     fn drop(&mut self) {
-        // It lets go of the gateway when it is told to end, not when it is killed.
+        // It lets go of the gateway when it is asked to end, not when it is killed.
         let pid = Pid::from_child(&self.0);
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
         let _ = self.0.wait();
@@ -165,11 +163,9 @@ fn a_disk_that_turns_read_only_stops_intake_with_one_error_and_heals_by_itself()
     let world = World::new();
     let gateway = world.start();
     assert_eq!(world.say(7, "before", 1), "re: before [n=1]");
-    let Some(read_only) = ReadOnly::attach(&world, &gateway) else {
-        not_checked(
-            "a disk that turns read-only",
-            "strace is missing or may not attach",
-        );
+    // A remount would be refused: the kernel lets no disk become read-only while files on it are open for writing.
+    let Some(read_only) = Failing::attach(&world, &gateway, "pwrite64,write", "EROFS") else {
+        not_checked("a disk that turns read-only", NO_STRACE);
         return;
     };
     world.telegram.inject(7, USER, "during");
@@ -188,4 +184,33 @@ fn a_disk_that_turns_read_only_stops_intake_with_one_error_and_heals_by_itself()
     let finished = gateway.stop();
     finished.expect_code(0);
     assert_one_error(&finished.stderr);
+}
+
+#[test]
+fn a_sync_that_fails_ends_the_gateway_with_status_1_and_acknowledges_nothing() {
+    let world = World::new();
+    let gateway = world.start();
+    assert_eq!(world.say(7, "before", 1), "re: before [n=1]");
+    let Some(failing) = Failing::attach(&world, &gateway, "fsync,fdatasync", "EIO") else {
+        not_checked("a sync that fails", NO_STRACE);
+        return;
+    };
+    world.telegram.inject(7, USER, "during");
+    let finished = gateway.wait();
+    drop(failing);
+    finished.expect_code(1);
+    assert!(
+        finished.stderr.contains("cannot be trusted"),
+        "{}",
+        finished.stderr
+    );
+    assert_eq!(
+        (world.telegram.sent_count(), world.telegram.unconfirmed()),
+        (1, 1)
+    );
+
+    let gateway = world.start();
+    let replies = world.telegram.wait_for_replies_to(7, 2);
+    assert_eq!(replies.last().unwrap().text, "re: during [n=3]");
+    gateway.stop().expect_code(0);
 }

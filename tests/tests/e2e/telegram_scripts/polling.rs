@@ -52,6 +52,9 @@ scripts! {
         fails("getUpdates", 1, Answer::raw(503, "")), says(7, "hi")
         => answered(7, ["hi"]), told_once(OUTAGE), told_once(AGAIN);
 
+    a_gateway_is_back_within_5_s_of_the_end_of_an_outage:
+        outage(5) => answered(OUTAGE_CHAT, ["are you there?"]), told_once(OUTAGE), told_once(AGAIN);
+
     an_empty_body_in_the_place_of_updates_is_waited_out:
         fails("getUpdates", 1, body("")), says(7, "hi") => answered(7, ["hi"]), told_once(OUTAGE);
 
