@@ -9,6 +9,7 @@ mod bad_config;
 mod commands;
 mod conversations;
 mod durability;
+mod fault_table;
 mod hostile_input;
 mod model_faults;
 mod model_scripts;
