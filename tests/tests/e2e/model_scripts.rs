@@ -85,8 +85,8 @@ fn configure(stage: &mut Stage) {
     for (key, value) in [
         ("/agent/retries", json!(1)),
         ("/agent/turn_timeout", json!("10s")),
-        ("/agent/first_chunk_timeout", json!("900ms")),
-        ("/agent/idle_timeout", json!("900ms")),
+        ("/agent/first_chunk_timeout", json!("1500ms")),
+        ("/agent/idle_timeout", json!("1500ms")),
     ] {
         stage.set(key, value);
     }

@@ -67,9 +67,9 @@ fn one_sentence(part: &'static str) -> Hold {
     )
 }
 
-/// Waits until the model is asked `n` times at once.
+/// Waits until the model was asked `n` times.
 fn until_asked(n: usize) -> Step {
-    then(move |stage| stage.world.model.wait_for_in_flight(n))
+    then(move |stage| drop(stage.world.model.wait_for_requests(n)))
 }
 
 fn faults_end() -> Step {
@@ -123,7 +123,7 @@ scripts! {
 
     a_stop_in_the_middle_of_a_stream_resumes_the_turn_after_the_start:
         three_providers(), setting("/gateway/shutdown_timeout", json!("100ms")), setting("/agent/idle_timeout", json!("1m")),
-        fails_with(FIRST, Fault::Hang), says(7, "hi"), until_asked(1), stops_with(143), faults_end()
+        fails_with(FIRST, Fault::StalledStream), says(7, "hi"), until_asked(1), stops_with(143), faults_end()
         => sent(7, [HI]), models([FIRST, FIRST]);
 
     a_kill_in_the_middle_of_a_stream_resumes_the_turn_after_the_start:

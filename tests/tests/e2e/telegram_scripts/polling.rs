@@ -160,8 +160,8 @@ scripts! {
         => answered(7, ["first", "next"]);
 
     five_thousand_old_messages_after_an_outage_are_answered_in_order:
-        flood(100..200, 50), fails("getUpdates", 1, web_page(502))
-        => flood_answered(100..200, 50), confirmed();
+        flood(1_000..1_500, 10), fails("getUpdates", 1, web_page(502))
+        => flood_answered(1_000..1_500, 10), confirmed();
 }
 
 /// The first message of chat 7 as the fake writes it.

@@ -25,13 +25,13 @@ scripts! {
         => answered(7, ["hi"]), tried(7, 2), tried_again_after(7, SECOND / 2);
 
     a_chat_that_has_to_wait_holds_up_no_other_chat:
-        fails_in(7, 1, Answer::too_many(1)), says(7, "hi"), until_called("sendMessage", 1), says(8, "hi")
-        => answered(7, ["hi"]), answered(8, ["hi"]), tried_again_after(7, SECOND), sooner(8, 7);
+        fails_in(7, 1, Answer::too_many(2)), says(7, "hi"), until_called("sendMessage", 1), says(8, "hi")
+        => answered(7, ["hi"]), answered(8, ["hi"]), tried_again_after(7, SECOND * 2), sooner(8, 7);
 
     two_chats_that_have_to_wait_hold_up_all:
-        fails_in(7, 1, Answer::too_many(1)), fails_in(8, 1, Answer::too_many(1)), says(7, "hi"),
+        fails_in(7, 1, Answer::too_many(3)), fails_in(8, 1, Answer::too_many(1)), says(7, "hi"),
         until_called("sendMessage", 1), says(8, "hi"), until_called("sendMessage", 2), says(9, "hi")
-        => answered(7, ["hi"]), answered(8, ["hi"]), answered(9, ["hi"]), held_up(9, 7, SECOND);
+        => answered(7, ["hi"]), answered(8, ["hi"]), answered(9, ["hi"]), held_up(9, 7, SECOND * 3);
 
     a_wait_asked_of_the_typing_sign_holds_up_no_reply:
         fails("sendChatAction", 9, Answer::too_many(60)), model_takes(SECOND / 2), says(7, "hi")
