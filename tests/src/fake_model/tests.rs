@@ -97,6 +97,23 @@ fn a_cut_stream_is_an_error_to_the_client() {
 }
 
 #[test]
+fn a_twisted_answer_is_one_of_its_protocol_up_to_the_twist() {
+    let model = FakeModel::start();
+    for twist in [Twist::ByteByByte, Twist::KeepAlives, Twist::NoEnd] {
+        model.fail(1, Fault::Twisted(twist));
+        let (_, body) = ask(&model, OPENAI, "hi \u{1f600}", true);
+        assert_eq!(text_of_events(&body), "re: hi \u{1f600} [n=1]", "{twist:?}");
+        assert_eq!(body.contains("[DONE]"), twist != Twist::NoEnd);
+    }
+    model.fail(1, Fault::Twisted(Twist::CutInCharacter));
+    let mut client = Client::connect(model.url()).unwrap();
+    assert!(client.post(OPENAI, &request("\u{1f600}", true)).is_err());
+    model.fail(1, Fault::Twisted(Twist::ErrorHalfway));
+    let (_, body) = ask(&model, OPENAI, "hi", true);
+    assert!(body.contains("re: ") && body.contains("broke down"), "{body}");
+}
+
+#[test]
 fn answers_without_text_are_well_formed() {
     let model = FakeModel::start();
     model.fail(1, Fault::Empty);

@@ -12,6 +12,12 @@ use crate::http::{End, Reply};
 pub enum Twist {
     /// A good answer, one byte at a time.
     ByteByByte,
+    /// A good answer whose media type is that of plain text.
+    Mislabelled,
+    /// A good answer, whole where pieces were asked for, and in pieces where a whole was.
+    OtherForm,
+    /// A good answer after signs of life that say nothing.
+    KeepAlives,
     /// Cut in the middle of a line, or of the object where that is the whole answer.
     CutInLine,
     /// Cut between the bytes of the first character that has several.
@@ -59,6 +65,9 @@ impl Twist {
                     .collect(),
                 end: End::Complete,
             },
+            Self::Mislabelled => body_of("text/plain", good, End::Complete),
+            Self::OtherForm => protocol.answer(model, text, !stream),
+            Self::KeepAlives => ended([keep_alive(content_type).as_bytes(), &good].concat()),
             Self::CutInLine => body_of(content_type, good[..good.len() / 2].to_vec(), End::Cut),
             Self::CutInCharacter => {
                 let inside = good.iter().position(|byte| *byte >= 0x80).map_or(1, |at| at + 1);
@@ -121,6 +130,13 @@ impl Twist {
             }
         }
         protocol.object(&whole, stream)
+    }
+}
+
+fn keep_alive(content_type: &str) -> &'static str {
+    match content_type {
+        "text/event-stream" => ": ping\n\n: ping\n\n",
+        _ => "\n \n\n",
     }
 }
 

@@ -18,6 +18,15 @@ scripts! {
     an_answer_byte_by_byte_is_put_together:
         once_twisted(Twist::ByteByByte) => answered(ALL, 1);
 
+    an_answer_of_another_media_type_is_taken_for_what_was_asked:
+        once_twisted(Twist::Mislabelled) => answered(ALL, 1);
+
+    an_answer_in_another_form_than_asked_is_taken:
+        once_twisted(Twist::OtherForm) => answered(ALL, 1);
+
+    signs_of_life_before_an_answer_are_passed_over:
+        once_twisted(Twist::KeepAlives) => answered(ALL, 1);
+
     an_answer_cut_in_mid_line_is_asked_for_again:
         once_twisted(Twist::CutInLine) => answered(ALL, 2);
 
