@@ -2,6 +2,7 @@
 
 mod agent;
 mod args;
+mod backup;
 mod config;
 mod gateway;
 mod plugin;
@@ -112,6 +113,9 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Sessions(command) => sessions::run(&global, &command),
         Command::Queue(command) => queue::run(&global, &command),
         Command::Trace { id, output } => trace::run(&global, id, output),
+        Command::Backup(args) => backup::back_up(&global, &args),
+        Command::Restore(args) => backup::restore(&global, &args),
+        Command::Spool(command) => backup::spool(&global, &command),
         Command::Version(Output { json }) => setup::printed(version(json).map(|()| 0)),
         Command::PluginProbe { file } => Ok(load::probe(&file)),
     }

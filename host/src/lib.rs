@@ -3,6 +3,7 @@
 
 mod agent;
 mod backoff;
+mod backup;
 pub mod cli;
 mod config;
 mod control;

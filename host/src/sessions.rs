@@ -4,6 +4,7 @@
 //! in memory is a copy that may be dropped at any time.
 
 mod checkpoint;
+mod copies;
 mod file;
 mod key;
 mod load;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::copies::{SessionCopies, any_files, file_name, latest_spool};
 pub(crate) use self::manager::{SessionManager, Snapshot};
 pub(crate) use self::offline::{FileSession, Listing, list_files, show_files};
 use crate::spool::SpoolError;

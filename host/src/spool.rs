@@ -3,6 +3,7 @@
 //! T1 [`Spool::accept`], T2 [`Spool::finish`], T3 and T4 [`Spool::record`].
 
 mod accept;
+mod check;
 mod clock;
 mod finish;
 mod inbound;
@@ -11,9 +12,11 @@ mod letters;
 mod open;
 mod queue;
 mod reader;
+mod salvage;
 mod schema;
 mod send;
 mod shared;
+mod snapshot;
 mod sqlite;
 mod statements;
 mod trouble;
@@ -31,9 +34,12 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use miniclaw_plugin_api::{InboundMessage, OutboundMessage};
 
+pub(crate) use self::check::check_folder;
 pub(crate) use self::clock::wall_ms;
 pub(crate) use self::letters::{Requeued, Unfinished, Withdrawn};
 pub(crate) use self::reader::SpoolReader;
+pub(crate) use self::salvage::{Salvaged, salvage};
+pub(crate) use self::snapshot::{Holdings, SpoolSnapshot, any_spool, make_spool, open_backup};
 pub(crate) use self::sqlite::{Opened, SqliteSpool};
 pub(crate) use self::view::{Filter, Letter, Story};
 use crate::sessions::{Entry, SessionKey};

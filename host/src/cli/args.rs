@@ -68,6 +68,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Write messages and conversations to one file; a running gateway goes on meanwhile
+    Backup(BackupArgs),
+    /// Put a backup in place; needs the gateway stopped
+    Restore(BackupArgs),
+    /// Check the spool, and save what can be read of a damaged one
+    #[command(subcommand)]
+    Spool(SpoolCommand),
     /// Print the version
     Version(Output),
     /// Load a library and exit: the gateway runs this before it loads one itself
@@ -215,6 +222,32 @@ pub(crate) struct Selection {
     pub(crate) channel: Option<String>,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Replace what is there: a backup is overwritten, state is moved aside
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpoolCommand {
+    /// Check the spool and print every finding; changes nothing, also beside a running gateway
+    Check(Output),
+    /// Read what can be read of a damaged spool into a sound one; needs the gateway stopped
+    Salvage {
+        /// Folder for the sound spool; without it, it takes the damaged one's place, which is kept
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Args)]

@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::backup::{self, BackupError};
+
 /// Holds the state folder until it is dropped, or the process ends in whatever way.
 #[derive(Debug)]
 pub(crate) struct StateLock(#[expect(dead_code, reason = "held for its lock")] File);
@@ -19,10 +21,16 @@ pub(crate) enum LockError {
     Held { path: PathBuf, holder: String },
     #[error("cannot lock {}: {source}; its folder must be writable for this user, with room on the disk", path.display())]
     Io { path: PathBuf, source: io::Error },
+    #[error("a restore of {} was cut short and cannot be finished", path.display())]
+    Restore {
+        path: PathBuf,
+        #[source]
+        source: Box<BackupError>,
+    },
 }
 
 impl StateLock {
-    /// Takes the lock of a state folder, and writes down who holds it.
+    /// Takes the lock of a state folder, writes down who holds it, and finishes a restore that was cut short.
     ///
     /// # Errors
     /// [`LockError::Held`] where another process has it.
@@ -63,6 +71,11 @@ impl StateLock {
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .map_err(io)?;
+        // Whoever may write here comes by this place, and none of them may find half a restore.
+        backup::finish(state_dir).map_err(|source| LockError::Restore {
+            path: state_dir.to_owned(),
+            source: Box::new(source),
+        })?;
         Ok(Self(file))
     }
 }

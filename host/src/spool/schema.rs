@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 /// Marks the file as a spool of miniclaw (`PRAGMA application_id`): "mcsp".
-const APPLICATION: u32 = 0x6d63_7370;
+pub(super) const APPLICATION: u32 = 0x6d63_7370;
 
 /// Step `n` brings a file of schema version `n` to `n + 1`; version 0 is an empty file.
 const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
@@ -83,7 +83,7 @@ CREATE INDEX outbox_dead ON outbox (id) WHERE state = 2;
 ";
 
 /// What to do about a file that cannot be used.
-const ADVICE: &str = "move it (and its -wal file) aside or restore it from a backup";
+pub(super) const ADVICE: &str = "run `miniclaw spool salvage`, which keeps what can be read, or `miniclaw restore` a backup, or move it (and its -wal file) aside";
 
 /// Makes an empty spool, whole or not at all.
 pub(super) fn create(path: &Path, wall_ms: i64) -> Result<(), String> {
@@ -155,6 +155,11 @@ fn settle(file: &File, unfinished: &Path, path: &Path) -> io::Result<()> {
 
 /// Refuses what is not a spool of a version that this code knows, by reading alone.
 pub(super) fn inspect(path: &Path) -> Result<(), String> {
+    inspect_as(path, APPLICATION, "a database of another program")
+}
+
+/// As [`inspect`], for a file that is marked as `application`; one that is not is called `foreign`.
+pub(super) fn inspect_as(path: &Path, application: u32, foreign: &str) -> Result<(), String> {
     let mut header = Vec::with_capacity(100);
     File::open(path)
         .and_then(|file| file.take(100).read_to_end(&mut header))
@@ -166,8 +171,8 @@ pub(super) fn inspect(path: &Path) -> Result<(), String> {
     if !header.starts_with(b"SQLite format 3\0") || header.len() < 100 {
         return Err(format!("it is damaged or no database at all; {ADVICE}"));
     }
-    if word(68) != APPLICATION {
-        return Err(format!("it is a database of another program; {ADVICE}"));
+    if word(68) != application {
+        return Err(format!("it is {foreign}; {ADVICE}"));
     }
     check_version(i64::from(word(60)))
 }

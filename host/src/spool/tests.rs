@@ -1,9 +1,11 @@
 //! The promises of the store, each against a real file.
 
+mod check;
 mod crash;
 mod files;
 mod flow;
 mod letters;
+mod salvage;
 mod trouble;
 
 use miniclaw_plugin_api::{ChatRef, InboundMessage, OutboundMessage, Role};

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on fails by panicking"
 )]
 
+mod backup;
 mod bad_config;
 mod commands;
 mod conversations;

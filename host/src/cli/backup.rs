@@ -1,0 +1,143 @@
+//! `miniclaw backup`, `miniclaw restore`, `miniclaw spool`.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use serde_json::json;
+
+use super::args::{BackupArgs, Global, Output, SpoolCommand};
+use super::{Failure, Outcome, setup};
+use crate::backup::{self, Places};
+use crate::config::Config;
+use crate::gateway::{StateLock, private_folder};
+use crate::spool::check_folder;
+
+/// Writes a backup; a running gateway goes on meanwhile.
+///
+/// # Errors
+/// 78 for a configuration that cannot be used; 1 where the backup cannot be made.
+pub(super) fn back_up(global: &Global, args: &BackupArgs) -> Outcome {
+    let config = config(global)?;
+    let target = std::path::absolute(&args.file).map_err(|error| Failure::new(1, error))?;
+    let made =
+        backup::make(&places(&config), &target, args.force).map_err(|error| Failure::chain(1, &error))?;
+    if args.output.json {
+        let mut line = json!(made);
+        line["path"] = json!(target);
+        return print(&format!("{line:#}\n"));
+    }
+    let backup::Made {
+        bytes,
+        sessions,
+        spool,
+    } = made;
+    print(&format!(
+        "{}: {bytes} bytes, {sessions} sessions, {} messages and {} replies waiting, {} dead letters; without the configuration\n",
+        target.display(),
+        spool.pending,
+        spool.outbox,
+        spool.dead,
+    ))
+}
+
+/// Puts a backup in place, with no gateway running.
+///
+/// # Errors
+/// 78 for a configuration that cannot be used; 1 where a gateway runs, the backup is damaged, or there is state already.
+pub(super) fn restore(global: &Global, args: &BackupArgs) -> Outcome {
+    let config = config(global)?;
+    let _lock = lock(&config)?;
+    let places = places(&config);
+    if let Some(parent) = places.sessions.parent() {
+        private_folder(parent).map_err(|error| Failure::chain(1, &error))?;
+    }
+    let restored =
+        backup::restore(&places, &args.file, args.force).map_err(|error| Failure::chain(1, &error))?;
+    if args.output.json {
+        return print(&format!("{:#}\n", json!(restored)));
+    }
+    let mut text = format!(
+        "restored {} sessions, {} messages and {} replies waiting, {} dead letters\n",
+        restored.sessions, restored.spool.pending, restored.spool.outbox, restored.spool.dead
+    );
+    for path in restored.moved_aside {
+        let _ = writeln!(text, "what was there before is in {}", path.display());
+    }
+    print(&text)
+}
+
+/// Runs a command of `miniclaw spool`.
+///
+/// # Errors
+/// 78 for a configuration that cannot be used; 1 for a spool that cannot be read or, without `--json`, is damaged.
+pub(super) fn spool(global: &Global, command: &SpoolCommand) -> Outcome {
+    let config = config(global)?;
+    match command {
+        SpoolCommand::Check(Output { json }) => check(&config.state_dir(), *json),
+        SpoolCommand::Salvage { to, output } => {
+            let _lock = lock(&config)?;
+            let saved = backup::salvage(&places(&config), to.as_deref());
+            let saved = saved.map_err(|error| Failure::chain(1, &error))?;
+            let text = if output.json {
+                format!("{:#}\n", json!(saved))
+            } else {
+                saved.to_string()
+            };
+            print(&text)
+        }
+    }
+}
+
+fn check(state: &Path, as_json: bool) -> Outcome {
+    let found = if state.exists() {
+        check_folder(state).map_err(|error| Failure::chain(1, &error))?
+    } else {
+        None
+    };
+    let exists = found.is_some();
+    let findings = found.unwrap_or_default();
+    let text = if as_json {
+        format!(
+            "{:#}\n",
+            json!({ "exists": exists, "sound": findings.is_empty(), "findings": findings })
+        )
+    } else if findings.is_empty() {
+        (if exists {
+            "sound\n"
+        } else {
+            "there is no spool yet\n"
+        })
+        .to_owned()
+    } else {
+        findings.iter().map(|line| format!("{line}\n")).collect()
+    };
+    print(&text).map(|printed| if findings.is_empty() { printed } else { 1 })
+}
+
+fn config(global: &Global) -> Result<Config, Failure> {
+    let loaded = setup::load(&setup::sources(global, &[]))?;
+    setup::start_log(global, &loaded, true)?;
+    Ok(loaded.config)
+}
+
+fn places(config: &Config) -> Places {
+    Places {
+        state: config.state_dir(),
+        sessions: config.sessions_dir(),
+    }
+}
+
+fn lock(config: &Config) -> Result<StateLock, Failure> {
+    private_folder(&config.state_dir()).map_err(|error| Failure::chain(1, &error))?;
+    StateLock::acquire(&config.state_dir()).map_err(|error| Failure::chain(1, &error))
+}
+
+fn print(text: &str) -> Outcome {
+    let mut out = io::stdout();
+    setup::printed(
+        out.write_all(setup::shown(text).as_bytes())
+            .and_then(|()| out.flush())
+            .map(|()| 0),
+    )
+}
