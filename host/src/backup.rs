@@ -51,6 +51,8 @@ pub(crate) struct Made {
 pub(crate) enum BackupError {
     #[error("{} exists; choose another name, or replace it with --force", .0.display())]
     Exists(PathBuf),
+    #[error("a restore of {} was cut short; start the gateway once, which finishes it", .0.display())]
+    Unfinished(PathBuf),
     #[error("there is no spool in {}: nothing was accepted yet, and there is nothing to back up", .0.display())]
     Nothing(PathBuf),
     #[error("the sessions in {} change faster than they can be copied; try again when less is going on", .0.display())]
@@ -99,6 +101,9 @@ fn database_error(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Err
 /// # Errors
 /// Where there is nothing to back up, the file exists (without `force`), or something cannot be read or written.
 pub(crate) fn make(places: &Places, target: &Path, force: bool) -> Result<Made, BackupError> {
+    if restore::is_unfinished(&places.state) {
+        return Err(BackupError::Unfinished(places.state.clone()));
+    }
     if !force && target.symlink_metadata().is_ok() {
         return Err(BackupError::Exists(target.to_owned()));
     }

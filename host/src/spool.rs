@@ -39,7 +39,7 @@ pub(crate) use self::clock::wall_ms;
 pub(crate) use self::letters::{Requeued, Unfinished, Withdrawn};
 pub(crate) use self::reader::SpoolReader;
 pub(crate) use self::salvage::{Salvaged, salvage};
-pub(crate) use self::snapshot::{Holdings, SpoolSnapshot, any_spool, make_spool, open_backup};
+pub(crate) use self::snapshot::{Holdings, SpoolSnapshot, any_spool, make_spool, open_backup, remove_spool};
 pub(crate) use self::sqlite::{Opened, SqliteSpool};
 pub(crate) use self::view::{Filter, Letter, Story};
 use crate::sessions::{Entry, SessionKey};

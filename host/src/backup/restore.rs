@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BackupError, EXTRA, Places, database_error, io_error, sync_parent};
 use crate::sessions::{any_files, file_name};
-use crate::spool::{Holdings, any_spool, make_spool, open_backup, wall_ms};
+use crate::spool::{Holdings, any_spool, make_spool, open_backup, remove_spool, wall_ms};
 
 /// Names what is left to be done of a restore; while it is there, the new state is complete beside the old one.
 const NOTE: &str = "restore.json";
@@ -64,6 +64,11 @@ pub(crate) fn restore(places: &Places, backup: &Path, force: bool) -> Result<Res
         spool,
         moved_aside,
     })
+}
+
+/// Whether a restore was cut short and not finished yet.
+pub(super) fn is_unfinished(state: &Path) -> bool {
+    state.join(NOTE).exists()
 }
 
 /// Where a spool is made that is to take the place of the one that is there: see [`replace_spool`].
@@ -147,7 +152,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn write_spool(backup: &Path, path: &Path) -> Result<Holdings, BackupError> {
-    remove_leftover(path)?;
+    remove_spool(path).map_err(io_error("remove", path))?;
     let mut to = private_file(path).map_err(io_error("create", path))?;
     let mut from = File::open(backup).map_err(io_error("read", backup))?;
     io::copy(&mut from, &mut to).map_err(io_error("copy", backup))?;

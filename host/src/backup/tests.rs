@@ -285,6 +285,8 @@ async fn a_restore_that_was_cut_short_is_finished_by_whoever_takes_the_lock() {
         sessions.checkpoint().await;
         drop((spool, sessions));
         restore::cut_short(&other.places, &home.backup(), steps).unwrap();
+        let error = make(&other.places, &other.backup(), false).unwrap_err();
+        assert!(matches!(error, BackupError::Unfinished(_)), "{error}");
         drop(StateLock::acquire(&other.places.state).unwrap());
         assert!(!other.places.state.join("restore.json").exists());
         let (_spool, sessions) = other.start();

@@ -46,10 +46,7 @@ pub(crate) struct Salvaged {
 pub(crate) fn salvage(dir: &Path, path: &Path, known: Option<&str>) -> Result<Salvaged, String> {
     let damaged =
         Pages::read(&dir.join(open::FILE)).map_err(|error| format!("cannot read the spool: {error}"))?;
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.to_string()),
-        _ => {}
-    }
+    snapshot::remove_spool(path).map_err(|error| format!("cannot remove {}: {error}", path.display()))?;
     schema::create(path, wall_ms())?;
     let written = write(&damaged, path, known);
     let salvaged = written.map_err(|error| format!("cannot write {}: {error}", path.display()))?;

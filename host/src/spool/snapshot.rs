@@ -106,6 +106,17 @@ pub(super) fn fresh_id(wall_ms: i64) -> i64 {
     (wall_ms.max(0) / 1_000) << 20
 }
 
+/// Removes a spool that was not finished, with its log: one that is left behind would be played into the next.
+pub(crate) fn remove_spool(path: &Path) -> std::io::Result<()> {
+    for suffix in ["", "-wal", "-shm"] {
+        match std::fs::remove_file(schema::with_suffix(path, suffix)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Whether there is a spool in a state folder, or a part of one.
 pub(crate) fn any_spool(dir: &Path) -> bool {
     let path = dir.join(open::FILE);

@@ -30,13 +30,14 @@ pub(super) enum Mapped {
 
 impl Pages {
     pub(super) fn read(path: &Path) -> io::Result<Self> {
-        let content = fs::read(path)?;
-        let log = match fs::read(with_suffix(path, "-wal")) {
-            Ok(log) => committed(&log),
-            Err(error) if error.kind() == ErrorKind::NotFound => HashMap::new(),
-            Err(error) => return Err(error),
+        let read = |path: &Path| match fs::read(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            content => content,
         };
-        Ok(Self { content, log })
+        Ok(Self {
+            content: read(path)?,
+            log: committed(&read(&with_suffix(path, "-wal"))?),
+        })
     }
 
     /// The number of the last page.

@@ -189,6 +189,15 @@ async fn a_spool_without_its_log_keeps_what_was_moved_out_of_it() {
 }
 
 #[tokio::test]
+async fn a_log_without_its_database_still_has_what_was_written_last() {
+    let store = Store::new();
+    accept(store.spool(), "1").await;
+    let dir = copy(&store, |_| {});
+    fs::remove_file(dir.path().join("spool.db")).unwrap();
+    assert!(saved(dir.path()).1.iter().any(|row| row.contains("text 1")));
+}
+
+#[tokio::test]
 async fn a_message_that_cannot_be_read_becomes_a_dead_letter_with_the_reason() {
     let store = filled(true).await;
     let conn = Connection::open(store.dir.path().join("spool.db")).unwrap();
