@@ -140,6 +140,11 @@ async fn verify(backup: &Path) -> usize {
 async fn every_backup_under_load_is_exact() {
     let home = Home::new();
     let (spool, sessions) = home.start();
+    // They come after the others, and give those time for checkpoints between their copy and the spool's.
+    std::fs::create_dir(&home.places.sessions).unwrap();
+    for number in 0..500 {
+        std::fs::write(home.places.sessions.join(format!("x_{number}.json")), "{}").unwrap();
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let load = {
         let (spool, sessions, stop) = (spool.clone(), sessions.clone(), stop.clone());
@@ -163,7 +168,7 @@ async fn every_backup_under_load_is_exact() {
         })
     };
     let mut turns = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..12 {
         let (places, backup) = (home.places.clone(), home.backup());
         let made = tokio::task::spawn_blocking(move || make(&places, &backup, true));
         made.await.unwrap().unwrap();
@@ -173,7 +178,7 @@ async fn every_backup_under_load_is_exact() {
     checkpoints.await.unwrap();
     let all = load.await.unwrap();
     assert!(
-        turns.is_sorted() && turns[0] < turns[19] && turns[19] <= all,
+        turns.is_sorted() && turns[0] < turns[11] && turns[11] <= all,
         "{turns:?}"
     );
 }
