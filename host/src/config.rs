@@ -9,6 +9,8 @@ mod check;
 mod environment;
 mod errors;
 mod file;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod json;
 mod keys;
 mod locate;
@@ -77,6 +79,11 @@ pub(crate) struct Loaded {
 pub(crate) fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     let location = locate::locate(sources.config.clone(), sources.home.clone(), &sources.env)?;
     let content = file::read(&location).map_err(ConfigErrors::new)?;
+    merge(sources, location, content)
+}
+
+/// Checks what all sources say and lays it over each other.
+fn merge(sources: &Sources, location: Location, content: Option<Content>) -> Result<Loaded, ConfigErrors> {
     let mut errors = Vec::new();
     let mut root = match &content {
         Some(content) => from_file(content, &location.file, &mut errors)?,

@@ -3,7 +3,7 @@
 mod attempt;
 mod hold;
 mod queue;
-mod split;
+pub(crate) mod split;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -9,6 +9,9 @@ mod config;
 mod control;
 mod delivery;
 mod desk;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod hub;
 mod intake;

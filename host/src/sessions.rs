@@ -6,6 +6,8 @@
 mod checkpoint;
 mod copies;
 mod file;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod key;
 mod load;
 mod manager;

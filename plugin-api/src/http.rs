@@ -42,6 +42,8 @@
 
 mod body;
 mod client;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod lines;
 mod response;
 mod retry_after;

@@ -132,6 +132,9 @@ mod completion;
 mod context;
 mod error;
 mod export;
+#[cfg(all(feature = "http", any(fuzzing, test)))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod glue;
 #[cfg(feature = "http")]
 pub mod http;

@@ -2,6 +2,8 @@
 
 mod borders;
 mod fences;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod ruler;
 #[cfg(test)]
 mod tests;
@@ -26,7 +28,8 @@ const LEAST_LIMIT: usize = 4;
 /// block's own closing fence is left, the added one replaces it.
 ///
 /// *Borders*, best first, of those in the later half of the chunk: paragraph, line, sentence, word. Never inside a
-/// code block that fits into a chunk; never inside a grapheme, unless that alone is over the limit or over 1 KiB.
+/// code block that fits into a chunk; never inside a grapheme, unless that alone is over the limit or over 1 KiB, or
+/// only its last white space is left out.
 pub(crate) fn split(text: &str, limit: usize, unit: TextUnit) -> Vec<String> {
     if text.trim().is_empty() {
         return Vec::new();

@@ -1,6 +1,8 @@
 //! Reads what a library says of itself, without running any of it.
 
 mod elf;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod glibc;
 mod manifest;
 mod refusal;

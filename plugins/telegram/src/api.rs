@@ -1,6 +1,6 @@
 //! Calls to the Bot API over a transport of our own: deadlines, caps, and what is known after a failure.
 
-mod answer;
+pub(crate) mod answer;
 mod failure;
 
 use std::sync::{Mutex, PoisonError};

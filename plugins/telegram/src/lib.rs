@@ -13,6 +13,9 @@
 //! supergroup; heard again where the batch is handed over again), `outage` (`reason`) and `recovered`.
 
 mod api;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inbound;
 mod markdown;
 mod media;

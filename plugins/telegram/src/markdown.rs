@@ -4,6 +4,8 @@
 //! become bold lines, list items get their bullets as text, and tables become preformatted text. HTML in the
 //! input is text like any other.
 
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod link;
 mod table;
 mod writer;

@@ -6,6 +6,8 @@
 //! the message's own identity.
 
 mod batch;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod offset;
 mod trouble;
 

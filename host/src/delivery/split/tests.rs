@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::fuzzing::{check, rejoin, spare};
 use super::*;
 
 fn split_chars(text: &str, limit: usize) -> Vec<String> {
@@ -154,6 +155,37 @@ fn megabyte_takes_no_time() {
     }
 }
 
+#[test]
+fn a_hundred_thousand_characters_are_split_by_the_rules() {
+    let lines = "Some *words* e\u{301} \u{1f468}\u{200d}\u{1f469} and 漢字。\n\n";
+    let code = format!("```rust\n{}```\n", "let x = \"😀\";\n".repeat(900));
+    let block = "~~~\nshort\n~~~\n\0\u{202e}bidi\u{202c}\n";
+    let mut text = String::new();
+    while text.chars().count() < 100_000 {
+        text.extend([lines, block, &lines.repeat(40), &code]);
+    }
+    check(&text, 4096, TextUnit::Utf16);
+    let chunks = split(&text, 4096, TextUnit::Utf16);
+    assert!((25..70).contains(&chunks.len()), "{}", chunks.len());
+}
+
+#[test]
+fn one_grapheme_longer_than_the_limit_is_cut_between_its_characters() {
+    for giant in [
+        format!("e{}", "\u{301}".repeat(9_000)),
+        format!("\u{1f468}{}", "\u{200d}\u{1f469}".repeat(3_000)),
+    ] {
+        check(&giant, 4096, TextUnit::Utf16);
+        let chunks = split(&giant, 4096, TextUnit::Utf16);
+        assert!(chunks.len() > 2 && chunks.concat() == giant);
+        assert!(
+            chunks[..chunks.len() - 1]
+                .iter()
+                .all(|chunk| chunk.encode_utf16().count() > 3_000)
+        );
+    }
+}
+
 /// Text as models write it, and worse.
 fn texts() -> impl Strategy<Value = String> {
     let fragment = prop::sample::select(vec![
@@ -193,16 +225,6 @@ fn units() -> impl Strategy<Value = TextUnit> {
     prop::sample::select(vec![TextUnit::Bytes, TextUnit::Utf16, TextUnit::Chars])
 }
 
-/// Whether the text between two pieces is what may be left out.
-fn may_go(gap: &str, before: Option<&Piece<'_>>) -> bool {
-    let gap = gap.trim();
-    let closed = before.and_then(|piece| piece.closed);
-    gap.is_empty()
-        || closed.is_some_and(|fence| {
-            gap.starts_with(fence.closing.trim_start()) && gap.trim_matches(['`', '~']).is_empty()
-        })
-}
-
 proptest! {
     #[test]
     fn chunks_keep_the_limit_and_are_visible(text in texts(), limit in 4usize..150, unit in units()) {
@@ -216,23 +238,7 @@ proptest! {
     #[test]
     fn pieces_are_the_text_but_for_white_space(text in texts(), limit in 4usize..150, unit in units()) {
         let text = text.trim_end();
-        let pieces = Splitter::new(text, limit, unit).pieces();
-        let mut end = 0;
-        let mut before: Option<&Piece<'_>> = None;
-        for piece in &pieces {
-            let gap = &text[end..piece.range.start];
-            prop_assert!(may_go(gap, before), "{gap:?}");
-            let goes_on = before
-                .and_then(|piece| piece.closed)
-                .filter(|fence| piece.range.start < fence.end);
-            prop_assert_eq!(
-                piece.reopened.map(|fence| fence.start),
-                goes_on.map(|fence| fence.start)
-            );
-            end = piece.range.end;
-            before = Some(piece);
-        }
-        prop_assert!(may_go(&text[end..], before), "{:?}", &text[end..]);
+        rejoin(text, &Splitter::new(text, limit, unit).pieces());
     }
 
     #[test]
@@ -241,21 +247,21 @@ proptest! {
         let splitter = Splitter::new(text, limit, unit);
         let mut borders: Vec<usize> = text.grapheme_indices(true).map(|(at, _)| at).collect();
         borders.push(text.len());
-        for piece in splitter.pieces() {
+        let pieces = splitter.pieces();
+        for piece in &pieces {
             for at in [piece.range.start, piece.range.end] {
                 prop_assert!(borders.binary_search(&at).is_ok(), "{at}");
-                prop_assert!(splitter.around(at).is_none_or(|fence| !fence.fits), "{at}");
             }
         }
+        spare(text, &splitter, &pieces);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn block_is_closed_wherever_it_is_cut(text in texts(), limit in 32usize..150, unit in units()) {
-        let text = text.trim_end();
-        let splitter = Splitter::new(text, limit, unit);
-        for piece in splitter.pieces() {
-            let inside = splitter.around(piece.range.end).map(|fence| fence.start);
-            prop_assert_eq!(piece.closed.map(|fence| fence.start), inside);
-        }
+    fn long_texts_are_split_by_the_rules_for_telegram(parts in prop::collection::vec(texts(), 1..60)) {
+        check(&parts.concat(), 4096, TextUnit::Utf16);
     }
 }

@@ -31,7 +31,7 @@ struct Parameters {
 }
 
 /// Reads an answer. The code in the body counts more than the HTTP status, which a server between may change.
-pub(super) fn read<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<T, Failure> {
+pub(crate) fn read<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<T, Failure> {
     let body = String::from_utf8_lossy(body);
     let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(&body) else {
         return Err(refuse(status, status, String::new(), &Parameters::default()));

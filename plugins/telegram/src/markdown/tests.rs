@@ -1,3 +1,4 @@
+use super::fuzzing::check;
 use super::*;
 use proptest::prelude::*;
 
@@ -110,57 +111,6 @@ fn what_cannot_be_seen_or_is_too_long_stays_plain() {
     assert_eq!(to_html(&"+ ".repeat(2048)), None);
     let wide = format!("|a|b|\n|-|-|\n{}|x|", "y".repeat(1000)) + &"\n|z|z|".repeat(500);
     assert!(to_html(&wide).is_none_or(|html| html.len() < 20_000));
-}
-
-/// The visible text of `html`; panics where a tag is unknown or not balanced, or a character not escaped.
-fn visible(html: &str) -> String {
-    let (mut text, mut open, mut rest) = (String::new(), Vec::new(), html);
-    while let Some(character) = rest.chars().next() {
-        if character == '<' {
-            let (tag, after) = rest[1..].split_once('>').expect("a tag that ends");
-            match tag.strip_prefix('/') {
-                Some(name) => assert_eq!(open.pop(), Some(name), "{html}"),
-                None => {
-                    let (name, attribute) = tag.split_once(' ').unwrap_or((tag, ""));
-                    assert!(
-                        ["b", "i", "s", "code", "pre", "blockquote", "a"].contains(&name),
-                        "{html}"
-                    );
-                    assert_eq!(
-                        attribute.matches('"').count(),
-                        if attribute.is_empty() { 0 } else { 2 }
-                    );
-                    assert!(name == "a" || !open.contains(&name), "{html}");
-                    open.push(name);
-                }
-            }
-            rest = after;
-        } else if character == '&' {
-            let (entity, after) = rest.split_once(';').expect("an entity that ends");
-            text.push_str(match entity {
-                "&amp" => "&",
-                "&lt" => "<",
-                "&gt" => ">",
-                "&quot" => "\"",
-                other => panic!("entity {other}"),
-            });
-            rest = after;
-        } else {
-            assert!(!matches!(character, '>' | '"'), "{html}");
-            text.push(character);
-            rest = &rest[character.len_utf8()..];
-        }
-    }
-    assert!(open.is_empty(), "{html}");
-    text
-}
-
-fn check(markdown: &str) {
-    if let Some(html) = to_html(markdown) {
-        let text = visible(&html);
-        assert!(text.encode_utf16().count() <= 4096, "{markdown:?}");
-        assert!(!text.trim().is_empty(), "{markdown:?}");
-    }
 }
 
 proptest! {
