@@ -2,7 +2,7 @@
 
 mod attempt;
 mod hold;
-mod queue;
+pub(crate) mod queue;
 pub(crate) mod split;
 
 use std::collections::HashSet;

@@ -21,3 +21,5 @@ mod spool;
 mod supervisor;
 mod tasks;
 mod telemetry;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! Tests of stages together.
+
+mod flow;

@@ -1,0 +1,108 @@
+//! Intake, lanes and outbox as one state machine, over a spool in miniature: whatever happens in whatever order,
+//! crashes included, every message is answered once and in order.
+
+mod gateway;
+mod world;
+
+use proptest::prelude::*;
+
+use self::gateway::Gateway;
+use self::world::World;
+
+/// How a send ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Sent,
+    /// Certainly not sent; it is tried again.
+    Failed,
+    /// Sent, and the answer got lost; it is tried again.
+    Unknown,
+    /// Refused for good.
+    Dead,
+}
+
+/// What happens next. An index that leads nowhere does nothing.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Somebody writes to the bot.
+    Write(u8),
+    /// The channel hands over so many messages.
+    HandOver(usize),
+    /// The spool commits so many requests as one.
+    Commit(usize),
+    /// The oldest answer of the spool arrives.
+    Answer,
+    StartTurn,
+    /// A turn ends with a reply of so many chunks.
+    EndTurn(usize, usize),
+    Send(usize, Outcome),
+    Crash,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let outcome = prop_oneof![
+        6 => Just(Outcome::Sent),
+        2 => Just(Outcome::Failed),
+        1 => Just(Outcome::Unknown),
+        1 => Just(Outcome::Dead),
+    ];
+    prop_oneof![
+        12 => (0..4u8).prop_map(Step::Write),
+        6 => (1..5usize).prop_map(Step::HandOver),
+        12 => (1..5usize).prop_map(Step::Commit),
+        16 => Just(Step::Answer),
+        8 => Just(Step::StartTurn),
+        8 => (any::<usize>(), 0..4usize).prop_map(|(turn, chunks)| Step::EndTurn(turn, chunks)),
+        16 => (any::<usize>(), outcome).prop_map(|(send, outcome)| Step::Send(send, outcome)),
+        1 => Just(Step::Crash),
+    ]
+}
+
+fn take(step: &Step, world: &mut World, gateway: &mut Gateway) {
+    match *step {
+        Step::Write(chat) => world.write(chat),
+        Step::HandOver(count) => gateway.hand_over(world, count),
+        Step::Commit(count) => gateway.commit(world, count),
+        Step::Answer => gateway.answer(world),
+        Step::StartTurn => gateway.start_turn(),
+        Step::EndTurn(turn, chunks) => gateway.end_turn(world, turn, chunks),
+        Step::Send(send, outcome) => gateway.send(world, send, outcome),
+        Step::Crash => {
+            gateway.crash(world);
+            *gateway = Gateway::start(world);
+        }
+    }
+}
+
+/// Lets everything go well until nothing is left to do.
+fn settle(world: &mut World, gateway: &mut Gateway) {
+    for _ in 0..10_000 {
+        if world.is_quiet() && gateway.is_idle() {
+            return;
+        }
+        gateway.hand_over(world, 3);
+        gateway.start_turn();
+        gateway.end_turn(world, 0, 1);
+        gateway.send(world, 0, Outcome::Sent);
+        gateway.commit(world, 4);
+        gateway.answer(world);
+    }
+    panic!("it never comes to rest: {world:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn whatever_happens_every_message_is_answered_once_and_in_order(
+        steps in prop::collection::vec(step(), 0..250),
+    ) {
+        let mut world = World::default();
+        let mut gateway = Gateway::start(&mut world);
+        for step in &steps {
+            take(step, &mut world, &mut gateway);
+        }
+        settle(&mut world, &mut gateway);
+        world.check();
+    }
+}
