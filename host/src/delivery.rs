@@ -28,9 +28,11 @@ use crate::tasks::Tasks;
 
 /// Rows of one channel in memory at most.
 const WINDOW: usize = 2_000;
+/// Rows of one conversation in memory at most: one whose platform is slow leaves room for the others.
+const SHARE: usize = 16;
 /// Rows that are read from the spool at once: at a start, and later of one conversation.
 const SCAN_PAGE: usize = 500;
-const PAGE: usize = queue::SHARE / 2;
+const PAGE: usize = SHARE / 2;
 /// A channel without a success for this long may have been in an outage.
 const QUIET: Duration = Duration::from_secs(5);
 /// Before reading the spool again after that failed.
@@ -81,7 +83,7 @@ impl Outbox {
         Arc::new(Self {
             channel: parts.channel,
             spool: parts.spool,
-            queue: Mutex::new(Queue::new(WINDOW)),
+            queue: Mutex::new(Queue::new(WINDOW, SHARE)),
             sends: Semaphore::new(parts.config.max_concurrent_sends),
             config: parts.config,
             hold: Mutex::new(RateHold::default()),

@@ -5,18 +5,16 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use crate::sessions::SessionKey;
 use crate::spool::OutboxRow;
 
-/// Rows of one conversation in memory at most: one whose platform is slow leaves room for the others.
-pub(crate) const SHARE: usize = 16;
-
 /// Rows by conversation. Knows neither clock nor disk.
 ///
 /// A row that finds no room is skipped, and with it, until the conversation's next refill, every later one of the
 /// same conversation: they must not overtake each other.
 ///
-/// *Bounds*: at most `window` rows, each conversation at most [`SHARE`]; a conversation without any row here may
-/// bring its first one beyond the window, up to twice of it.
+/// *Bounds*: at most `window` rows, each conversation at most `share`; a conversation without any row here may bring
+/// its first one beyond the window, up to twice of it.
 pub(crate) struct Queue {
     window: usize,
+    share: usize,
     /// A conversation stands here as long as somebody drains it.
     lanes: HashMap<SessionKey, VecDeque<OutboxRow>>,
     loaded: usize,
@@ -47,9 +45,10 @@ impl Ended {
 }
 
 impl Queue {
-    pub(crate) fn new(window: usize) -> Self {
+    pub(crate) fn new(window: usize, share: usize) -> Self {
         Self {
             window,
+            share,
             lanes: HashMap::new(),
             loaded: 0,
             behind: HashMap::new(),
@@ -195,7 +194,7 @@ impl Queue {
 
     fn has_room(&self, session: &SessionKey) -> bool {
         let own = self.own(session);
-        (own < SHARE && self.loaded < self.window) || (own == 0 && self.loaded < 2 * self.window)
+        (own < self.share && self.loaded < self.window) || (own == 0 && self.loaded < 2 * self.window)
     }
 
     fn own(&self, session: &SessionKey) -> usize {
@@ -230,7 +229,7 @@ impl Queue {
     fn ask_for(&mut self, session: SessionKey, from: u64, left: usize) {
         if left == 0 {
             self.starved.insert((from, session));
-        } else if left <= SHARE / 2 && !self.hungry.contains(&session) {
+        } else if left <= self.share / 2 && !self.hungry.contains(&session) {
             self.hungry.push_back(session);
         }
     }

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+const SHARE: usize = 16;
+
 fn key(session: u8) -> SessionKey {
     SessionKey(format!("c_{session}").into())
 }
@@ -28,7 +30,7 @@ fn row(id: u64, session: u8) -> OutboxRow {
 
 #[test]
 fn a_dead_chunk_takes_the_rest_of_its_reply_and_nothing_else() {
-    let mut queue = Queue::new(20);
+    let mut queue = Queue::new(20, SHARE);
     let rows: Vec<OutboxRow> = [(1, 1), (2, 1), (3, 3)]
         .map(|(id, reply)| OutboxRow { reply, ..row(id, 0) })
         .into();
@@ -39,7 +41,7 @@ fn a_dead_chunk_takes_the_rest_of_its_reply_and_nothing_else() {
 
 #[test]
 fn a_conversation_that_is_stuck_leaves_the_window_to_the_others() {
-    let mut queue = Queue::new(100);
+    let mut queue = Queue::new(100, SHARE);
     for id in 1..=500 {
         queue.push(row(id, 0));
     }
@@ -49,7 +51,7 @@ fn a_conversation_that_is_stuck_leaves_the_window_to_the_others() {
 
 #[test]
 fn a_full_window_still_takes_the_first_row_of_a_conversation() {
-    let mut queue = Queue::new(32);
+    let mut queue = Queue::new(32, SHARE);
     for id in 1..=40 {
         queue.push(row(id, (id % 4) as u8));
     }
@@ -60,7 +62,7 @@ fn a_full_window_still_takes_the_first_row_of_a_conversation() {
 
 #[test]
 fn what_dies_while_its_reply_is_being_read_is_not_sent() {
-    let mut queue = Queue::new(100);
+    let mut queue = Queue::new(100, SHARE);
     let rows: Vec<OutboxRow> = (1..=40)
         .map(|id| OutboxRow {
             reply: 1,
@@ -80,7 +82,7 @@ fn what_dies_while_its_reply_is_being_read_is_not_sent() {
 
 #[test]
 fn a_dropped_row_is_not_held_and_its_lane_goes_on() {
-    let mut queue = Queue::new(100);
+    let mut queue = Queue::new(100, SHARE);
     let rows = [row(1, 0), row(2, 0)];
     rows.iter().for_each(|row| drop(queue.push(row.clone())));
     queue.withdraw(1);
@@ -183,7 +185,7 @@ proptest! {
         window in 4..40usize,
     ) {
         let mut model = Model {
-            queue: Queue::new(window),
+            queue: Queue::new(window, SHARE),
             disk: before.iter().zip(1..).map(|(session, id)| (id, row(id, *session))).collect(),
             draining: Vec::new(),
             sent: HashMap::new(),

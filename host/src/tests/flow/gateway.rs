@@ -17,7 +17,8 @@ const LIMITS: Limits = Limits {
 };
 const TURNS: usize = 3;
 const WINDOW: usize = 6;
-const PAGE: usize = 3;
+const SHARE: usize = 4;
+const PAGE: usize = SHARE / 2;
 const ALONE_FROM: u32 = 2;
 
 /// What the gate says of a message of a batch.
@@ -40,7 +41,13 @@ enum Ask {
         row: OutboxRow,
         outcome: Outcome,
     },
+    /// Everything from the beginning, as a start reads it.
+    Scan {
+        after: u64,
+    },
+    /// What a conversation has beyond memory.
     Page {
+        session: SessionKey,
         after: u64,
     },
 }
@@ -56,7 +63,8 @@ enum Admitted {
     Duplicate(Written),
 }
 
-/// An answer of the spool. They arrive in the order of its transactions, reads after the writes beside them.
+/// An answer of the spool. They arrive in the order of its transactions, reads after the writes beside them; a page of
+/// rows is parsed first and may be late.
 enum Answer {
     Accepted(Vec<Admitted>),
     Finished {
@@ -67,6 +75,7 @@ enum Answer {
         row: OutboxRow,
         outcome: Outcome,
     },
+    Scanned(Vec<OutboxRow>),
     Page(Vec<OutboxRow>),
 }
 
@@ -92,7 +101,7 @@ impl Gateway {
             gate: Gate::new(&["42".to_owned()], false, LIMITS),
             load: LoadTable::default(),
             lanes: Lanes::new(TURNS),
-            queue: Queue::new(WINDOW),
+            queue: Queue::new(WINDOW, SHARE),
             handed: 0,
             paused: false,
             asked: VecDeque::new(),
@@ -100,8 +109,8 @@ impl Gateway {
             turns: Vec::new(),
             sends: Vec::new(),
         };
-        gateway.queue.skip_from(1);
-        gateway.refill();
+        gateway.queue.begin_scan();
+        gateway.asked.push_back(Ask::Scan { after: 0 });
         for (seq, pending) in &world.inbound {
             let session = pending.written.session();
             gateway.load.take(&session);
@@ -194,13 +203,19 @@ impl Gateway {
         let (reads, writes): (Vec<_>, Vec<_>) = self
             .asked
             .drain(..count)
-            .partition(|ask| matches!(ask, Ask::Page { .. }));
+            .partition(|ask| matches!(ask, Ask::Page { .. } | Ask::Scan { .. }));
         let answers = writes.into_iter().chain(reads).map(|ask| execute(world, ask));
         self.answers.extend(answers);
     }
 
-    pub(super) fn answer(&mut self, world: &mut World) {
-        match self.answers.pop_front() {
+    pub(super) fn answer(&mut self, world: &mut World, late_page: bool) {
+        let is_page = |answer: &Answer| matches!(answer, Answer::Page(_) | Answer::Scanned(_));
+        let passed = self
+            .answers
+            .iter()
+            .take_while(|answer| late_page && is_page(answer))
+            .count();
+        match self.answers.remove(passed) {
             Some(Answer::Accepted(admitted)) => {
                 world.platform.drain(..admitted.len());
                 self.handed -= admitted.len();
@@ -215,10 +230,11 @@ impl Gateway {
                 self.load.release(&session);
             }
             Some(Answer::Recorded { row, outcome }) => self.recorded(row, outcome),
+            Some(Answer::Scanned(rows)) => self.scanned(rows),
             Some(Answer::Page(rows)) => {
-                let sessions = self.queue.refilled(rows, PAGE);
-                sessions.iter().for_each(|session| self.drain(session));
-                self.next_page();
+                let session = self.queue.refilled(Some(rows), PAGE);
+                session.iter().for_each(|session| self.drain(session));
+                self.refill();
             }
             None => {}
         }
@@ -256,6 +272,20 @@ impl Gateway {
         for row in rows {
             if let Some(session) = self.queue.push(row) {
                 self.drain(&session);
+            }
+        }
+        self.refill();
+    }
+
+    fn scanned(&mut self, rows: Vec<OutboxRow>) {
+        let last = rows.last().filter(|_| rows.len() == PAGE).map(|row| row.id);
+        let sessions = self.queue.scanned(rows);
+        sessions.iter().for_each(|session| self.drain(session));
+        match last {
+            Some(after) => self.asked.push_back(Ask::Scan { after }),
+            None => {
+                self.queue.end_scan();
+                self.refill();
             }
         }
     }
@@ -298,22 +328,15 @@ impl Gateway {
             return;
         }
         self.sends.retain(|other| other.id != row.id);
-        match self.queue.finish(&row.session, &row, outcome == Outcome::Dead) {
-            Some(next) => self.sends.push(next),
-            None if self.queue.wants_refill() => self.refill(),
-            None => {}
-        }
+        let next = self.queue.finish(&row.session, &row, outcome == Outcome::Dead);
+        self.sends.extend(next);
+        self.refill();
     }
 
     fn refill(&mut self) {
-        if self.queue.begin_refill() {
-            self.next_page();
-        }
-    }
-
-    fn next_page(&mut self) {
-        let after = self.queue.refill_after();
-        self.asked.extend(after.map(|after| Ask::Page { after }));
+        let page = self.queue.refill();
+        self.asked
+            .extend(page.map(|(session, after)| Ask::Page { session, after }));
     }
 }
 
@@ -332,9 +355,14 @@ fn execute(world: &mut World, ask: Ask) -> Answer {
             }
             Answer::Recorded { row, outcome }
         }
-        Ask::Page { after } => {
-            let rows = world.outbox.range(after + 1..).take(PAGE);
-            Answer::Page(rows.map(|(_, row)| row.clone()).collect())
+        Ask::Scan { after } => {
+            let rows = world.outbox.range(after + 1..).map(|(_, row)| row);
+            Answer::Scanned(rows.take(PAGE).cloned().collect())
+        }
+        Ask::Page { session, after } => {
+            let rows = world.outbox.range(after + 1..).map(|(_, row)| row);
+            let rows = rows.filter(|row| row.session == session);
+            Answer::Page(rows.take(PAGE).cloned().collect())
         }
     }
 }

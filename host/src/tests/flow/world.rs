@@ -105,6 +105,8 @@ impl World {
             reply,
             message: Arc::new(OutboundMessage::new(chat, "x")),
             attempts: 0,
+            kills: 0,
+            outage: false,
             ambiguous: false,
             not_before_ms: 0,
             created: 0,
