@@ -8,7 +8,7 @@ struct Pair {
     gateway: Gateway,
     // Below the others, so that it goes last.
     _model: FakeModel,
-    _home: Home,
+    home: Home,
 }
 
 impl Pair {
@@ -37,7 +37,7 @@ impl Pair {
             sick,
             gateway,
             _model: model,
-            _home: home,
+            home,
         }
     }
 
@@ -113,6 +113,49 @@ fn a_send_that_panics_is_tried_again() {
     assert_eq!(pair.sick.calls("send"), 2);
     pair.assert_healthy(1);
     pair.gateway.stop().expect_code(0);
+}
+
+#[test]
+fn names_that_a_channel_makes_up_lead_to_no_other_session_and_no_other_folder() {
+    let pair = Pair::start("loopback", json!({}));
+    pair.assert_healthy(1);
+    pair.sick.wait_for_calls("receive", 1);
+    let long = "x".repeat(1_000);
+    let chats = [
+        "../../../evil",
+        "/etc/evil",
+        "a/b\0c",
+        "..",
+        ".",
+        "",
+        "healthy_7",
+        "7\n8",
+        &long,
+        &"y".repeat(2_000),
+    ];
+    for (index, chat) in chats.iter().enumerate() {
+        pair.sick
+            .deliver(chat, &format!("{index}"), "42", &format!("from {index}"));
+    }
+    pair.sick.deliver("7", "", "42", "without an id");
+    pair.sick.deliver("7", "last", "42", "at last");
+    // All but the empty chat, the longest one and the message without an id.
+    let mut sent = pair.sick.wait_for_sent(chats.len() - 1);
+    sent.sort_unstable();
+    assert!(sent.iter().all(|(_, text)| text.ends_with("[n=1]")), "{sent:?}");
+    assert!(!sent.iter().any(|(_, text)| text.contains("without")), "{sent:?}");
+    pair.assert_healthy(2);
+    let finished = pair.gateway.stop();
+    finished.expect_code(0);
+    let files = pair.home.sessions().read_dir().unwrap().flatten();
+    let names: Vec<String> = files
+        .map(|file| file.file_name().into_string().unwrap())
+        .collect();
+    let strays: Vec<_> = names
+        .iter()
+        .filter(|name| !name.starts_with("sick_") && *name != "healthy_7.json")
+        .collect();
+    assert!(strays.is_empty() && names.len() == chats.len(), "{names:?}");
 }
 
 #[test]
