@@ -63,3 +63,17 @@ pub(crate) enum SessionError {
     )]
     Newer { path: PathBuf, found: u32, known: u32 },
 }
+
+impl SessionError {
+    /// Whether the system was short of something, so that the same is worth another try.
+    pub(crate) fn passes(&self) -> bool {
+        use rustix::io::Errno;
+        match self {
+            Self::Spool { source, .. } => matches!(source, SpoolError::Unavailable { .. }),
+            Self::Io { source, .. } => [Errno::MFILE, Errno::NFILE, Errno::NOMEM]
+                .iter()
+                .any(|short| source.raw_os_error() == Some(short.raw_os_error())),
+            Self::Newer { .. } => false,
+        }
+    }
+}

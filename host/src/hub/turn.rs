@@ -14,13 +14,15 @@ use super::ChatHub;
 use crate::agent::{AgentLoop, Answer};
 use crate::delivery::split;
 use crate::plugins::instance::Method;
-use crate::sessions::{Entry, SessionManager};
+use crate::sessions::{Entry, SessionError, SessionManager, Snapshot};
 use crate::spool::{Committed, FinishedTurn, InboundRow, Spool, SpoolError, until_stored, wall_ms};
 
 /// A turn shorter than this shows no sign of life.
 const TYPING_AFTER: Duration = Duration::from_millis(200);
 /// Telegram shows a signal for 5 s.
 const TYPING_EVERY: Duration = Duration::from_secs(4);
+/// Between attempts to read a session while the system is short of something.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a turn works with.
 pub(crate) struct TurnParts {
@@ -84,7 +86,12 @@ impl ChatHub {
 
     /// `None` where the turn was parked.
     async fn answer(self: &Arc<Self>, row: &InboundRow, stop: &CancellationToken) -> Option<(u64, Answer)> {
-        let snapshot = match self.parts.sessions.snapshot(&row.session).await {
+        let read = tokio::select! {
+            biased;
+            () = stop.cancelled() => return self.stopped(row).map(|answer| (0, answer)),
+            read = self.snapshot(row) => read,
+        };
+        let snapshot = match read {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 error!(%error, "Session cannot be read");
@@ -111,6 +118,22 @@ impl ChatHub {
             }
         };
         Some((generation, answer))
+    }
+
+    /// The history, as soon as the system has what it takes to read it.
+    async fn snapshot(&self, row: &InboundRow) -> Result<Snapshot, SessionError> {
+        let mut told = false;
+        loop {
+            match self.parts.sessions.snapshot(&row.session).await {
+                Err(error) if error.passes() => {
+                    if !std::mem::replace(&mut told, true) {
+                        warn!(%error, "Session cannot be read yet, its turn waits");
+                    }
+                    tokio::time::sleep(READ_AGAIN).await;
+                }
+                ended => return ended,
+            }
+        }
     }
 
     /// A stopped turn ends without a reply of its own, `/stop` gives that; a parked one is not ended at all.

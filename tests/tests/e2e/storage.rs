@@ -133,3 +133,20 @@ fn a_turn_without_file_descriptors_is_answered_when_there_are_some_again() {
     assert_eq!(replies[1].text, "re: during [n=3]");
     gateway.stop().expect_code(0);
 }
+
+#[test]
+fn a_session_that_no_descriptor_is_left_to_read_is_read_later_and_its_turn_waits() {
+    let world = World::new();
+    let gateway = world.start();
+    assert_eq!(world.say(7, "before", 1), "re: before [n=1]");
+    gateway.stop().expect_code(0);
+    let gateway = world.start();
+    // The session is in its file alone now.
+    limit_files(&gateway, 4);
+    world.telegram.inject(7, USER, "during");
+    gateway.wait_for_line("Session cannot be read yet");
+    limit_files(&gateway, 1_024);
+    let replies = world.telegram.wait_for_replies_to(7, 2);
+    assert_eq!(replies[1].text, "re: during [n=3]");
+    gateway.stop().expect_code(0);
+}
