@@ -51,55 +51,69 @@ pub enum Twist {
 impl Twist {
     pub(super) fn reply(self, protocol: Protocol, model: &str, text: &str, stream: bool) -> Reply {
         let (content_type, good) = protocol.bytes(model, text, stream);
-        let half = || match stream {
-            true => protocol.piece(model, &text[..text.floor_char_boundary(text.len() / 2)]),
-            false => String::new(),
-        };
-        let ended = |body: Vec<u8>| body_of(content_type, body, End::Complete);
+        let cut = |at: usize| body_of(content_type, good[..at].to_vec(), End::Cut);
         match self {
             Self::ByteByByte => Reply::Stream {
                 content_type,
-                pieces: good
-                    .into_iter()
-                    .map(|byte| (Duration::ZERO, vec![byte]))
-                    .collect(),
+                pieces: good.iter().map(|byte| (Duration::ZERO, vec![*byte])).collect(),
                 end: End::Complete,
             },
             Self::Mislabelled => body_of("text/plain", good, End::Complete),
             Self::OtherForm => protocol.answer(model, text, !stream),
-            Self::KeepAlives => ended([keep_alive(content_type).as_bytes(), &good].concat()),
-            Self::CutInLine => body_of(content_type, good[..good.len() / 2].to_vec(), End::Cut),
-            Self::CutInCharacter => {
-                let inside = good.iter().position(|byte| *byte >= 0x80).map_or(1, |at| at + 1);
-                body_of(content_type, good[..inside].to_vec(), End::Cut)
+            Self::CutInLine => cut(good.len() / 2),
+            Self::CutInCharacter => cut(good.iter().position(|byte| *byte >= 0x80).map_or(1, |at| at + 1)),
+            Self::HugeLine | Self::Endless | Self::Trickle => {
+                let (wait, piece) = self.without_end(protocol, model, stream);
+                Reply::Endless {
+                    content_type,
+                    wait,
+                    piece,
+                }
             }
-            Self::NoEnd if stream => ended(protocol.piece(model, text).into_bytes()),
-            Self::NoEnd => ended(good[..good.len() - 1].to_vec()),
-            Self::ErrorHalfway => ended([half().into_bytes(), protocol.object(&error(), stream)].concat()),
-            Self::ErrorAlone => ended(protocol.object(&error(), stream)),
-            Self::BadJsonHalfway => ended(format!("{}data: {{\"choices\": [{{\n\n", half()).into_bytes()),
-            Self::HugeLine => endless(content_type, Duration::ZERO, vec![b'x'; 64 * 1024]),
-            Self::Endless => endless(
+            Self::KeepAlives => {
+                let body = [keep_alive(content_type).as_bytes(), &good].concat();
+                body_of(content_type, body, End::Complete)
+            }
+            _ => body_of(
                 content_type,
-                Duration::ZERO,
-                match stream {
-                    true => protocol.piece(model, &"x".repeat(16 * 1024)).into_bytes(),
-                    false => vec![b' '; 64 * 1024],
-                },
+                self.body(protocol, model, text, stream),
+                End::Complete,
             ),
-            Self::Trickle => endless(
-                content_type,
-                Duration::from_millis(50),
-                match stream {
-                    true => protocol.piece(model, "x").into_bytes(),
-                    false => vec![b' '],
-                },
-            ),
-            Self::WhiteSpace => ended(protocol.bytes(model, " \n\t\u{a0} ", stream).1),
-            Self::OnlyReasoning => ended(self.message(protocol, model, "", stream)),
-            Self::ReasoningFirst => ended(self.message(protocol, model, text, stream)),
-            Self::ContentFilter => ended(self.message(protocol, model, "", stream)),
-            Self::Length => ended(self.message(protocol, model, text, stream)),
+        }
+    }
+
+    /// What comes again and again, and how soon.
+    fn without_end(self, protocol: Protocol, model: &str, stream: bool) -> (Duration, Vec<u8>) {
+        let (wait, size) = match self {
+            Self::Trickle => (Duration::from_millis(50), 1),
+            _ => (Duration::ZERO, 16 * 1024),
+        };
+        let piece = match (self, stream) {
+            (Self::HugeLine, _) => vec![b'x'; size],
+            (_, true) => protocol.piece(model, &"x".repeat(size)).into_bytes(),
+            // White space is good JSON as long as nothing else comes.
+            (_, false) => vec![b' '; size],
+        };
+        (wait, piece)
+    }
+
+    /// A body that comes to its end.
+    fn body(self, protocol: Protocol, model: &str, text: &str, stream: bool) -> Vec<u8> {
+        let good = |text: &str| protocol.bytes(model, text, stream).1;
+        let half = if stream {
+            protocol.piece(model, &text[..text.floor_char_boundary(text.len() / 2)])
+        } else {
+            String::new()
+        };
+        match self {
+            Self::NoEnd if stream => protocol.piece(model, text).into_bytes(),
+            Self::NoEnd => good(text)[..good(text).len() - 1].to_vec(),
+            Self::ErrorHalfway => [half.into_bytes(), protocol.object(&error(), stream)].concat(),
+            Self::ErrorAlone => protocol.object(&error(), stream),
+            Self::BadJsonHalfway => format!("{half}data: {{\"choices\": [{{\n\n").into_bytes(),
+            Self::WhiteSpace => good(" \n\t\u{a0} "),
+            Self::OnlyReasoning | Self::ContentFilter => self.message(protocol, model, "", stream),
+            _ => self.message(protocol, model, text, stream),
         }
     }
 
@@ -145,14 +159,6 @@ fn body_of(content_type: &'static str, body: Vec<u8>, end: End) -> Reply {
         content_type,
         pieces: vec![(Duration::ZERO, body)],
         end,
-    }
-}
-
-fn endless(content_type: &'static str, wait: Duration, piece: Vec<u8>) -> Reply {
-    Reply::Endless {
-        content_type,
-        wait,
-        piece,
     }
 }
 
