@@ -31,7 +31,10 @@ pub(super) fn run(conn: Connection, ids: Ids, shared: &Shared) {
             None
         }
     };
-    let closed = conn.close().map_err(|(_, error)| shared.fail(error.to_string()));
+    let closed = conn
+        .close()
+        .map_err(|(_, error)| shared.fail(error.to_string()))
+        .and_then(|()| shared.sound());
     if let Some(last) = last {
         last.settle(closed);
     }
