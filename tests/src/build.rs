@@ -22,14 +22,15 @@ impl Artifacts {
 }
 
 /// Builds the workspace, once in a process and not at all where nothing changed or `MINICLAW_TEST_BUILT` is
-/// set. `MINICLAW_TEST_PROFILE=release` asks for the release profile.
+/// set. `MINICLAW_TEST_PROFILE` asks for the profile `release` or `debug`; by default it is that of the harness.
 ///
 /// # Panics
 /// Where the build fails.
 pub fn artifacts() -> &'static Artifacts {
     static ARTIFACTS: OnceLock<Artifacts> = OnceLock::new();
     ARTIFACTS.get_or_init(|| {
-        let release = std::env::var("MINICLAW_TEST_PROFILE").is_ok_and(|profile| profile == "release");
+        let release = std::env::var("MINICLAW_TEST_PROFILE")
+            .map_or(!cfg!(debug_assertions), |profile| profile == "release");
         let folder = profile_folder(release);
         let stamp = folder.join(".miniclaw-tests-built");
         if std::env::var_os("MINICLAW_TEST_BUILT").is_none() && !is_fresh(&stamp) {

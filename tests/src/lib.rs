@@ -8,14 +8,18 @@
 
 pub mod bad_files;
 pub mod build;
+pub mod chance;
 pub mod config;
 pub mod fake_model;
 pub mod fake_telegram;
+pub mod flags;
 pub mod gateway;
 pub mod http;
 pub mod platform;
 pub mod procfs;
 pub mod server;
+pub mod stage;
+pub mod tally;
 pub mod watched;
 
 pub use config::ConfigFile;
@@ -23,4 +27,6 @@ pub use fake_model::FakeModel;
 pub use fake_telegram::FakeTelegram;
 pub use gateway::{Command, Gateway, Home};
 pub use platform::Platform;
+pub use stage::Stage;
+pub use tally::Tally;
 pub use watched::{DEADLINE, until};
