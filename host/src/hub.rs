@@ -6,7 +6,9 @@ mod load;
 mod turn;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
@@ -25,11 +27,16 @@ use crate::tasks::Tasks;
 
 /// Attempts from which on a message runs alone, so that innocents beside a poisonous one clear themselves.
 const ALONE_FROM_ATTEMPTS: u32 = 2;
+/// A message that runs alone starts this long after the process did: whatever keeps ending the process from outside
+/// sooner than that buries no innocent, and a poisonous message leaves the others this time in each life.
+const ALONE_AFTER: Duration = Duration::from_secs(2);
 
 /// Routes messages in both directions and runs the turns.
 pub(crate) struct ChatHub {
     /// Bounded by `max_pending`, which the intake keeps.
     lanes: Mutex<Lanes<SessionKey, InboundRow>>,
+    /// Messages that run alone were held back already, once in a life.
+    held: AtomicBool,
     /// The messages that are being answered, with what ends their turns.
     running: Mutex<HashMap<SessionKey, (u64, CancellationToken)>>,
     pub(crate) load: LoadTable,
@@ -52,6 +59,7 @@ impl ChatHub {
     ) -> Arc<Self> {
         Arc::new(Self {
             lanes: Mutex::new(Lanes::new(limit)),
+            held: AtomicBool::new(false),
             running: Mutex::default(),
             load: LoadTable::default(),
             counters,
@@ -71,8 +79,26 @@ impl ChatHub {
             turn.cancel();
         }
         let alone = row.attempts >= ALONE_FROM_ATTEMPTS;
+        // The start brings such rows, so that the time runs from there.
+        if alone && !self.held.swap(true, Ordering::Relaxed) {
+            self.hold_back();
+        }
         lock(&self.lanes).push(row.session.clone(), row, alone);
         self.dispatch();
+    }
+
+    fn hold_back(self: &Arc<Self>) {
+        lock(&self.lanes).hold();
+        let hub = self.clone();
+        self.tasks.spawn("suspects", async move {
+            tokio::select! {
+                () = hub.closed.cancelled() => {}
+                () = tokio::time::sleep(ALONE_AFTER) => {
+                    lock(&hub.lanes).release();
+                    hub.dispatch();
+                }
+            }
+        });
     }
 
     /// Hands stored replies to their channel.

@@ -7,11 +7,13 @@ use std::hash::Hash;
 ///
 /// *Order*: items of one key run one after the other in the order of `push`. *Fairness*: keys that wait take
 /// turns. *Bounds*: at most `limit` keys run; an item that runs alone shares the time with nobody. The number of
-/// waiting items is bounded by who pushes.
+/// waiting items is bounded by who pushes. While items that run alone are held back, so are those behind them.
 pub(crate) struct Lanes<K, T> {
     lanes: HashMap<K, Lane<T>>,
     /// Keys that wait and do not run, in the order of their turn.
     ready: VecDeque<K>,
+    /// Keys whose next item runs alone, while such items are held back.
+    held: Option<Vec<K>>,
     running: usize,
     alone: bool,
     limit: usize,
@@ -28,6 +30,7 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
         Self {
             lanes: HashMap::new(),
             ready: VecDeque::new(),
+            held: None,
             running: 0,
             alone: false,
             limit: limit.max(1),
@@ -46,23 +49,49 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
         lane.waiting.push_back((item, alone));
     }
 
+    /// Holds back what runs alone until `release`.
+    pub(crate) fn hold(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// Lets go what `hold` held back.
+    pub(crate) fn release(&mut self) {
+        self.ready.extend(self.held.take().unwrap_or_default());
+    }
+
     /// The next item that may start; its key runs until `finish`.
     pub(crate) fn next(&mut self) -> Option<(K, T)> {
         if self.alone || self.running >= self.limit {
             return None;
         }
+        self.put_held_aside();
         let key = self.ready.front()?.clone();
-        let lane = self.lanes.get_mut(&key)?;
-        let alone = lane.waiting.front().is_some_and(|(_, alone)| *alone);
+        let alone = self.next_runs_alone(&key);
         if alone && self.running > 0 {
             return None;
         }
+        let lane = self.lanes.get_mut(&key)?;
         self.ready.pop_front();
         let (item, _) = lane.waiting.pop_front()?;
         lane.running = true;
         self.running += 1;
         self.alone = alone;
         Some((key, item))
+    }
+
+    fn put_held_aside(&mut self) {
+        while let Some(key) = self.ready.front()
+            && self.held.is_some()
+            && self.next_runs_alone(key)
+        {
+            let key = self.ready.pop_front();
+            self.held.get_or_insert_default().extend(key);
+        }
+    }
+
+    fn next_runs_alone(&self, key: &K) -> bool {
+        let next = self.lanes.get(key).and_then(|lane| lane.waiting.front());
+        next.is_some_and(|(_, alone)| *alone)
     }
 
     /// Ends the run of `key`.
@@ -92,6 +121,9 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
         if lane.waiting.is_empty() && !lane.running {
             self.lanes.remove(&key);
             self.ready.retain(|ready| *ready != key);
+            if let Some(held) = &mut self.held {
+                held.retain(|held| *held != key);
+            }
         }
         Some((key, item))
     }
@@ -133,6 +165,28 @@ mod tests {
             lanes.finish(&key);
         }
         assert_eq!(order, [0, 10, 1, 2]);
+    }
+
+    #[test]
+    fn what_is_held_back_keeps_its_place_in_its_lane_and_others_pass() {
+        let mut lanes = Lanes::new(8);
+        lanes.hold();
+        lanes.push('c', 9, true);
+        lanes.push('a', 1, true);
+        lanes.push('a', 2, false);
+        lanes.push('b', 3, false);
+        assert_eq!(lanes.next(), Some(('b', 3)));
+        assert_eq!(lanes.next(), None);
+        lanes.push('a', 4, false);
+        lanes.finish(&'b');
+        assert_eq!(lanes.withdraw(|item| *item == 9), Some(('c', 9)));
+        assert_eq!((lanes.next(), lanes.waiting()), (None, 3));
+        lanes.release();
+        for item in [1, 2, 4] {
+            assert_eq!(lanes.next(), Some(('a', item)));
+            assert_eq!(lanes.next(), None);
+            lanes.finish(&'a');
+        }
     }
 
     #[test]
