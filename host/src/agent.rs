@@ -1,6 +1,8 @@
 //! The AgentLoop: from a message and its history to a reply.
 
 mod attempt;
+mod breaker;
+mod breakers;
 mod failure;
 mod prompt;
 
@@ -11,20 +13,22 @@ use std::time::{Duration, Instant};
 use miniclaw_plugin_api::{Cause, Error, Outcome};
 use serde::Serialize;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 pub(crate) use attempt::Reply;
+pub(crate) use breakers::Breakers;
 pub(crate) use prompt::{Prompt, Request};
 
+use self::breakers::Permit;
 use crate::backoff::{Backoff, chance};
 use crate::config::{AgentConfig, Route};
 use crate::plugins::instance::Instance;
 use crate::sessions::Snapshot;
 use crate::spool::{InboundRow, wall_ms};
 
-/// Between attempts at the same provider.
+/// Between attempts at the same provider. Three of them, the usual number, outlast an outage of 3 s.
 const BACKOFF: Backoff = Backoff {
-    first: Duration::from_millis(500),
+    first: Duration::from_secs(1),
     longest: Duration::from_secs(20),
 };
 
@@ -34,6 +38,7 @@ pub(crate) type Providers = HashMap<String, watch::Receiver<Option<Arc<Instance>
 /// Answers messages.
 pub(crate) struct AgentLoop {
     pub(crate) providers: Providers,
+    pub(crate) breakers: Breakers,
     pub(crate) prompt: Prompt,
     pub(crate) config: AgentConfig,
     pub(crate) routes: Vec<Route>,
@@ -129,27 +134,46 @@ impl AgentLoop {
         listener: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<Reply, Error> {
         let end = Instant::now() + self.config.turn_timeout;
-        let mut last =
-            Error::permanent("no provider is configured for this conversation").because(Cause::Config);
+        let (mut failed, mut refused) = (None, None);
+        let count = route.provider.iter().len() + route.fallback.len();
         for (index, name) in route.provider.iter().chain(&route.fallback).enumerate() {
+            let nobody_else = index + 1 == count;
             // A model's name means something to the provider that it was configured for.
             request.model = if index == 0 { route.model.as_deref() } else { None };
-            match self.try_provider(name, &request, end, listener).await {
+            let permit = match self.breakers.admit(name, nobody_else) {
+                Ok(permit) => permit,
+                Err(error) => {
+                    debug!(provider = name, %error, "Provider is not asked");
+                    refused = Some(error);
+                    continue;
+                }
+            };
+            let error = match self
+                .try_provider(name, permit, nobody_else, &request, end, listener)
+                .await
+            {
                 Ok(reply) => return Ok(reply),
-                Err(error) => last = error,
-            }
+                Err(error) => error,
+            };
+            warn!(provider = name, %error, "Provider gave no answer");
+            failed = Some(error);
             if Instant::now() >= end {
                 break;
             }
-            warn!(provider = name, error = %last, "Provider gave no answer");
             listener(Progress::Restart);
         }
-        Err(last)
+        // What a provider said itself says more than that another one was not asked.
+        let nobody =
+            || Error::permanent("no provider is configured for this conversation").because(Cause::Config);
+        Err(failed.or(refused).unwrap_or_else(nobody))
     }
 
+    /// Asks a provider until it answers, fails for good, or is taken to be down.
     async fn try_provider(
         &self,
         name: &str,
+        mut permit: Permit,
+        nobody_else: bool,
         request: &Request<'_>,
         end: Instant,
         listener: &mut (dyn FnMut(Progress<'_>) + Send),
@@ -165,6 +189,7 @@ impl AgentLoop {
                 took_ms: u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX),
                 error: ended.as_ref().err().map(|error| error.message.clone()),
             }));
+            permit.note(&ended);
             let error = match ended {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
@@ -177,12 +202,18 @@ impl AgentLoop {
                 } => wait,
                 _ => BACKOFF.wait(failures, chance()),
             };
-            if failures > self.config.retries || Instant::now() + wait >= end {
+            let then = Instant::now() + wait;
+            if failures > self.config.retries || then >= end || self.breakers.refuses(name, then, nobody_else)
+            {
                 return Err(error);
             }
             info!(provider = name, failures, ?wait, %error, "Provider is asked again");
             listener(Progress::Restart);
             tokio::time::sleep(wait).await;
+            let Ok(again) = self.breakers.admit(name, nobody_else) else {
+                return Err(error);
+            };
+            permit = again;
         }
     }
 

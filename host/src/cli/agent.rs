@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::args::{AgentArgs, Global};
 use super::config::BAD_CONFIG;
 use super::{Failure, Outcome, setup};
-use crate::agent::{AgentLoop, Progress, Prompt};
+use crate::agent::{AgentLoop, Breakers, Progress, Prompt};
 use crate::config::{Config, ProviderConfig, Route, Settings};
 use crate::gateway::{blueprint, log_sink, private_folder};
 use crate::plugins::catalog;
@@ -76,6 +76,7 @@ async fn ask(config: &Config, telemetry: &telemetry::Handle, args: &AgentArgs, r
     let (_keep, running) = watch::channel(Some(instance.clone()));
     let agent = AgentLoop {
         providers: HashMap::from([(name.to_owned(), running)]),
+        breakers: Breakers::default(),
         prompt: Prompt::new(&config.agent.system_prompt, &config.workspace),
         config: config.agent.clone(),
         routes: Vec::new(),

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use super::{Running, StartError, upkeep, watchdog};
-use crate::agent::{AgentLoop, Prompt, Providers};
+use crate::agent::{AgentLoop, Breakers, Prompt, Providers};
 use crate::config::{Config, Route, Settings};
 use crate::control::{ControlServer, Hands};
 use crate::delivery::{Outbox, OutboxParts};
@@ -294,6 +294,7 @@ fn agent(config: &Config, providers: &[Draft]) -> AgentLoop {
         .collect();
     AgentLoop {
         providers,
+        breakers: Breakers::default(),
         prompt: Prompt::new(&config.agent.system_prompt, &config.workspace),
         config: config.agent.clone(),
         routes: config.routes.clone(),

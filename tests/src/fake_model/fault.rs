@@ -28,6 +28,13 @@ impl Fault {
         Self::Answer(Reply::json(status, error_body(status)))
     }
 
+    /// 503 with the wait that the server asks for.
+    pub fn unavailable(retry_after_seconds: u32) -> Self {
+        Self::Answer(
+            Reply::json(503, error_body(503)).with_header("retry-after", retry_after_seconds.to_string()),
+        )
+    }
+
     /// 429 with the wait that the server asks for.
     pub fn too_many(retry_after_seconds: u32) -> Self {
         Self::Answer(

@@ -128,3 +128,73 @@ fn a_turn_that_fails_delays_no_other_chat() {
     world.telegram.wait_for_replies_to(7, 1);
     gateway.stop().expect_code(0);
 }
+
+/// Messages until the gateway leaves the first provider alone; returns how many.
+fn until_left_alone(world: &World, gateway: &miniclaw_tests::Gateway) -> usize {
+    let mut said = 0;
+    while gateway.lines_with("left alone").is_empty() {
+        said += 1;
+        assert!(said < 20, "{}", gateway.log());
+        let reply = world.say(7, &format!("try {said}"), said);
+        assert!(reply.contains(&format!("try {said}")), "{reply}");
+    }
+    said
+}
+
+#[test]
+fn a_dead_provider_is_left_alone_while_its_fallback_answers_and_used_again_once_it_is_back() {
+    let world = World::with(|config| {
+        config.with("/agent/retries", json!(0)).with(
+            "/routes",
+            json!([{ "channel": "telegram", "provider": "model", "fallback": ["echo"] }]),
+        )
+    });
+    // The wait that it asks for is the breaker's first one.
+    world.model.fail_about("try", Fault::unavailable(2));
+    let gateway = world.start();
+    let mut said = until_left_alone(&world, &gateway);
+    let asked = world.model.asked().len();
+    assert_eq!(asked, 5);
+    for _ in 0..10 {
+        said += 1;
+        let reply = world.say(7, &format!("try {said}"), said);
+        assert!(
+            !reply.starts_with("re: ") && reply.contains(&format!("try {said}")),
+            "{reply}"
+        );
+    }
+    assert_eq!(world.model.asked().len(), asked);
+    world.model.clear_faults();
+    // Each message is its own look at whether the wait is over; the fallback answers until then.
+    while gateway.lines_with("answers again").is_empty() {
+        said += 1;
+        world.say(7, &format!("healed {said}"), said);
+    }
+    let waited = world.model.asked()[asked].at.unwrap() - world.model.asked()[asked - 1].at.unwrap();
+    assert!(waited >= Duration::from_secs(2), "{waited:?}");
+    said += 1;
+    assert!(world.say(7, "and on", said).starts_with("re: and on"));
+    let log = gateway.stop().expect_code(0).stderr.clone();
+    assert_eq!(log.matches("left alone").count(), 1, "{log}");
+    assert_eq!(log.matches("answers again").count(), 1, "{log}");
+}
+
+#[test]
+fn an_outage_of_three_seconds_is_outlasted_by_the_retries_of_every_conversation() {
+    let world = World::new();
+    world.model.fail_about("", Fault::status(503));
+    let gateway = world.start();
+    for chat in 100..110 {
+        world.telegram.inject(chat, USER, "are you there");
+    }
+    let first = world.model.wait_for_requests(1)[0].at.unwrap();
+    gateway.wait_for_line("left alone");
+    let back = first + Duration::from_secs(3);
+    std::thread::sleep(back.saturating_duration_since(std::time::Instant::now()));
+    world.model.clear_faults();
+    for chat in 100..110 {
+        let reply = world.telegram.wait_for_replies_to(chat, 1).remove(0).text;
+        assert_eq!(reply, "re: are you there [n=1]");
+    }
+    gateway.stop().expect_code(0);
+}
