@@ -3,6 +3,8 @@
 //! All of them cross as JSON text. A field that either side does not know is ignored, a field that is missing
 //! takes its default: that is how the contract grows without breaking a compiled plugin.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Additional data: JSON object.
@@ -396,7 +398,27 @@ impl Account {
             meta: Meta::new(),
         }
     }
+
+    /// Says how long the channel waits for its platform before it calls [`progress`](crate::Inbox::progress)
+    /// although nothing came: the timeout of its poll, the interval of its heartbeat. A channel that was heard
+    /// once and then reports no progress for three times as long is taken for deaf and restarted; one that says
+    /// nothing of it here, after 180 s.
+    #[must_use]
+    pub fn polling(mut self, timeout: Duration) -> Self {
+        let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        self.meta.insert(POLL_TIMEOUT.to_owned(), millis.into());
+        self
+    }
+
+    /// What [`Account::polling`] was told.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let millis = self.meta.get(POLL_TIMEOUT)?.as_u64()?;
+        Some(Duration::from_millis(millis))
+    }
 }
+
+/// The datum of an account that [`Account::polling`] sets.
+const POLL_TIMEOUT: &str = "poll_timeout_ms";
 
 /// What the host did with a message. After any of these the channel may confirm it to its platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 mod host_api;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -81,6 +81,8 @@ struct Shared {
     progress: watch::Sender<Option<Instant>>,
     /// The plugin says that its platform is down: it is waiting, not dead.
     outage: AtomicBool,
+    /// Batches that wait for their verdicts.
+    unanswered: AtomicUsize,
     hooks: Hooks,
 }
 
@@ -105,6 +107,15 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    fn new(shared: Arc<Shared>, ticket: u64) -> Self {
+        shared.unanswered.fetch_add(1, Ordering::Relaxed);
+        Self {
+            shared,
+            ticket,
+            open: true,
+        }
+    }
+
     pub(crate) fn verdicts(mut self, verdicts: &[Verdict]) {
         self.reply(Reply::ROk(Payload::encode(&verdicts)));
     }
@@ -125,6 +136,7 @@ impl Drop for Answer {
             let error = Error::transient("the gateway is stopping").because(Cause::Stopping);
             self.reply(encode_reply::<()>(&Err(error)));
         }
+        self.shared.unanswered.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -150,6 +162,7 @@ impl Instance {
             failure: watch::channel(None).0,
             progress: watch::channel(None).0,
             outage: AtomicBool::new(false),
+            unanswered: AtomicUsize::new(0),
             hooks,
         });
         let birth = Birth {
@@ -219,6 +232,11 @@ impl Instance {
     /// Whether the plugin said that its platform is down.
     pub(crate) fn in_outage(&self) -> bool {
         self.shared.outage.load(Ordering::Relaxed)
+    }
+
+    /// Whether the channel waits for the host.
+    pub(crate) fn awaits_verdicts(&self) -> bool {
+        self.shared.unanswered.load(Ordering::Relaxed) > 0
     }
 
     /// Lets go of the plugin: its thread ends when nothing blocks it. Operations under way end as cancelled.

@@ -15,10 +15,14 @@ use crate::plugins::instance::{InboundRequest, Instance, Method};
 use crate::spool::Spool;
 use crate::tasks::Tasks;
 
-/// A channel that was heard once and then says nothing for this long is deaf: twice the longest poll that
-/// platforms offer, and then some.
+/// A channel that was heard once, and does not say how long its polls are, is deaf after this silence: twice the
+/// longest poll that platforms offer, and then some.
 const DEAF_AFTER: Duration = Duration::from_secs(180);
-/// How often silence is looked at.
+/// One that says it is deaf after this many polls and the way there and back.
+const DEAF_POLLS: u32 = 3;
+const WAY: Duration = Duration::from_secs(1);
+/// How often silence is looked at: this often within what makes a channel deaf, and every 10 s at least.
+const LOOKS: u32 = 10;
 const LISTEN: Duration = Duration::from_secs(10);
 /// What `receive` may take to end after it was asked to.
 const RECEIVE_ENDS: Duration = Duration::from_millis(2500);
@@ -56,8 +60,9 @@ impl Supervised {
         tokio::select! {
             biased;
             end = self.receive(duties, instance, account) => end,
-            () = self.deafness(instance) => End::Crashed(
-                Error::unknown(format!("the channel heard nothing from its platform for {DEAF_AFTER:?}")),
+            // No crash: the platform may be at fault, and a channel is not given up for that.
+            silence = self.deafness(instance, deaf_after(account)) => End::Broken(
+                Error::transient(format!("the channel heard nothing from its platform for {silence:?}")),
             ),
         }
     }
@@ -136,23 +141,34 @@ impl Supervised {
 
     /// Ends when a channel that was heard is heard no more; never for one that reports no progress, and not while
     /// the host does not listen or the platform is down.
-    async fn deafness(&self, instance: &Instance) {
+    async fn deafness(&self, instance: &Instance, deaf_after: Duration) -> Duration {
+        let listen = LISTEN.min(deaf_after / LOOKS);
         let mut progress = instance.progress();
         if progress.wait_for(Option::is_some).await.is_err() {
             return std::future::pending().await;
         }
         let mut silent = Duration::ZERO;
-        while silent < DEAF_AFTER {
-            match tokio::time::timeout(LISTEN, progress.changed()).await {
+        while silent < deaf_after {
+            match tokio::time::timeout(listen, progress.changed()).await {
                 Ok(Ok(())) => silent = Duration::ZERO,
                 Ok(Err(_)) => return std::future::pending().await,
-                Err(_) if self.listens(instance) => silent += LISTEN,
+                Err(_) if self.listens(instance) => silent += listen,
                 Err(_) => silent = Duration::ZERO,
             }
         }
+        silent
     }
 
     fn listens(&self, instance: &Instance) -> bool {
-        *self.state.borrow() != State::Paused && !self.stops.receiving.is_cancelled() && !instance.in_outage()
+        *self.state.borrow() != State::Paused
+            && !self.stops.receiving.is_cancelled()
+            && !instance.in_outage()
+            && !instance.awaits_verdicts()
     }
+}
+
+fn deaf_after(account: &Account) -> Duration {
+    account.poll_timeout().map_or(DEAF_AFTER, |timeout| {
+        timeout.saturating_mul(DEAF_POLLS).saturating_add(WAY)
+    })
 }

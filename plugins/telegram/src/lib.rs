@@ -90,7 +90,7 @@ impl Channel for Telegram {
 
     async fn start(&self) -> Result<Account> {
         let me = receive::identify(&self.api).await?;
-        let account = Account::new(me.id.to_string(), me.name());
+        let account = Account::new(me.id.to_string(), me.name()).polling(self.poll_timeout);
         tracing::info!(bot = account.name, id = me.id, "Telegram channel connected");
         // A second start of the same token is the same bot.
         let _ = self.me.set(me);

@@ -194,6 +194,18 @@ fn a_channel_that_hangs_leaves_its_sibling_running_and_the_shutdown_bounded() {
     }
 }
 
+#[test]
+fn a_channel_that_falls_silent_is_restarted_and_its_sibling_is_not_disturbed() {
+    let pair = Pair::start("hangs", json!({ "at": "receive", "poll_timeout_ms": 100 }));
+    pair.assert_healthy(1);
+    pair.gateway.wait_for_line("heard nothing");
+    pair.sick.wait_for_calls("shutdown", 1);
+    pair.sick.wait_for_calls("receive", 3);
+    pair.assert_healthy(2);
+    assert_eq!(pair.healthy.calls("shutdown"), 0);
+    pair.gateway.stop().expect_code(0);
+}
+
 /// A gateway with the fixture provider behind a healthy channel.
 fn with_provider(settings: Value) -> (Home, Platform, Gateway) {
     let home = Home::empty();

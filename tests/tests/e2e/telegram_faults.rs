@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use miniclaw_tests::Gateway;
 use miniclaw_tests::fake_telegram::{Answer, TOKEN};
@@ -103,6 +103,28 @@ fn dropped_connections_while_polling_are_waited_out() {
     world.telegram.on("getUpdates").times(3).close();
     let gateway = world.start();
     assert_eq!(world.say(7, "hi", 1), "re: hi [n=1]");
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn a_poll_that_is_swallowed_deafens_the_channel_for_three_polls_at_most() {
+    let world = World::with(|config| config.with("/channels/telegram/settings/poll_timeout", json!(1)));
+    let gateway = world.start();
+    world.say(7, "hi", 1);
+    world.telegram.on("getUpdates").times(1).black_hole();
+    let polls = world.telegram.ledger().polls.len();
+    world.telegram.wait("the poll that is swallowed", |ledger| {
+        (ledger.polls.len() > polls).then_some(())
+    });
+    let swallowed = Instant::now();
+    assert!(world.say(7, "are you deaf", 2).starts_with("re: are you deaf"));
+    // Three polls, a second for the way, a second until the restart, and the time that a busy machine takes.
+    assert!(
+        swallowed.elapsed() < Duration::from_secs(7),
+        "{:?}",
+        swallowed.elapsed()
+    );
+    assert_eq!(gateway.lines_with("heard nothing").len(), 1);
     gateway.stop().expect_code(0);
 }
 

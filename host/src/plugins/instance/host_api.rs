@@ -63,11 +63,7 @@ impl Host {
         let Some(queue) = lock(&self.0.inbound).clone() else {
             return Some(Error::transient("the gateway is stopping").because(Cause::Stopping));
         };
-        let answer = Answer {
-            shared: self.0.clone(),
-            ticket,
-            open: true,
-        };
+        let answer = Answer::new(self.0.clone(), ticket);
         match queue.try_send(InboundRequest { payload, answer }) {
             Ok(()) => None,
             Err(error) => {

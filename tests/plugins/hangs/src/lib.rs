@@ -1,5 +1,7 @@
 //! A channel that hangs where its settings say.
 
+use std::time::Duration;
+
 use miniclaw_fixture_link::Link;
 use miniclaw_plugin_api::{
     Account, Channel, Context, InboundMessage, Inbox, Manifest, OutboundMessage, Result, Sent, Stop,
@@ -15,6 +17,9 @@ pub struct Settings {
     /// Blocks the instance's thread, rather than awaiting what never comes.
     #[serde(default)]
     blocking: bool,
+    /// What the channel says of its poll.
+    #[serde(default)]
+    poll_timeout_ms: Option<u64>,
 }
 
 /// Where it hangs.
@@ -23,6 +28,8 @@ pub struct Settings {
 enum Place {
     Create,
     Start,
+    /// The platform is heard once, and never again.
+    Receive,
     /// `receive` works, but does not hear the stop.
     Stop,
     Send,
@@ -63,11 +70,17 @@ impl Channel for Hangs {
     async fn start(&self) -> Result<Account> {
         self.link.report("start").await?;
         self.settings.reach(Place::Start).await;
-        Ok(self.link.account())
+        let account = self.link.account();
+        Ok(match self.settings.poll_timeout_ms {
+            Some(millis) => account.polling(Duration::from_millis(millis)),
+            None => account,
+        })
     }
 
     async fn receive(&self, inbox: Inbox, stop: Stop) -> Result<()> {
         self.link.report("receive").await?;
+        inbox.progress();
+        self.settings.reach(Place::Receive).await;
         self.link.receive(&inbox, stop, |_| ()).await?;
         // What comes after the stop must not be taken.
         let late = inbox
