@@ -38,7 +38,7 @@ pub(crate) use locate::Environment;
 pub(crate) use model::*;
 pub(crate) use plugins::KnownPlugin;
 pub(crate) use schema::schema;
-pub(crate) use units::parse_duration;
+pub(crate) use units::{parse_duration, show_duration};
 pub(crate) use values::Effective;
 
 use file::Content;

@@ -1,13 +1,17 @@
 //! Who may speak, and what is taken. The gate decides from configuration, load and message alone.
 
 mod pump;
+mod told;
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use miniclaw_plugin_api::{InboundMessage, SenderKind};
 
 pub(crate) use pump::Pump;
+pub(crate) use told::Told;
 
+use crate::config::show_duration;
 use crate::hub::Load;
 
 /// Ids are keys of tables and names of files.
@@ -27,6 +31,8 @@ pub(crate) struct Limits {
     pub(crate) message_bytes: usize,
     pub(crate) pending: usize,
     pub(crate) pending_per_conversation: usize,
+    /// `None` for messages of any age.
+    pub(crate) message_age: Option<Duration>,
 }
 
 /// What to do with a message.
@@ -48,6 +54,7 @@ pub(crate) enum Decision {
 pub(crate) enum Refusal {
     TooLong,
     TooFast,
+    Stale,
 }
 
 /// Why a message is ignored.
@@ -74,7 +81,8 @@ impl Gate {
         !self.open && self.allow.is_empty()
     }
 
-    pub(crate) fn decide(&self, message: &InboundMessage, load: Load) -> Decision {
+    /// `now_ms` is the wall clock in milliseconds since 1970.
+    pub(crate) fn decide(&self, message: &InboundMessage, load: Load, now_ms: i64) -> Decision {
         if !self.admits(message) {
             return Decision::Ignore(Reason::Stranger);
         }
@@ -87,6 +95,13 @@ impl Gate {
         }
         if load.pending >= self.limits.pending {
             return Decision::Busy;
+        }
+        if self.is_old(message, now_ms) {
+            return if load.told_old {
+                Decision::RefuseSilently
+            } else {
+                Decision::Refuse(Refusal::Stale)
+            };
         }
         if text.len() > self.limits.message_bytes {
             return Decision::Refuse(Refusal::TooLong);
@@ -117,12 +132,28 @@ impl Gate {
                      taking further ones until those are answered; please send this again later."
                 )
             }
+            Refusal::Stale => {
+                let limit = show_duration(self.limits.message_age.unwrap_or_default());
+                format!(
+                    "I was away. What you wrote more than {limit} ago I am not answering any more; please send \
+                     again what still matters."
+                )
+            }
         }
     }
 
     /// The level of pending messages at which a channel that was told `Busy` is heard again.
     pub(crate) fn resume_level(&self) -> usize {
         self.limits.pending / 2
+    }
+
+    /// A message from the future is fresh, and so is one that nobody dated.
+    pub(crate) fn is_old(&self, message: &InboundMessage, now_ms: i64) -> bool {
+        let Some(limit) = self.limits.message_age else {
+            return false;
+        };
+        let age = now_ms.saturating_sub(message.timestamp_ms);
+        message.timestamp_ms > 0 && u128::try_from(age).is_ok_and(|age| age > limit.as_millis())
     }
 
     fn admits(&self, message: &InboundMessage) -> bool {
@@ -158,6 +189,7 @@ mod tests {
         message_bytes: 1024,
         pending: 10,
         pending_per_conversation: 3,
+        message_age: Some(Duration::from_secs(60)),
     };
 
     fn load(pending: usize, waiting: usize, told: bool) -> Load {
@@ -165,8 +197,11 @@ mod tests {
             pending,
             waiting,
             told,
+            told_old: false,
         }
     }
+
+    const NOW: i64 = 1_700_000_000_000;
 
     fn gate(ids: &[&str]) -> Gate {
         Gate::new(
@@ -184,7 +219,7 @@ mod tests {
     fn an_empty_list_admits_nobody() {
         assert!(gate(&[]).is_closed());
         assert_eq!(
-            gate(&[]).decide(&from("42", "hi"), load(0, 0, false)),
+            gate(&[]).decide(&from("42", "hi"), load(0, 0, false), NOW),
             Decision::Ignore(Reason::Stranger)
         );
     }
@@ -193,11 +228,11 @@ mod tests {
     fn a_channel_that_authenticates_needs_no_list_but_an_id() {
         let gate = Gate::new(&[], true, LIMITS);
         assert_eq!(
-            gate.decide(&from("me", "hi"), load(0, 0, false)),
+            gate.decide(&from("me", "hi"), load(0, 0, false), NOW),
             Decision::Accept
         );
         assert_eq!(
-            gate.decide(&from("", "hi"), load(0, 0, false)),
+            gate.decide(&from("", "hi"), load(0, 0, false), NOW),
             Decision::Ignore(Reason::Stranger)
         );
     }
@@ -206,7 +241,7 @@ mod tests {
     fn whitespace_alone_is_empty_and_a_picture_is_not() {
         let mut message = from("42", " \n\t ");
         assert_eq!(
-            gate(&["42"]).decide(&message, load(0, 0, false)),
+            gate(&["42"]).decide(&message, load(0, 0, false), NOW),
             Decision::Ignore(Reason::Empty)
         );
         message.attachments.push(Attachment {
@@ -214,7 +249,7 @@ mod tests {
             ..Attachment::default()
         });
         assert_eq!(
-            gate(&["42"]).decide(&message, load(0, 0, false)),
+            gate(&["42"]).decide(&message, load(0, 0, false), NOW),
             Decision::Accept
         );
     }
@@ -223,7 +258,7 @@ mod tests {
     fn a_message_without_an_id_is_not_taken() {
         for (chat, id) in [("", "1"), ("7", ""), ("7", &*"x".repeat(1025))] {
             let message = InboundMessage::new(chat, id, "42", "hi");
-            let decision = gate(&["42"]).decide(&message, load(0, 0, false));
+            let decision = gate(&["42"]).decide(&message, load(0, 0, false), NOW);
             assert_eq!(
                 decision,
                 Decision::Ignore(Reason::Malformed),
@@ -236,22 +271,28 @@ mod tests {
     #[test]
     fn full_queues_pause_the_channel_and_a_full_conversation_is_told_once() {
         let gate = gate(&["42"]);
-        assert_eq!(gate.decide(&from("42", "hi"), load(10, 0, false)), Decision::Busy);
         assert_eq!(
-            gate.decide(&from("42", "hi"), load(5, 3, false)),
+            gate.decide(&from("42", "hi"), load(10, 0, false), NOW),
+            Decision::Busy
+        );
+        assert_eq!(
+            gate.decide(&from("42", "hi"), load(5, 3, false), NOW),
             Decision::Refuse(Refusal::TooFast)
         );
         assert_eq!(
-            gate.decide(&from("42", "hi"), load(5, 3, true)),
+            gate.decide(&from("42", "hi"), load(5, 3, true), NOW),
             Decision::RefuseSilently
         );
-        assert_eq!(gate.decide(&from("42", "hi"), load(5, 2, true)), Decision::Accept);
+        assert_eq!(
+            gate.decide(&from("42", "hi"), load(5, 2, true), NOW),
+            Decision::Accept
+        );
     }
 
     #[test]
     fn a_message_over_the_cap_is_refused_with_a_sentence() {
         let gate = gate(&["42"]);
-        let decision = gate.decide(&from("42", &"x".repeat(1025)), load(0, 0, false));
+        let decision = gate.decide(&from("42", &"x".repeat(1025)), load(0, 0, false), NOW);
         assert_eq!(decision, Decision::Refuse(Refusal::TooLong));
         assert!(gate.sentence(Refusal::TooLong).contains("1 KiB"));
     }
@@ -279,6 +320,10 @@ mod tests {
             }
             () if blank && message.attachments.is_empty() => Decision::Ignore(Reason::Empty),
             () if load.pending >= LIMITS.pending => Decision::Busy,
+            () if message.timestamp_ms > 0 && message.timestamp_ms < NOW - 60_000 => match load.told_old {
+                true => Decision::RefuseSilently,
+                false => Decision::Refuse(Refusal::Stale),
+            },
             () if message.text().len() > LIMITS.message_bytes => Decision::Refuse(Refusal::TooLong),
             () if load.waiting < LIMITS.pending_per_conversation => Decision::Accept,
             () if load.told => Decision::RefuseSilently,
@@ -327,6 +372,7 @@ mod tests {
             0..3u64,
             0..2usize,
             any::<bool>(),
+            prop::sample::select(vec![0, 1, NOW - 60_001, NOW - 60_000, NOW, i64::MAX]),
         );
         (
             any_sender(allow),
@@ -335,11 +381,12 @@ mod tests {
             marks,
         )
             .prop_map(
-                |(sender, parts, (chat, id, thread), (kind, revision, files, mentions))| {
+                |(sender, parts, (chat, id, thread), (kind, revision, files, mentions, timestamp_ms))| {
                     let mut message = InboundMessage::new(chat, id, "", "");
                     (message.sender, message.parts) = (sender, parts);
                     (message.chat.thread, message.chat_kind) = (thread, kind);
                     (message.revision, message.mentions_me) = (revision, mentions);
+                    message.timestamp_ms = timestamp_ms;
                     message.attachments = vec![Attachment::default(); files];
                     message
                 },
@@ -350,6 +397,37 @@ mod tests {
         prop::collection::vec("[0-9@a-z]{0,3}", 0..5)
     }
 
+    #[test]
+    fn an_old_message_is_refused_and_one_of_the_future_or_without_a_date_is_fresh() {
+        let (gate, mut message) = (gate(&["42"]), from("42", "hi"));
+        let mut decide = |timestamp_ms, told_old| {
+            message.timestamp_ms = timestamp_ms;
+            let load = Load {
+                told_old,
+                ..Load::default()
+            };
+            gate.decide(&message, load, NOW)
+        };
+        for fresh in [0, i64::MIN, NOW - 60_000, NOW, NOW + 60_001, i64::MAX] {
+            assert_eq!(decide(fresh, false), Decision::Accept, "{fresh}");
+        }
+        assert_eq!(decide(NOW - 60_001, false), Decision::Refuse(Refusal::Stale));
+        assert_eq!(decide(1, true), Decision::RefuseSilently);
+        assert!(gate.sentence(Refusal::Stale).contains("more than 1m ago"));
+    }
+
+    #[test]
+    fn without_a_limit_no_message_is_old() {
+        let limits = Limits {
+            message_age: None,
+            ..LIMITS
+        };
+        let mut message = from("42", "hi");
+        message.timestamp_ms = 1;
+        let gate = Gate::new(&["42".into()], false, limits);
+        assert_eq!(gate.decide(&message, Load::default(), NOW), Decision::Accept);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -357,10 +435,10 @@ mod tests {
         fn the_gate_agrees_with_a_list_search(
             (allow, message) in lists().prop_flat_map(|allow| (Just(allow.clone()), any_message(&allow))),
             open in prop::bool::weighted(0.2),
-            (pending, waiting, told) in (0..12usize, 0..5usize, any::<bool>()),
+            (pending, waiting, told, told_old) in (0..12usize, 0..5usize, any::<bool>(), any::<bool>()),
         ) {
-            let load = load(pending, waiting, told);
-            let decision = Gate::new(&allow, open, LIMITS).decide(&message, load);
+            let load = Load { told_old, ..load(pending, waiting, told) };
+            let decision = Gate::new(&allow, open, LIMITS).decide(&message, load, NOW);
             prop_assert_eq!(decision, oracle(&allow, open, &message, load));
         }
     }

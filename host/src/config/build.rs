@@ -81,6 +81,7 @@ fn gateway(at: &Reader<'_>) -> Result<GatewayConfig, ConfigError> {
         max_pending_per_conversation: at.count("max_pending_per_conversation")?,
         max_message_bytes: at.count("max_message_bytes")?,
         warn_pending_after: at.duration("warn_pending_after")?,
+        max_message_age: at.optional_duration("max_message_age")?,
     })
 }
 
@@ -154,11 +155,11 @@ impl<'a> Reader<'a> {
     }
 
     fn duration(&self, name: &str) -> Result<Duration, ConfigError> {
-        let at = self.section(name)?;
-        at.node
-            .text()
-            .and_then(parse_duration)
-            .ok_or_else(|| at.unfit("a duration"))
+        self.section(name)?.span()
+    }
+
+    fn optional_duration(&self, name: &str) -> Result<Option<Duration>, ConfigError> {
+        self.child(name).map(|at| at.span()).transpose()
     }
 
     fn count<T: TryFrom<u64>>(&self, name: &str) -> Result<T, ConfigError> {
@@ -201,6 +202,13 @@ impl<'a> Reader<'a> {
         names
             .map(|name| Ok((name.clone(), read(&at.section(name)?)?)))
             .collect()
+    }
+
+    fn span(&self) -> Result<Duration, ConfigError> {
+        self.node
+            .text()
+            .and_then(parse_duration)
+            .ok_or_else(|| self.unfit("a duration"))
     }
 
     fn word(&self) -> Result<String, ConfigError> {

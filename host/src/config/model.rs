@@ -87,6 +87,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) max_message_bytes: usize,
     /// A message or a reply that waits longer is named in the log; default 10 min.
     pub(crate) warn_pending_after: Duration,
+    /// Older messages are refused with one note; `None`, the default, for no limit.
+    pub(crate) max_message_age: Option<Duration>,
 }
 
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use crate::control::{ControlServer, Hands};
 use crate::delivery::{Outbox, OutboxParts};
 use crate::desk::Desk;
 use crate::hub::{ChatHub, Counters, TurnParts};
-use crate::intake::{Gate, Limits};
+use crate::intake::{Gate, Limits, Told};
 use crate::plugins::catalog::{Catalog, Found};
 use crate::plugins::instance::{Blueprint, Hooks, Instance, LogSink};
 use crate::plugins::load::Loader;
@@ -321,6 +321,7 @@ fn duties(
         message_bytes: config.gateway.max_message_bytes,
         pending: config.gateway.max_pending,
         pending_per_conversation: config.gateway.max_pending_per_conversation,
+        message_age: config.gateway.max_message_age,
     };
     let gate = Gate::new(allow_from, blueprint.can(Capability::Authenticates), limits);
     if gate.is_closed() {
@@ -331,6 +332,7 @@ fn duties(
     }
     Some(ChannelDuties {
         gate: Arc::new(gate),
+        told_old: Arc::new(Told::default()),
         hub: hub.clone(),
         spool: spool.clone(),
         tasks: tasks.clone(),

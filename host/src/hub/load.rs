@@ -16,6 +16,8 @@ pub(crate) struct Load {
     pub(crate) waiting: usize,
     /// Whether this conversation was told that it is too fast.
     pub(crate) told: bool,
+    /// Whether it was told of the burst of old messages that this one would belong to.
+    pub(crate) told_old: bool,
 }
 
 /// Counts what was taken and not yet answered. One entry for each conversation with something to answer.
@@ -40,6 +42,7 @@ impl LoadTable {
             pending: *self.pending.borrow(),
             waiting,
             told,
+            told_old: false,
         }
     }
 
@@ -102,7 +105,8 @@ mod tests {
             Load {
                 pending: 1,
                 waiting: 1,
-                told: true
+                told: true,
+                ..Load::default()
             }
         );
         table.release(&key);
@@ -112,7 +116,8 @@ mod tests {
             Load {
                 pending: 1,
                 waiting: 1,
-                told: false
+                told: false,
+                ..Load::default()
             }
         );
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use miniclaw_plugin_api::wire::Batch as Received;
@@ -10,11 +11,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::told::Told;
 use super::{Decision, Gate, Reason, Refusal};
 use crate::hub::{ChatHub, Load};
 use crate::plugins::instance::{Answer, InboundRequest};
 use crate::sessions::SessionKey;
-use crate::spool::{Admission, Batch, BatchItem, Spool, SpoolError};
+use crate::spool::{Admission, Batch, BatchItem, Spool, SpoolError, wall_ms};
 
 /// Batches of one channel that may be on their way to the disk at once.
 const IN_FLIGHT: usize = 64;
@@ -28,6 +30,7 @@ pub(crate) struct Pump {
     pub(crate) spool: Arc<dyn Spool>,
     /// Nothing more is taken.
     pub(crate) stopping: CancellationToken,
+    pub(crate) told_old: Arc<Told>,
 }
 
 /// A batch after the gate.
@@ -37,6 +40,8 @@ struct Gated {
     slots: Vec<Slot>,
     /// Conversations whose load was counted, one for each accepted message.
     taken: Vec<SessionKey>,
+    /// Conversations that the batch tells of their old messages.
+    told_old: Vec<SessionKey>,
 }
 
 /// Where a message's verdict comes from.
@@ -56,6 +61,7 @@ struct Stored {
     answer: Answer,
     slots: Vec<Slot>,
     taken: Vec<SessionKey>,
+    told_old: Vec<SessionKey>,
     result: Result<Vec<Admission>, SpoolError>,
 }
 
@@ -79,7 +85,13 @@ impl Pump {
         }
     }
 
-    async fn store(&self, Gated { batch, slots, taken }: Gated, answer: Answer) -> Stored {
+    async fn store(&self, gated: Gated, answer: Answer) -> Stored {
+        let Gated {
+            batch,
+            slots,
+            taken,
+            told_old,
+        } = gated;
         let nothing = batch.items.is_empty() && batch.cursor.is_none();
         let result = if nothing {
             Ok(Vec::new())
@@ -90,6 +102,7 @@ impl Pump {
             answer,
             slots,
             taken,
+            told_old,
             result,
         }
     }
@@ -121,20 +134,23 @@ impl Pump {
             batch,
             slots: Vec::with_capacity(messages.len()),
             taken: Vec::new(),
+            told_old: Vec::new(),
         };
         // A batch that begins with room is taken whole: one that is larger than the room would never be.
         let pending = self.hub.load.pending();
         let mut told = HashSet::new();
         let mut malformed = false;
+        let (now, now_ms) = (Instant::now(), wall_ms());
         for message in messages {
             let session = SessionKey::new(&self.channel, &message.chat);
             let load = self.hub.load.of(&session);
             let load = Load {
                 pending,
                 told: load.told || told.contains(&session),
+                told_old: self.gate.is_old(&message, now_ms) && self.told_old.goes_on(&session, now),
                 ..load
             };
-            match self.gate.decide(&message, load) {
+            match self.gate.decide(&message, load, now_ms) {
                 Decision::Accept => {
                     self.hub.load.take(&session);
                     gated.taken.push(session.clone());
@@ -145,8 +161,13 @@ impl Pump {
                     gated.slots.push(Slot::Message);
                 }
                 Decision::Refuse(refusal) => {
-                    if refusal == Refusal::TooFast {
-                        told.insert(session.clone());
+                    match refusal {
+                        Refusal::TooFast => drop(told.insert(session.clone())),
+                        Refusal::Stale => {
+                            self.told_old.tell(&session, now);
+                            gated.told_old.push(session.clone());
+                        }
+                        Refusal::TooLong => {}
                     }
                     gated.batch.items.push(self.refuse(session, message, refusal));
                     gated.slots.push(Slot::Note);
@@ -167,10 +188,7 @@ impl Pump {
                     gated.slots.push(Slot::Decided(Verdict::Ignored));
                 }
                 Decision::Busy => {
-                    gated
-                        .taken
-                        .iter()
-                        .for_each(|session| self.hub.load.release(session));
+                    self.take_back(&gated.taken, &gated.told_old);
                     counters.turned_away.add(handed_over);
                     return Err(
                         Error::transient("too many messages wait to be answered").because(Cause::Busy)
@@ -199,13 +217,14 @@ impl Pump {
             answer,
             slots,
             taken,
+            told_old,
             result,
         }: Stored,
     ) {
         let admissions = match result {
             Ok(admissions) => admissions,
             Err(error) => {
-                taken.iter().for_each(|session| self.hub.load.release(session));
+                self.take_back(&taken, &told_old);
                 self.hub.counters.turned_away.add(slots.len() as u64);
                 answer.refuse(self.storage_error(error));
                 return;
@@ -229,6 +248,12 @@ impl Pump {
             })
             .collect();
         answer.verdicts(&verdicts);
+    }
+
+    /// Nothing of a batch was stored.
+    fn take_back(&self, taken: &[SessionKey], told_old: &[SessionKey]) {
+        taken.iter().for_each(|session| self.hub.load.release(session));
+        told_old.iter().for_each(|session| self.told_old.forget(session));
     }
 
     /// `taken` is the conversation whose load was counted for it.

@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 
 use super::{End, State, Supervised};
 use crate::hub::ChatHub;
-use crate::intake::{Gate, Pump};
+use crate::intake::{Gate, Pump, Told};
 use crate::plugins::instance::{InboundRequest, Instance, Method};
 use crate::spool::Spool;
 use crate::tasks::Tasks;
@@ -34,6 +34,7 @@ const SAME_PAUSE: Duration = Duration::from_secs(60);
 /// What a channel instance is connected to.
 pub(crate) struct ChannelDuties {
     pub(crate) gate: Arc<Gate>,
+    pub(crate) told_old: Arc<Told>,
     pub(crate) hub: Arc<ChatHub>,
     pub(crate) spool: Arc<dyn Spool>,
     pub(crate) tasks: Tasks,
@@ -52,6 +53,7 @@ impl Supervised {
             channel: self.name.clone(),
             account: account.id.clone(),
             gate: duties.gate.clone(),
+            told_old: duties.told_old.clone(),
             hub: duties.hub.clone(),
             spool: duties.spool.clone(),
             stopping: self.stops.receiving.clone(),

@@ -11,6 +11,8 @@ pub struct Injection {
     pub user: i64,
     /// What they write.
     pub text: String,
+    /// How many seconds ago; 0 for now.
+    pub age: u64,
 }
 
 impl Injection {
@@ -20,7 +22,15 @@ impl Injection {
             chat,
             user,
             text: text.into(),
+            age: 0,
         }
+    }
+
+    /// The same, written so many seconds ago.
+    #[must_use]
+    pub fn aged(mut self, seconds: u64) -> Self {
+        self.age = seconds;
+        self
     }
 }
 
@@ -28,23 +38,31 @@ impl Injection {
 pub(super) fn members(message: &Injection, id: i64) -> String {
     let user = message.user;
     let from = format!("{{\"id\":{user},\"is_bot\":false,\"first_name\":\"User {user}\"}}");
-    format!("\"message\":{}", body(message.chat, id, &from, &message.text))
+    format!(
+        "\"message\":{}",
+        body(
+            message.chat,
+            id,
+            &from,
+            &message.text,
+            now().saturating_sub(message.age)
+        )
+    )
 }
 
 /// A message that the bot sent.
 pub(super) fn sent(bot: i64, chat: i64, id: i64, text: &str) -> String {
     let from = format!("{{\"id\":{bot},\"is_bot\":true,\"first_name\":\"Fake\",\"username\":\"fake_bot\"}}");
-    body(chat, id, &from, text)
+    body(chat, id, &from, text, now())
 }
 
-fn body(chat: i64, id: i64, from: &str, text: &str) -> String {
+fn body(chat: i64, id: i64, from: &str, text: &str, date: u64) -> String {
     let kind = if chat < 0 {
         format!("\"type\":\"supergroup\",\"title\":\"Group {chat}\"")
     } else {
         format!("\"type\":\"private\",\"first_name\":\"User {chat}\"")
     };
     let text = quoted(text);
-    let date = now();
     format!(
         "{{\"message_id\":{id},\"from\":{from},\"chat\":{{\"id\":{chat},{kind}}},\"date\":{date},\"text\":{text}}}"
     )

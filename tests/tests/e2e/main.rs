@@ -14,6 +14,7 @@ mod fault_table;
 mod hostile_input;
 mod model_faults;
 mod model_scripts;
+mod old_messages;
 mod phrases;
 mod plugin_faults;
 mod plugin_folder;

@@ -211,6 +211,12 @@ const GATEWAY: &[Key] = &[
         Default::Text("10m"),
         "A message or a reply that waits longer is named in the log.",
     ),
+    key(
+        "max_message_age",
+        duration(Duration::from_secs(1), TEN_YEARS),
+        Default::None,
+        "Messages that the platform received longer ago than this are not answered; each conversation is told so once. By default every message is answered.",
+    ),
 ];
 
 const SESSIONS: &[Key] = &[

@@ -24,6 +24,7 @@ fn without_anything_the_defaults_hold() {
     assert_eq!(config.gateway.max_pending, 10_000);
     assert_eq!(config.gateway.max_pending_per_conversation, 200);
     assert_eq!(config.gateway.max_message_bytes, 256 << 10);
+    assert_eq!(config.gateway.max_message_age, None);
     assert_eq!(config.sessions.history, 50);
     assert_eq!(config.sessions.checkpoint_interval, Duration::from_secs(30));
     assert_eq!(config.sessions.idle_ttl, Duration::from_secs(30 * 86_400));
@@ -236,8 +237,8 @@ fn wrong_variables_are_named() {
          env MINICLAW__CHANNELS__A____B: key `channels.a..b`: unknown key; allowed: `allow_from`, `isolation`, \
          `plugin`, `settings`\n\
          env MINICLAW__GATEWAY__MAXPENDING: key `gateway.maxpending`: unknown key; did you mean `max_pending`? \
-         allowed: `max_concurrent_turns`, `max_message_bytes`, `max_pending`, `max_pending_per_conversation`, \
-         `shutdown_timeout`, `warn_pending_after`\n\
+         allowed: `max_concurrent_turns`, `max_message_age`, `max_message_bytes`, `max_pending`, \
+         `max_pending_per_conversation`, `shutdown_timeout`, `warn_pending_after`\n\
          env MINICLAW__LOG__LEVEL: key `log.level`: given twice; `log.level` at env MINICLAW_LOG means the same, keep \
          one of them\n\
          env MINICLAW__MODEL__NAME: key `model.name`: unknown key; none is allowed here\n\

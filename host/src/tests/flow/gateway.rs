@@ -14,6 +14,7 @@ const LIMITS: Limits = Limits {
     message_bytes: 100,
     pending: 8,
     pending_per_conversation: 3,
+    message_age: None,
 };
 const TURNS: usize = 3;
 const WINDOW: usize = 6;
@@ -176,7 +177,7 @@ impl Gateway {
                 told: told_before,
                 ..load
             };
-            gated.push(match self.gate.decide(&written.message(), load) {
+            gated.push(match self.gate.decide(&written.message(), load, 0) {
                 Decision::Accept => {
                     self.load.take(&session);
                     taken.push(session);

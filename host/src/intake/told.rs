@@ -1,0 +1,81 @@
+//! Whom the intake told that their messages are too old.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::sessions::SessionKey;
+
+/// Old messages of a conversation that follow each other this closely get one note together.
+const BURST: Duration = Duration::from_secs(60);
+/// More conversations are not remembered; what is lost then is that a note is not sent twice.
+const MOST: usize = 10_000;
+
+/// When a conversation's last old message came, for those that were told.
+#[derive(Default)]
+pub(crate) struct Told(Mutex<HashMap<SessionKey, Instant>>);
+
+impl Told {
+    /// Whether the conversation was told of the burst that an old message at `now` belongs to, which then goes on.
+    pub(super) fn goes_on(&self, session: &SessionKey, now: Instant) -> bool {
+        let mut conversations = self.lock();
+        let Some(last) = conversations.get_mut(session) else {
+            return false;
+        };
+        let goes_on = now.saturating_duration_since(*last) < BURST;
+        if goes_on {
+            *last = now;
+        }
+        goes_on
+    }
+
+    /// The conversation is being told.
+    pub(super) fn tell(&self, session: &SessionKey, now: Instant) {
+        let mut conversations = self.lock();
+        if conversations.len() >= MOST {
+            conversations.retain(|_, last| now.saturating_duration_since(*last) < BURST);
+        }
+        if conversations.len() < MOST {
+            conversations.insert(session.clone(), now);
+        }
+    }
+
+    /// It was not told after all.
+    pub(super) fn forget(&self, session: &SessionKey) {
+        self.lock().remove(session);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_told_once_and_the_next_one_again() {
+        let (told, key, start) = (Told::default(), SessionKey("a".into()), Instant::now());
+        assert!(!told.goes_on(&key, start));
+        told.tell(&key, start);
+        for second in 0..200 {
+            assert!(told.goes_on(&key, start + Duration::from_secs(second)));
+        }
+        assert!(!told.goes_on(&key, start + Duration::from_secs(199) + BURST));
+        told.tell(&key, start);
+        told.forget(&key);
+        assert!(!told.goes_on(&key, start));
+    }
+
+    #[test]
+    fn no_more_conversations_are_remembered_than_there_is_room_for() {
+        let (told, start) = (Told::default(), Instant::now());
+        for index in 0..MOST + 5 {
+            told.tell(&SessionKey(index.to_string().into()), start);
+        }
+        assert_eq!(told.lock().len(), MOST);
+        told.tell(&SessionKey("later".into()), start + BURST);
+        assert_eq!(told.lock().len(), 1);
+    }
+}
