@@ -1,6 +1,7 @@
 //! The daemon: start-up, run, shutdown.
 
 mod assemble;
+mod channels;
 mod folders;
 mod lock;
 mod memory;
@@ -196,8 +197,17 @@ impl Running {
             } else {
                 info!(channels = up, of = channels.len(), elapsed = ?born.elapsed(), "Gateway ready");
             }
-            tokio::time::sleep(SETTLED).await;
-            memory::release_startup_code();
+            let watched: Vec<_> = channels.iter().filter_map(|name| states.remove(name)).collect();
+            let watch = async {
+                if !watched.is_empty() {
+                    channels::watch(watched, up == 0, stopping.clone()).await;
+                }
+            };
+            let settle = async {
+                tokio::time::sleep(SETTLED).await;
+                memory::release_startup_code();
+            };
+            tokio::join!(watch, settle);
         });
     }
 }

@@ -29,8 +29,9 @@ const OUTAGE: Backoff = Backoff {
 };
 /// A life this long was healthy: the next failure counts as the first.
 const HEALTHY: Duration = Duration::from_secs(60);
-/// Credentials are sometimes renewed on the platform's side; an instance that they failed is tried this often.
-const AUTH_AGAIN: Duration = Duration::from_secs(300);
+/// What a platform refused for good is sometimes mended on its side: credentials are renewed, a bot is let in again.
+/// An instance that failed is tried this often.
+const FAILED_AGAIN: Duration = Duration::from_secs(300);
 
 /// Between questions whether an instance's thread lives.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -111,6 +112,9 @@ pub(crate) struct Supervised {
 enum End {
     Stopped,
     Failed(Error),
+    /// `create` failed for good. It sees nothing but the settings, which stay as they are until the gateway starts
+    /// again: no further attempt can help.
+    Hopeless(Error),
     Crashed(Error),
     Broken(Error),
 }
@@ -130,7 +134,7 @@ impl End {
 impl Supervised {
     /// Runs lives of the instance until the host stops.
     pub(crate) async fn run(self) {
-        let (mut failures, mut crashes) = (0, Crashes::default());
+        let (mut failures, mut crashes, mut failed) = (0, Crashes::default(), false);
         while !self.stops.running.is_cancelled() {
             self.state.send_replace(State::Starting);
             let born = tokio::time::Instant::now();
@@ -140,7 +144,11 @@ impl Supervised {
             } else {
                 failures + 1
             };
-            if self.rest(end, failures, &mut crashes).await.is_none() {
+            if self
+                .rest(end, failures, &mut crashes, &mut failed)
+                .await
+                .is_none()
+            {
                 break;
             }
         }
@@ -148,14 +156,23 @@ impl Supervised {
     }
 
     /// Waits until the next life; `None` where there is none.
-    async fn rest(&self, end: End, failures: u32, crashes: &mut Crashes) -> Option<()> {
+    async fn rest(&self, end: End, failures: u32, crashes: &mut Crashes, failed: &mut bool) -> Option<()> {
         let name = &*self.name;
+        let again_failed = std::mem::replace(failed, matches!(end, End::Failed(_)));
         let (state, wait) = match end {
             End::Stopped => return None,
             End::Failed(error) => {
-                let wait = (error.cause == Cause::Auth).then_some(AUTH_AGAIN);
-                error!(plugin = name, %error, "Plugin failed, it stays down until that is mended");
-                (State::Failed(error.message), wait)
+                let wait = FAILED_AGAIN;
+                if again_failed {
+                    debug!(plugin = name, ?wait, %error, "Plugin failed again");
+                } else {
+                    error!(plugin = name, ?wait, %error, "Plugin failed, it is tried again until that is mended");
+                }
+                (State::Failed(error.message), Some(wait))
+            }
+            End::Hopeless(error) => {
+                error!(plugin = name, %error, "Plugin failed, it stays down until the gateway starts with other settings");
+                (State::Failed(error.message), None)
             }
             End::Crashed(error) if crashes.too_many(tokio::time::Instant::now(), is_unresponsive(&error)) => {
                 error!(plugin = name, %error, "Plugin crashed too often and is quarantined, restart the gateway to try again");
@@ -210,7 +227,10 @@ impl Supervised {
             biased;
             () = self.stops.running.cancelled() => End::Stopped,
             started = self.start(&instance, &mut created) => match started {
-                Err(error) => End::of(error),
+                Err(error) => match End::of(error) {
+                    End::Failed(error) if !created => End::Hopeless(error),
+                    end => end,
+                },
                 Ok(account) => {
                     let account_name = Some(&account.name).filter(|name| !name.is_empty());
                     info!(plugin = %self.name, account = account_name, "Plugin running");

@@ -184,3 +184,47 @@ fn a_send_that_may_have_happened_is_repeated_once_at_most() {
     assert!(world.say(7, "next", 3).starts_with("re: next"));
     gateway.stop().expect_code(0);
 }
+
+#[test]
+fn the_loss_of_every_channel_is_told_once_and_the_gateway_runs_on() {
+    let world = World::new();
+    let config = miniclaw_tests::ConfigFile::standard(&world.telegram, &world.model, &[USER]).telegram(
+        "other",
+        &world.telegram,
+        OTHER_TOKEN,
+        &[USER],
+    );
+    world.home.write_config(&config.text());
+    let gateway = world.start();
+    gateway.wait_for_line("Gateway ready");
+    world.telegram.revoke(OTHER_TOKEN);
+    gateway.wait_for_lines(BOT_FATHER, 1);
+    assert_eq!(world.say(7, "hi", 1), "re: hi [n=1]");
+    assert!(gateway.lines_with("No channel is left").is_empty());
+    world.telegram.revoke(TOKEN);
+    gateway.wait_for_lines(BOT_FATHER, 2);
+    let told = gateway.wait_for_line("No channel is left");
+    assert!(told.contains("ERROR") && gateway.is_running(), "{told}");
+    let log = gateway.stop().stderr.clone();
+    assert_eq!(log.matches("No channel is left").count(), 1, "{log}");
+}
+
+#[test]
+fn a_start_without_any_channel_is_told_once_and_so_is_the_first_one_that_is_back() {
+    let world = World::new();
+    world.telegram.on("*").answer(Answer::bad_gateway());
+    let gateway = Gateway::start(&world.home, &[]);
+    let told = gateway.wait_for_line("no channel runs");
+    assert!(told.contains("ERROR"), "{told}");
+    world.telegram.clear_rules();
+    let back = gateway.wait_for_line("A channel runs again");
+    assert!(back.contains("INFO"), "{back}");
+    assert_eq!(world.say(7, "hi", 1), "re: hi [n=1]");
+    let log = gateway.stop().expect_code(0).stderr.clone();
+    assert_eq!(
+        log.matches("no channel").count() + log.matches("No channel").count(),
+        1,
+        "{log}"
+    );
+    assert_eq!(log.matches("runs again").count(), 1, "{log}");
+}

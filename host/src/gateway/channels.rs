@@ -1,0 +1,100 @@
+//! Says so when no channel is left, and when one is back.
+
+use std::time::Duration;
+
+use futures_util::future::select_all;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::supervisor::State;
+
+/// Channels that are between two lives are waited for this long: most are back by then.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How the channels stand, all of them together.
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    /// One hears people at least.
+    Up,
+    /// None does, and one may soon.
+    Waiting,
+    /// None does before somebody acts, or before long.
+    Down,
+}
+
+/// Watches until the gateway stops. `told`: that no channel runs stands in the log already.
+pub(super) async fn watch(
+    mut states: Vec<watch::Receiver<State>>,
+    mut told: bool,
+    stopping: CancellationToken,
+) {
+    let mut since = None;
+    loop {
+        match standing(states.iter_mut().map(|state| state.borrow_and_update().clone())) {
+            Standing::Up => {
+                since = None;
+                if std::mem::take(&mut told) {
+                    info!("A channel runs again");
+                }
+            }
+            Standing::Waiting => drop(since.get_or_insert_with(Instant::now)),
+            Standing::Down => since = Instant::now().checked_sub(PATIENCE).or(since),
+        }
+        let patience = since.filter(|_| !told).map(|since| since + PATIENCE);
+        if patience.is_some_and(|end| end <= Instant::now()) {
+            told = true;
+            error!(
+                of = states.len(),
+                "No channel is left that runs, nobody can reach the agent: the reasons stand above; each is tried again"
+            );
+            continue;
+        }
+        let changed = select_all(states.iter_mut().map(|state| Box::pin(changed(state))));
+        let over = async {
+            match patience {
+                Some(end) => tokio::time::sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            _ = changed => {}
+            () = over => {}
+        }
+    }
+}
+
+/// A channel whose supervisor is gone stays as it is.
+async fn changed(state: &mut watch::Receiver<State>) {
+    if state.changed().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+fn standing(states: impl Iterator<Item = State>) -> Standing {
+    let mut standing = Standing::Down;
+    for state in states {
+        match state {
+            State::Running | State::Paused => return Standing::Up,
+            State::Starting | State::Backoff(_) => standing = Standing::Waiting,
+            State::Failed(_) | State::Quarantined(_) | State::Stopped => {}
+        }
+    }
+    standing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_channel_that_hears_people_is_enough() {
+        let of = |states: &[State]| standing(states.iter().cloned());
+        let (failed, backoff) = (State::Failed(String::new()), State::Backoff(String::new()));
+        assert_eq!(of(&[failed.clone(), State::Paused]), Standing::Up);
+        assert_eq!(of(&[failed.clone(), backoff, failed.clone()]), Standing::Waiting);
+        assert_eq!(of(&[failed, State::Quarantined(String::new())]), Standing::Down);
+    }
+}
