@@ -19,6 +19,7 @@ pub(crate) use split::split;
 use self::attempt::Delivered;
 use self::hold::RateHold;
 use self::queue::Queue;
+use crate::aliases::Aliases;
 use crate::config::DeliveryConfig;
 use crate::hub::Counters;
 use crate::plugins::instance::Instance;
@@ -50,6 +51,7 @@ pub(crate) struct Outbox {
     limit: (usize, TextUnit),
     sessions: Arc<SessionManager>,
     counters: Arc<Counters>,
+    aliases: Arc<Aliases>,
     /// Conversations with a send to make at once, rather than after a backoff.
     busy: watch::Sender<usize>,
     /// Rows that are neither sent nor dead, here or in the spool alone.
@@ -76,6 +78,7 @@ pub(crate) struct OutboxParts {
     pub(crate) limit: (usize, TextUnit),
     pub(crate) sessions: Arc<SessionManager>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) aliases: Arc<Aliases>,
 }
 
 impl Outbox {
@@ -91,6 +94,7 @@ impl Outbox {
             limit: parts.limit,
             sessions: parts.sessions,
             counters: parts.counters,
+            aliases: parts.aliases,
             busy: watch::channel(0).0,
             waiting: watch::channel(0).0,
             nudges: watch::channel(()).0,

@@ -2,6 +2,7 @@
 //! `hub` → `sessions` → `agent` → `delivery`.
 
 mod agent;
+mod aliases;
 mod backoff;
 mod backup;
 pub mod cli;

@@ -3,6 +3,7 @@
 //! T1 [`Spool::accept`], T2 [`Spool::finish`], T3 and T4 [`Spool::record`].
 
 mod accept;
+mod aliases;
 mod check;
 mod clock;
 mod finish;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use miniclaw_plugin_api::{InboundMessage, OutboundMessage};
 
+pub(crate) use self::aliases::Alias;
 pub(crate) use self::check::check_folder;
 pub(crate) use self::clock::wall_ms;
 pub(crate) use self::letters::{Requeued, Unfinished, Withdrawn};
@@ -81,6 +83,9 @@ pub(crate) trait Spool: Send + Sync + 'static {
         after: u64,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<OutboxRow>, SpoolError>>;
+
+    /// Makes aliases of chats durable; returns all there are. The first one of a chat counts.
+    fn aliases(&self, new: Vec<Alias>) -> BoxFuture<'_, Result<Vec<Alias>, SpoolError>>;
 
     /// The cursor that was committed last for this channel instance and account.
     fn cursor(&self, channel: Arc<str>, account: String)

@@ -1,9 +1,10 @@
 //! One row's way to the platform: attempts with backoff until it is sent or dead.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use miniclaw_plugin_api::{Cause, Error, Outcome, Role, Sent};
+use miniclaw_plugin_api::{Cause, Error, OutboundMessage, Outcome, Role, Sent};
 use tracing::{debug, error, warn};
 
 use super::{Busy, Outbox, lock};
@@ -111,6 +112,18 @@ impl Outbox {
         .await
     }
 
+    /// The message as it goes out: to where its chat is by now.
+    fn addressed<'a>(&self, message: &'a OutboundMessage) -> Cow<'a, OutboundMessage> {
+        let Some(chat) = self.aliases.last(&message.chat) else {
+            return Cow::Borrowed(message);
+        };
+        let mut moved = message.clone();
+        moved.chat = chat;
+        // The new chat numbers its messages anew.
+        moved.reply_to = None;
+        Cow::Owned(moved)
+    }
+
     /// What is left of the time in which a row is tried again.
     fn left(&self, row: &OutboxRow) -> Duration {
         let age = Duration::from_secs(self.spool.activity_now().saturating_sub(row.created));
@@ -147,8 +160,9 @@ impl Outbox {
         if self.config.on_unknown == OnUnknown::Hold {
             self.record(|| SendEvent::Sending { id: row.id }).await?;
         }
+        let message = self.addressed(&row.message);
         let result = instance
-            .call(Method::SEND, &*row.message)
+            .call(Method::SEND, &*message)
             .await
             .and_then(|payload| payload.decode());
         drop(permit);

@@ -10,6 +10,7 @@ use tracing::{debug, error, info, warn};
 
 use super::{Running, StartError, upkeep, watchdog};
 use crate::agent::{AgentLoop, Breakers, Prompt, Providers};
+use crate::aliases::Aliases;
 use crate::config::{Config, Route, Settings};
 use crate::control::{ControlServer, Hands};
 use crate::delivery::{Outbox, OutboxParts};
@@ -89,8 +90,22 @@ pub(super) async fn assemble(
         config.sessions.history,
         config.sessions.cache,
     );
+    let stored = spool.aliases(Vec::new()).await?;
+    let named = |draft: &Draft| {
+        (
+            draft.name.clone(),
+            Arc::new(Aliases::new(draft.name.clone(), &stored)),
+        )
+    };
+    let aliases: HashMap<Arc<str>, Arc<Aliases>> = channels.iter().map(named).collect();
     let counters = Arc::new(Counters::default());
-    let outboxes = outboxes(config, &spool, &sessions, &counters, &channels);
+    let common_parts = OutboxCommons {
+        spool: spool.clone(),
+        sessions: sessions.clone(),
+        counters: counters.clone(),
+        aliases: aliases.clone(),
+    };
+    let outboxes = outboxes(config, &common_parts, &channels);
     let parts = TurnParts {
         spool: spool.clone(),
         sessions: sessions.clone(),
@@ -115,7 +130,9 @@ pub(super) async fn assemble(
     // Before any channel receives: what was accepted first is answered first, and nothing is taken up twice.
     resume_inbound(&hub, &spool, buried).await?;
     for draft in channels {
-        let duties = duties(config, &draft, &hub, &spool, &supervisors);
+        let duties = aliases
+            .get(&draft.name)
+            .and_then(|aliases| duties(config, &draft, &hub, &spool, &supervisors, aliases));
         common.supervise(draft, duties, &supervisors);
     }
     let tasks = Tasks::default();
@@ -167,11 +184,21 @@ impl Common<'_> {
         })
     }
 
-    fn hooks(&self, name: &str, outbox: Option<Arc<Outbox>>) -> Hooks {
-        let closed = self.console_closed.clone();
-        let event = move |event: Named| match (event.name.as_str(), &outbox) {
-            ("console_closed", _) => drop(closed.send_replace(true)),
-            ("recovered", Some(outbox)) => outbox.recovered(),
+    fn hooks(&self, name: &Arc<str>, duties: Option<&ChannelDuties>) -> Hooks {
+        let (closed, channel) = (self.console_closed.clone(), name.clone());
+        let aliases = duties.map(|duties| duties.aliases.clone());
+        let outbox = duties.and_then(|duties| duties.hub.outbox(name).cloned());
+        let event = move |event: Named| match &*event.name {
+            "console_closed" => drop(closed.send_replace(true)),
+            "recovered" => outbox.iter().for_each(|outbox| outbox.recovered()),
+            "chat_migrated" => {
+                let id = |key| event.data.get(key).and_then(|id| id.as_str());
+                if let (Some(aliases), Some(from), Some(to)) = (&aliases, id("from"), id("to"))
+                    && aliases.learn(from, to)
+                {
+                    info!(channel = &*channel, from, to, "Chat goes on under another id");
+                }
+            }
             _ => {}
         };
         Hooks {
@@ -182,11 +209,8 @@ impl Common<'_> {
 
     fn supervise(&self, draft: Draft, channel: Option<ChannelDuties>, supervisors: &Tasks) {
         let Some(blueprint) = draft.blueprint else { return };
-        let outbox = channel
-            .as_ref()
-            .and_then(|duties| duties.hub.outbox(&draft.name).cloned());
         let supervised = Supervised {
-            hooks: self.hooks(&draft.name, outbox),
+            hooks: self.hooks(&draft.name, channel.as_ref()),
             name: draft.name,
             blueprint,
             settings: draft.settings,
@@ -258,13 +282,15 @@ pub(crate) fn log_sink(name: &str) -> LogSink {
     Arc::new(move |record| log.record(&record))
 }
 
-fn outboxes(
-    config: &Config,
-    spool: &Arc<dyn Spool>,
-    sessions: &Arc<SessionManager>,
-    counters: &Arc<Counters>,
-    channels: &[Draft],
-) -> HashMap<Arc<str>, Arc<Outbox>> {
+/// What all outboxes stand on.
+struct OutboxCommons {
+    spool: Arc<dyn Spool>,
+    sessions: Arc<SessionManager>,
+    counters: Arc<Counters>,
+    aliases: HashMap<Arc<str>, Arc<Aliases>>,
+}
+
+fn outboxes(config: &Config, parts: &OutboxCommons, channels: &[Draft]) -> HashMap<Arc<str>, Arc<Outbox>> {
     let outbox = |draft: &Draft| {
         let limit = draft
             .blueprint
@@ -273,12 +299,13 @@ fn outboxes(
         let limit = limit.unwrap_or((0, miniclaw_plugin_api::TextUnit::Chars));
         Outbox::new(OutboxParts {
             channel: draft.name.clone(),
-            spool: spool.clone(),
+            spool: parts.spool.clone(),
             config: config.delivery.clone(),
             instance: draft.current.subscribe(),
             limit,
-            sessions: sessions.clone(),
-            counters: counters.clone(),
+            sessions: parts.sessions.clone(),
+            counters: parts.counters.clone(),
+            aliases: parts.aliases[&draft.name].clone(),
         })
     };
     channels
@@ -314,6 +341,7 @@ fn duties(
     hub: &Arc<ChatHub>,
     spool: &Arc<dyn Spool>,
     tasks: &Tasks,
+    aliases: &Arc<Aliases>,
 ) -> Option<ChannelDuties> {
     let blueprint = draft.blueprint.as_ref()?;
     let allow_from = &config.channels.get(&*draft.name)?.allow_from;
@@ -333,6 +361,7 @@ fn duties(
     Some(ChannelDuties {
         gate: Arc::new(gate),
         told_old: Arc::new(Told::default()),
+        aliases: aliases.clone(),
         hub: hub.clone(),
         spool: spool.clone(),
         tasks: tasks.clone(),

@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 
 use super::told::Told;
 use super::{Decision, Gate, Reason, Refusal};
+use crate::aliases::Aliases;
 use crate::hub::{ChatHub, Load};
 use crate::plugins::instance::{Answer, InboundRequest};
 use crate::sessions::SessionKey;
@@ -31,6 +32,7 @@ pub(crate) struct Pump {
     /// Nothing more is taken.
     pub(crate) stopping: CancellationToken,
     pub(crate) told_old: Arc<Told>,
+    pub(crate) aliases: Arc<Aliases>,
 }
 
 /// A batch after the gate.
@@ -92,11 +94,15 @@ impl Pump {
             taken,
             told_old,
         } = gated;
+        // Both are asked for at once, so that they come before whatever is asked for afterwards.
+        let renamed = self.store_aliases();
         let nothing = batch.items.is_empty() && batch.cursor.is_none();
-        let result = if nothing {
-            Ok(Vec::new())
-        } else {
-            self.spool.accept(batch).await
+        let accepted = (!nothing).then(|| self.spool.accept(batch));
+        let renamed = renamed.await;
+        let result = match accepted {
+            Some(accepted) => accepted.await,
+            // An empty batch asks whether what the channel told of before is on the disk.
+            None => renamed.map(|()| Vec::new()),
         };
         Stored {
             answer,
@@ -104,6 +110,19 @@ impl Pump {
             taken,
             told_old,
             result,
+        }
+    }
+
+    /// What cannot be stored stays with the next batch.
+    fn store_aliases(&self) -> impl Future<Output = Result<(), SpoolError>> {
+        let unsaved = self.aliases.unsaved();
+        let storing = (!unsaved.is_empty()).then(|| self.spool.aliases(unsaved.clone()));
+        async move {
+            if let Some(storing) = storing {
+                storing.await?;
+                self.aliases.saved(&unsaved);
+            }
+            Ok(())
         }
     }
 
@@ -142,7 +161,8 @@ impl Pump {
         let mut malformed = false;
         let (now, now_ms) = (Instant::now(), wall_ms());
         for message in messages {
-            let session = SessionKey::new(&self.channel, &message.chat);
+            let first = self.aliases.first(&message.chat);
+            let session = SessionKey::new(&self.channel, first.as_ref().unwrap_or(&message.chat));
             let load = self.hub.load.of(&session);
             let load = Load {
                 pending,

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use tracing::error;
 
 use super::accept::{Accept, Body, Item, Stored, key};
+use super::aliases::{Alias, Aliases};
 use super::clock::Clock;
 use super::finish::Finish;
 use super::inbound::{Cursor, MarkStarted, Pending};
@@ -331,6 +332,10 @@ impl Spool for SqliteSpool {
         account: String,
     ) -> BoxFuture<'_, Result<Option<String>, SpoolError>> {
         Box::pin(self.ask(Cursor { channel, account }))
+    }
+
+    fn aliases(&self, new: Vec<Alias>) -> BoxFuture<'_, Result<Vec<Alias>, SpoolError>> {
+        Box::pin(self.ask(Aliases(new)))
     }
 
     fn journal(&self, session: SessionKey, after: u64) -> BoxFuture<'_, Result<Journal, SpoolError>> {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use super::{End, State, Supervised};
+use crate::aliases::Aliases;
 use crate::hub::ChatHub;
 use crate::intake::{Gate, Pump, Told};
 use crate::plugins::instance::{InboundRequest, Instance, Method};
@@ -35,6 +36,7 @@ const SAME_PAUSE: Duration = Duration::from_secs(60);
 pub(crate) struct ChannelDuties {
     pub(crate) gate: Arc<Gate>,
     pub(crate) told_old: Arc<Told>,
+    pub(crate) aliases: Arc<Aliases>,
     pub(crate) hub: Arc<ChatHub>,
     pub(crate) spool: Arc<dyn Spool>,
     pub(crate) tasks: Tasks,
@@ -54,6 +56,7 @@ impl Supervised {
             account: account.id.clone(),
             gate: duties.gate.clone(),
             told_old: duties.told_old.clone(),
+            aliases: duties.aliases.clone(),
             hub: duties.hub.clone(),
             spool: duties.spool.clone(),
             stopping: self.stops.receiving.clone(),

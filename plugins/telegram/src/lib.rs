@@ -10,7 +10,7 @@
 //! of an unexpected type must not lose a message.
 //!
 //! Beside messages the host hears, through [`Context::event`], of `chat_migrated` (`from`, `to`: a group became a
-//! supergroup; heard again where the batch is handed over again), `outage` (`reason`) and `recovered`.
+//! supergroup, which a notice or a refused send says; heard more than once), `outage` (`reason`) and `recovered`.
 
 mod api;
 #[cfg(any(fuzzing, test))]
@@ -59,6 +59,12 @@ impl Telegram {
             .get()
             .ok_or_else(|| Error::transient("the telegram channel was not started").because(Cause::Protocol))
     }
+
+    /// Tells the host that a group became a supergroup.
+    fn migrated(&self, from: &str, to: &str) {
+        let data = serde_json::json!({ "from": from, "to": to });
+        self.context.event("chat_migrated", data);
+    }
 }
 
 impl Channel for Telegram {
@@ -103,7 +109,15 @@ impl Channel for Telegram {
     }
 
     async fn send(&self, message: OutboundMessage) -> Result<Sent> {
-        outbound::send(&self.api, &message).await
+        let result = outbound::send(&self.api, &message).await;
+        let meta = match &result {
+            Ok(sent) => &sent.meta,
+            Err(error) => &error.meta,
+        };
+        if let Some(to) = meta.get("migrate_to_chat").and_then(|to| to.as_str()) {
+            self.migrated(&message.chat.id, to);
+        }
+        result
     }
 
     async fn update(&self, target: MessageRef, change: Change) -> Result<()> {

@@ -171,10 +171,10 @@ impl<'a> Receiver<'a> {
         }
         for (from, to) in &batch.migrations {
             tracing::debug!(from, to, "Group became a supergroup");
-            let data = json!({ "from": from.to_string(), "to": to.to_string() });
-            self.channel.context.event("chat_migrated", data);
+            self.channel.migrated(&from.to_string(), &to.to_string());
         }
-        if !batch.messages.is_empty() {
+        // A batch without messages is answered once the host has stored what it heard of migrations.
+        if !batch.messages.is_empty() || !batch.migrations.is_empty() {
             let mut stop = self.stop.clone();
             let give_up = async {
                 stop.requested().await;

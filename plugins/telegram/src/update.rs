@@ -71,6 +71,8 @@ pub(crate) struct Message {
     pub(crate) location: Option<Location>,
     #[serde(default, deserialize_with = "lenient")]
     pub(crate) migrate_to_chat_id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(crate) migrate_from_chat_id: Option<i64>,
     #[serde(skip)]
     pub(crate) media: Media,
 }

@@ -26,5 +26,6 @@ mod setup;
 mod shutdown;
 mod start_up;
 mod storage;
+mod supergroups;
 mod telegram_faults;
 mod telegram_scripts;

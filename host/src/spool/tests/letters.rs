@@ -215,7 +215,7 @@ async fn a_file_of_the_first_version_is_upgraded_in_place() {
     store.opened = None;
     let conn = Connection::open(store.dir.path().join("spool.db")).unwrap();
     conn.execute_batch(
-        "DROP INDEX inbound_dead; DROP INDEX outbox_dead; ALTER TABLE inbound DROP COLUMN story;
+        "DROP TABLE aliases; DROP INDEX inbound_dead; DROP INDEX outbox_dead; ALTER TABLE inbound DROP COLUMN story;
          ALTER TABLE outbox DROP COLUMN kills;
          ALTER TABLE outbox DROP COLUMN outage; PRAGMA user_version = 1;",
     )
@@ -224,5 +224,5 @@ async fn a_file_of_the_first_version_is_upgraded_in_place() {
     store.crash();
     assert_eq!(pending(store.spool()).await[0].seq, waiting.seq);
     assert_eq!(outbox(store.spool()).await[0].kills, 0);
-    assert_eq!(number(store.spool(), "PRAGMA user_version").await, 2);
+    assert_eq!(number(store.spool(), "PRAGMA user_version").await, 3);
 }

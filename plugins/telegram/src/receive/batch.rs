@@ -44,6 +44,10 @@ impl Batch {
             self.migrations.push((message.chat.id, to));
             return true;
         }
+        if let Some(from) = message.migrate_from_chat_id {
+            self.migrations.push((from, message.chat.id));
+            return true;
+        }
         let inbound = inbound::convert(*message, me);
         let says_something = inbound.is_some();
         self.messages.extend(inbound);
@@ -96,6 +100,10 @@ mod tests {
     fn migration_is_no_message() {
         let batch = read(&[
             r#"{"update_id":1,"message":{"message_id":1,"chat":{"id":-7},"migrate_to_chat_id":-1007}}"#,
+        ]);
+        assert_eq!((batch.migrations, batch.messages.len()), (vec![(-7, -1007)], 0));
+        let batch = read(&[
+            r#"{"update_id":1,"message":{"message_id":1,"chat":{"id":-1007},"migrate_from_chat_id":-7}}"#,
         ]);
         assert_eq!((batch.migrations, batch.messages.len()), (vec![(-7, -1007)], 0));
     }
