@@ -22,8 +22,8 @@ impl fmt::Display for Saved {
         let counts = &self.counts;
         writeln!(
             f,
-            "kept: {} inbound rows, {} outbox rows, {} journal rows, {} session generations, {} cursors",
-            counts.inbound, counts.outbox, counts.journal, counts.sessions, counts.cursors
+            "kept: {} inbound rows, {} outbox rows, {} journal rows, {} session generations, {} cursors, {} aliases",
+            counts.inbound, counts.outbox, counts.journal, counts.sessions, counts.cursors, counts.aliases
         )?;
         writeln!(
             f,

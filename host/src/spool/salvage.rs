@@ -28,6 +28,7 @@ pub(crate) struct Salvaged {
     pub(crate) journal: u64,
     pub(crate) sessions: u64,
     pub(crate) cursors: u64,
+    pub(crate) aliases: u64,
     /// Messages that waited for their turn and are lost, but for a dead letter that names their chat.
     pub(crate) lost_inbound: u64,
     /// Replies that waited to be sent and are lost, but for a dead letter.
@@ -145,6 +146,7 @@ impl Salvaged {
             "outbox" => &mut self.outbox,
             "journal" => &mut self.journal,
             "sessions" => &mut self.sessions,
+            "aliases" => &mut self.aliases,
             _ => &mut self.cursors,
         }
     }

@@ -142,7 +142,7 @@ impl Found {
 
     fn keep(&mut self, name: &str, row: Vec<Value>) {
         let keys = match name {
-            "cursors" => 2,
+            "aliases" | "cursors" => 2,
             _ => 1,
         };
         let key = format!("{:?}", &row[..row.len().min(keys)]);
@@ -154,9 +154,13 @@ impl Found {
     }
 }
 
-/// The row's table by its shape alone. A row of `sessions` looks like an entry of an index, and is none's.
+/// The row's table by its shape alone. A row of `sessions` looks like an entry of an index, one of `aliases` like a
+/// cursor; those are nobody's.
 fn guess<'m>(model: &'m Model, cell: &Cell) -> Option<(&'m str, Vec<Value>)> {
-    let tables = model.tables.iter().filter(|table| table.name != "sessions");
+    let tables = model
+        .tables
+        .iter()
+        .filter(|table| !matches!(&*table.name, "sessions" | "aliases"));
     let fitting = tables.filter_map(|table| {
         let row = table.row(cell.rowid, &cell.values)?;
         Some((table.columns.len(), &*table.name, row))
