@@ -25,10 +25,13 @@ fn main() {
     let mut chance = Chance::seeded(seed);
     let mut theatres = [false, true].map(|hangs| Theatre::new(hangs, turns, slack));
     let (mut statuses, mut slowest, mut failed) = ([0_u32; 2], Duration::ZERO, 0);
+    let (mut hung, mut signalled_twice) = (0, 0);
     for number in 1..=trials {
         let plan = Plan::draw(&mut chance, turns);
-        let theatre = &mut theatres[usize::from(chance.one_in(4))];
-        let outcome = theatre.play(&plan);
+        let hangs = chance.one_in(4);
+        hung += u32::from(hangs);
+        signalled_twice += u32::from(plan.second.is_some());
+        let outcome = theatres[usize::from(hangs)].play(&plan);
         statuses[usize::from(outcome.status != 0)] += 1;
         slowest = slowest.max(outcome.took);
         for complaint in &outcome.complaints {
@@ -56,7 +59,7 @@ fn main() {
         sum(|sums| sums.repeated),
     );
     println!(
-        "status 0 {}x, 143 {}x; slowest stop {} ms with a timeout of {} ms; {} s",
+        "{hung} with a plugin that hangs, {signalled_twice} with a second signal; status 0 {}x, 143 {}x; slowest stop {} ms with a timeout of {} ms; {} s",
         statuses[0],
         statuses[1],
         slowest.as_millis(),

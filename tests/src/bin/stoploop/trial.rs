@@ -30,7 +30,7 @@ pub(crate) struct Plan {
     /// From the turns' start to SIGTERM.
     wait: Duration,
     /// From SIGTERM to a second one.
-    second: Option<Duration>,
+    pub(crate) second: Option<Duration>,
 }
 
 impl Plan {
