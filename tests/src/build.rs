@@ -42,11 +42,17 @@ pub fn artifacts() -> &'static Artifacts {
     })
 }
 
-/// Builds the binary alone as it is shipped, in the release profile.
+/// Builds the binary alone as it is shipped, in the release profile, unless `MINICLAW_BENCH_BINARY` names one.
 ///
 /// # Panics
 /// Where the build fails.
 pub fn release_binary() -> Artifacts {
+    if let Some(binary) = std::env::var_os("MINICLAW_BENCH_BINARY") {
+        return Artifacts {
+            binary: binary.into(),
+            libraries: profile_folder(true),
+        };
+    }
     cargo_build(&["--package", "miniclaw"], true);
     locate(profile_folder(true))
 }

@@ -170,6 +170,15 @@ impl FakeTelegram {
         });
     }
 
+    /// Forgets also what stands in the chats, so that a long run does not fill the memory; nothing of it can be
+    /// edited or deleted afterwards.
+    pub fn forget_sent(&self) {
+        self.clear_ledger();
+        self.shared
+            .state
+            .change(|state| state.accounts.by_token(TOKEN).messages.clear());
+    }
+
     /// All messages that were sent to a chat, in order.
     pub fn sent_to(&self, chat: i64) -> Vec<Sent> {
         self.shared.state.lock().ledger.sent_to(chat)

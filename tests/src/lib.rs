@@ -15,6 +15,7 @@ pub mod fake_telegram;
 pub mod flags;
 pub mod gateway;
 pub mod http;
+pub mod measure;
 pub mod platform;
 pub mod procfs;
 pub mod server;

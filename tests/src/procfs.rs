@@ -14,6 +14,28 @@ pub fn pss_kb(pid: u32) -> u64 {
         .expect("smaps_rollup has a line `Pss:`")
 }
 
+/// Resident set size in kilobytes.
+///
+/// # Panics
+/// Where the process is gone.
+pub fn rss_kb(pid: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    text.lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok())
+        .expect("status has a line `VmRSS:`")
+}
+
+/// Number of open file descriptors.
+///
+/// # Panics
+/// Where the process is gone.
+pub fn open_files(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .expect("the process runs")
+        .count()
+}
+
 /// Processor time of all threads so far, ended ones included; resolution is one clock tick.
 ///
 /// # Panics
@@ -50,7 +72,8 @@ mod tests {
     #[test]
     fn this_process_has_memory_and_its_time_grows() {
         let pid = std::process::id();
-        assert!(pss_kb(pid) > 100);
+        assert!(pss_kb(pid) > 100 && rss_kb(pid) >= pss_kb(pid) / 2);
+        assert!(open_files(pid) > 2);
         let before = cpu_time(pid);
         while cpu_time(pid) == before {
             std::hint::spin_loop();

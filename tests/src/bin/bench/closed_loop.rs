@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use miniclaw_tests::fake_telegram::{Injection, Sent};
 use miniclaw_tests::{FakeTelegram, procfs};
 
-use crate::figure::{Figure, median, millis, quantile};
-use crate::rig::{Bench, Rig, USER};
+use miniclaw_tests::measure::figure::{Figure, median, millis, quantile};
+use miniclaw_tests::measure::rig::{Bench, Rig, USER};
 
 const LATENCY_MESSAGES: usize = 2_000;
 const WARM_UP: Duration = Duration::from_secs(2);

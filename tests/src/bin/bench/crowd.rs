@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use crate::figure::{Figure, median, millis};
-use crate::rig::Bench;
+use miniclaw_tests::measure::figure::{Figure, median, millis};
+use miniclaw_tests::measure::rig::Bench;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -7,8 +7,8 @@ use miniclaw_tests::http::Client;
 use miniclaw_tests::server::{ServerThread, THREAD};
 use miniclaw_tests::{FakeModel, FakeTelegram, procfs};
 
-use crate::figure::Figure;
-use crate::rig::Bench;
+use miniclaw_tests::measure::figure::Figure;
+use miniclaw_tests::measure::rig::Bench;
 
 const REQUESTS: u32 = 50_000;
 

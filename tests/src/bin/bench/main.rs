@@ -6,13 +6,11 @@
 mod closed_loop;
 mod crowd;
 mod fakes;
-mod figure;
 mod rest;
-mod rig;
 mod stop;
 
-use figure::Figure;
-use rig::Bench;
+use miniclaw_tests::measure::figure::Figure;
+use miniclaw_tests::measure::rig::Bench;
 
 /// A measurement: its name on the command line and what it gives.
 type Measurement = (&'static str, fn(&Bench) -> Vec<Figure>);

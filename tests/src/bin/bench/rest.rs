@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use miniclaw_tests::procfs;
 
-use crate::figure::{Figure, median, megabytes, millis};
-use crate::rig::{Bench, Rig};
+use miniclaw_tests::measure::figure::{Figure, median, megabytes, millis};
+use miniclaw_tests::measure::rig::{Bench, Rig};
 
 /// From starting the process to the first `getUpdates`.
 pub(crate) fn start(bench: &Bench) -> Vec<Figure> {

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::figure::Figure;
-use crate::rig::{Bench, Rig};
+use miniclaw_tests::measure::figure::Figure;
+use miniclaw_tests::measure::rig::{Bench, Rig};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const RUNS: usize = 3;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 /// What was measured, and what it should be.
-pub(crate) struct Figure {
+pub struct Figure {
     what: &'static str,
     value: String,
     target: &'static str,
 }
 
 impl Figure {
-    pub(crate) fn new(what: &'static str, value: impl Into<String>, target: &'static str) -> Self {
+    pub fn new(what: &'static str, value: impl Into<String>, target: &'static str) -> Self {
         Self {
             what,
             value: value.into(),
@@ -18,17 +18,17 @@ impl Figure {
         }
     }
 
-    pub(crate) fn print_head() {
+    pub fn print_head() {
         println!("{:<66} {:>24}   to reach", "", "measured");
     }
 
-    pub(crate) fn print(&self) {
+    pub fn print(&self) {
         println!("{:<66} {:>24}   {}", self.what, self.value, self.target);
     }
 }
 
 /// The value below which the share `quantile` of `values` lies; 0 where there are none.
-pub(crate) fn quantile<T: Copy + Ord + Default>(values: &mut [T], quantile: f64) -> T {
+pub fn quantile<T: Copy + Ord + Default>(values: &mut [T], quantile: f64) -> T {
     values.sort_unstable();
     let last = values.len().saturating_sub(1);
     let index = (last as f64 * quantile).round() as usize;
@@ -36,15 +36,15 @@ pub(crate) fn quantile<T: Copy + Ord + Default>(values: &mut [T], quantile: f64)
 }
 
 /// The value in the middle.
-pub(crate) fn median<T: Copy + Ord + Default>(values: &mut [T]) -> T {
+pub fn median<T: Copy + Ord + Default>(values: &mut [T]) -> T {
     quantile(values, 0.5)
 }
 
-pub(crate) fn millis(time: Duration) -> String {
+pub fn millis(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1e3)
 }
 
-pub(crate) fn megabytes(bytes: u64) -> String {
+pub fn megabytes(bytes: u64) -> String {
     format!("{:.2} MB", bytes as f64 / 1e6)
 }
 

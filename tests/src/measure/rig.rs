@@ -4,28 +4,28 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use miniclaw_tests::build::{self, Artifacts};
-use miniclaw_tests::fake_telegram::Injection;
-use miniclaw_tests::server::ServerThread;
-use miniclaw_tests::{Command, ConfigFile, FakeModel, FakeTelegram, Gateway, Home};
+use crate::build::{self, Artifacts};
+use crate::fake_telegram::Injection;
+use crate::server::ServerThread;
+use crate::{Command, ConfigFile, FakeModel, FakeTelegram, Gateway, Home};
 
 /// The user whom the configuration allows.
-pub(crate) const USER: i64 = 42;
+pub const USER: i64 = 42;
 
 /// The binary, built when it is first asked for.
 #[derive(Default)]
-pub(crate) struct Bench(OnceLock<Artifacts>);
+pub struct Bench(OnceLock<Artifacts>);
 
 /// One gateway's surroundings; both fakes share a thread.
-pub(crate) struct Rig {
-    pub(crate) telegram: FakeTelegram,
-    pub(crate) model: FakeModel,
-    home: Home,
+pub struct Rig {
+    pub telegram: FakeTelegram,
+    pub model: FakeModel,
+    pub home: Home,
     binary: PathBuf,
 }
 
 impl Bench {
-    pub(crate) fn artifacts(&self) -> &Artifacts {
+    pub fn artifacts(&self) -> &Artifacts {
         self.0.get_or_init(build::release_binary)
     }
 
@@ -35,13 +35,19 @@ impl Bench {
             .map_or_else(|| self.artifacts().libraries.clone(), PathBuf::from)
     }
 
-    pub(crate) fn rig(&self) -> Rig {
+    /// Fakes and a home with the usual configuration.
+    pub fn rig(&self) -> Rig {
+        self.rig_with(|config| config)
+    }
+
+    /// The same with another configuration.
+    pub fn rig_with(&self, change: impl FnOnce(ConfigFile) -> ConfigFile) -> Rig {
         let thread: Arc<ServerThread> = ServerThread::start();
         let telegram = FakeTelegram::start_on(&thread);
         let model = FakeModel::start_on(&thread);
         model.forget_requests();
         let home = Home::empty_in(&self.folder());
-        home.write_config(&ConfigFile::standard(&telegram, &model, &[USER]).text());
+        home.write_config(&change(ConfigFile::standard(&telegram, &model, &[USER])).text());
         Rig {
             telegram,
             model,
@@ -53,12 +59,12 @@ impl Bench {
 
 impl Rig {
     /// Starts the gateway; it need not poll yet.
-    pub(crate) fn start(&self) -> Gateway {
+    pub fn start(&self) -> Gateway {
         Command::of(&self.binary, &self.home).args(&["gateway"]).start()
     }
 
     /// Starts the gateway and waits until it polls.
-    pub(crate) fn start_polling(&self) -> Gateway {
+    pub fn start_polling(&self) -> Gateway {
         self.telegram.clear_ledger();
         let gateway = self.start();
         self.telegram.wait_for_poll();
@@ -67,7 +73,7 @@ impl Rig {
 
     /// Waits until `n` messages were sent, at most `patience`; looks now and then instead of being woken, which
     /// would cost the gateway a core's time.
-    pub(crate) fn wait_quietly(&self, n: usize, patience: Duration) {
+    pub fn wait_quietly(&self, n: usize, patience: Duration) {
         let end = Instant::now() + patience;
         while self.telegram.sent_count() < n && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
@@ -75,7 +81,7 @@ impl Rig {
     }
 
     /// Sends `each` messages to every one of `chats` chats, all at once.
-    pub(crate) fn crowd(&self, chats: i64, each: usize) {
+    pub fn crowd(&self, chats: i64, each: usize) {
         let messages: Vec<Injection> = (0..each)
             .flat_map(|index| (1..=chats).map(move |chat| Injection::text(chat, USER, format!("m{index}"))))
             .collect();
