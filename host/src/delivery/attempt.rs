@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::{Cause, Error, OutboundMessage, Outcome, Role, Sent};
+use tokio::sync::SemaphorePermit;
 use tracing::{debug, error, warn};
 
 use super::{Busy, Outbox, lock};
@@ -73,7 +74,9 @@ impl Outbox {
                 let age = self.config.max_age;
                 return self.bury(row, &format!("it could not be sent for {age:?}")).await;
             }
-            let error = match self.send(row, &instance, busy).await? {
+            // Held until the end is recorded: a kill repeats what was not, and no more than may be under way.
+            let (_permit, sent) = self.send(row, &instance, busy).await?;
+            let error = match sent {
                 Ok(sent) => return self.record_sent(row, sent).await,
                 Err(error) => error,
             };
@@ -150,7 +153,7 @@ impl Outbox {
         row: &OutboxRow,
         instance: &Instance,
         busy: &mut Busy,
-    ) -> Option<Result<Sent, Error>> {
+    ) -> Option<(SemaphorePermit<'_>, Result<Sent, Error>)> {
         busy.set(true);
         let permit = tokio::select! {
             biased;
@@ -165,8 +168,7 @@ impl Outbox {
             .call(Method::SEND, &*message)
             .await
             .and_then(|payload| payload.decode());
-        drop(permit);
-        Some(result)
+        Some((permit, result))
     }
 
     /// Waits for a row's time. It comes at once when the operator asks for that and, with `outage`, when the platform
