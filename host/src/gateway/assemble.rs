@@ -21,7 +21,7 @@ use crate::plugins::catalog::{Catalog, Found};
 use crate::plugins::instance::{Blueprint, Hooks, Instance, LogSink};
 use crate::plugins::load::Loader;
 use crate::sessions::SessionManager;
-use crate::spool::{FinishedTurn, Opened, Spool, SpoolError, SqliteSpool};
+use crate::spool::{Opened, Spool, SpoolError, SqliteSpool};
 use crate::supervisor::{ChannelDuties, State, Stops, Supervised};
 use crate::tasks::Tasks;
 use crate::telemetry::{self, PluginLog};
@@ -375,11 +375,7 @@ async fn resume_inbound(
     buried: Vec<crate::spool::InboundRow>,
 ) -> Result<(), SpoolError> {
     for row in buried {
-        error!(seq = row.seq, conversation = %row.session.0, "Message ended the process too often and is a dead letter");
-        let note =
-            "One of your messages crashed me each time that I tried to answer it, so I have set it aside.";
-        let turn = FinishedTurn::note(&row, Vec::new(), note);
-        hub.route(spool.finish(&turn).await?.outbox);
+        error!(inbound = row.seq, conversation = %row.session.0, "Message ended the process too often and is a dead letter");
     }
     let mut after = 0;
     loop {

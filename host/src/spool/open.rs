@@ -3,6 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use miniclaw_plugin_api::OutboundMessage;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
 use rustix::fs::Access;
@@ -19,8 +20,10 @@ pub(super) const FILE: &str = "spool.db";
 /// Ends of the process during its turn that a message survives.
 const MAX_ATTEMPTS: i64 = 5;
 
-/// A larger file is checked page by page only after a crash: a start must not grow with 72 hours of traffic.
+/// A start must not grow with 72 hours of traffic: larger files are checked page by page only after a crash, and very
+/// large ones not at all. There, damage shows when it is touched, which ends the gateway, and by `miniclaw spool check`.
 const ALWAYS_CHECKED_BYTES: u64 = 2 << 20;
+const EVER_CHECKED_BYTES: u64 = 32 << 20;
 
 /// What a start finds and leaves.
 pub(super) struct Started {
@@ -76,9 +79,14 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn check(path: &Path, conn: &Connection) -> Result<(), String> {
-    let small = std::fs::metadata(path).is_ok_and(|file| file.len() <= ALWAYS_CHECKED_BYTES);
+    let bytes = std::fs::metadata(path).map_or(u64::MAX, |file| file.len());
     let clean = conn.query_row("SELECT clean FROM meta", [], |row| row.get(0));
-    schema::verify(conn, small || clean != Ok(true))
+    let limit = if clean == Ok(true) {
+        ALWAYS_CHECKED_BYTES
+    } else {
+        EVER_CHECKED_BYTES
+    };
+    schema::verify(conn, bytes <= limit || clean.is_err())
 }
 
 fn take_note(mut conn: Connection, wall_ms: i64) -> rusqlite::Result<Started> {
@@ -90,15 +98,17 @@ fn take_note(mut conn: Connection, wall_ms: i64) -> rusqlite::Result<Started> {
     )?;
     let epoch = meta.epoch + 1;
     let activity = at_start(meta.activity, meta.wall_ms, wall_ms);
-    let ids = Ids {
+    let mut ids = Ids {
         next: meta.next_id,
-        reserved: meta.next_id + Ids::BLOCK,
+        reserved: meta.next_id,
     };
     let buried = if meta.clean {
         Vec::new()
     } else {
         suspect(&transaction, wall_ms)?
     };
+    tell_senders(&transaction, &buried, &mut ids, activity)?;
+    ids.reserved = ids.next + Ids::BLOCK;
     transaction.execute(
         "UPDATE inbound SET started = 0 WHERE state = 0 AND started = 1",
         [],
@@ -179,4 +189,34 @@ fn suspect(conn: &Connection, wall_ms: i64) -> rusqlite::Result<Vec<InboundRow>>
     )?;
     // A body that cannot be read is no reason to keep the dead letter's file from opening.
     Ok(buried.into_iter().filter_map(|row| row.parse().ok()).collect())
+}
+
+/// What a sender is told whose message is a dead letter. It waits in the outbox with the same commit.
+const SET_ASIDE: &str =
+    "One of your messages crashed me each time that I tried to answer it, so I have set it aside.";
+
+fn tell_senders(
+    conn: &Connection,
+    buried: &[InboundRow],
+    ids: &mut Ids,
+    activity: u64,
+) -> rusqlite::Result<()> {
+    for row in buried {
+        let note = OutboundMessage::new(row.message.chat.clone(), SET_ASIDE);
+        let body = serde_json::to_string(&note).unwrap_or_default();
+        conn.execute(
+            "INSERT INTO outbox (id, channel, session, reply, body, created_ms, created_activity)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                ids.take(),
+                &*row.channel,
+                &*row.session.0,
+                to_sql(row.seq),
+                body,
+                wall_ms(),
+                to_sql(activity)
+            ],
+        )?;
+    }
+    Ok(())
 }
