@@ -223,6 +223,17 @@ async fn logs_arrive_with_level_target_typed_fields_and_spans() {
 }
 
 #[tokio::test]
+async fn what_is_logged_about_a_message_has_its_id() {
+    let kit = kit();
+    kit.start().await.unwrap();
+    let mut message = OutboundMessage::new(ChatRef::new("7"), "log");
+    message.meta.insert("inbound".into(), 12.into());
+    kit.send(message).await.unwrap();
+    let spans = r#"[{"fields":{"inbound":12},"name":"send"},{"fields":{"chat":7},"name":"sending"}]"#;
+    assert!(kit.log()[0].ends_with(spans), "{:?}", kit.log());
+}
+
+#[tokio::test]
 async fn settings_that_do_not_fit_name_their_key() {
     for (settings, expected) in [
         (

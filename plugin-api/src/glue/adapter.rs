@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, Span, info_span};
 
 use crate::abi::{Payload, method};
 use crate::channel::Channel;
@@ -105,7 +105,8 @@ impl<C: Channel> ChannelAdapter<C> {
             }
             method::SEND => {
                 let message: OutboundMessage = payload.decode()?;
-                let span = info_span!("send", inbound = inbound(&message.meta));
+                let span =
+                    inbound(&message.meta).map_or_else(Span::none, |inbound| info_span!("send", inbound));
                 let sent = channel.send(message).instrument(span).await;
                 sent.map(|sent| Payload::encode(&sent))
             }
@@ -168,7 +169,8 @@ impl<P: Provider> ProviderAdapter<P> {
             method::START => provider.start().await.map(|()| Payload::default()),
             method::COMPLETE => {
                 let (request, sink) = (payload.decode::<CompletionRequest>()?, ChunkSink::new(link, op));
-                let span = info_span!("complete", inbound = inbound(&request.meta));
+                let span =
+                    inbound(&request.meta).map_or_else(Span::none, |inbound| info_span!("complete", inbound));
                 let completion = provider.complete(request, sink).instrument(span).await;
                 completion.map(|completion| Payload::encode(&completion))
             }
