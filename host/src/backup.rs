@@ -18,7 +18,7 @@ use serde::Serialize;
 pub(crate) use self::restore::{finish, restore};
 pub(crate) use self::salvage::salvage;
 use crate::sessions::{SessionCopies, SessionError};
-use crate::spool::{Holdings, SpoolError, SpoolSnapshot, wall_ms};
+use crate::spool::{Holdings, SpoolError, SpoolSnapshot, is_backup, open_backup, wall_ms};
 
 /// The tables that a backup has beside those of the spool.
 const EXTRA: &[&str] = &["backup", "session_files"];
@@ -51,9 +51,15 @@ pub(crate) struct Made {
 pub(crate) enum BackupError {
     #[error("{} exists; choose another name, or replace it with --force", .0.display())]
     Exists(PathBuf),
+    #[error("{} is a place of the gateway's own files, which a backup would replace; choose one elsewhere", .0.display())]
+    Misplaced(PathBuf),
+    #[error("{} is no backup of miniclaw, and --force replaces nothing else; choose another name", .0.display())]
+    NoBackup(PathBuf),
+    #[error("what was copied is damaged and no backup was made ({reason}); run `miniclaw spool check`")]
+    Damaged { reason: String },
     #[error("a restore of {} was cut short; start the gateway once, which finishes it", .0.display())]
     Unfinished(PathBuf),
-    #[error("there is no spool in {}: nothing was accepted yet, and there is nothing to back up", .0.display())]
+    #[error("there is no spool in {}, since nothing was accepted yet: there is nothing to do", .0.display())]
     Nothing(PathBuf),
     #[error("the sessions in {} change faster than they can be copied; try again when less is going on", .0.display())]
     Restless(PathBuf),
@@ -104,18 +110,36 @@ pub(crate) fn make(places: &Places, target: &Path, force: bool) -> Result<Made, 
     if restore::is_unfinished(&places.state) {
         return Err(BackupError::Unfinished(places.state.clone()));
     }
-    if !force && target.symlink_metadata().is_ok() {
-        return Err(BackupError::Exists(target.to_owned()));
-    }
+    check_target(places, target, force)?;
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(format!(".tmp-{}", std::process::id()));
     let unfinished = target.with_file_name(name);
-    let made = fill(places, &unfinished).and_then(|made| settle(&unfinished, target).map(|()| made));
+    let made = fill(places, &unfinished).and_then(|made| {
+        // The one before it may be the last good one.
+        open_backup(&unfinished).map_err(|reason| BackupError::Damaged { reason })?;
+        settle(&unfinished, target).map(|()| made)
+    });
     if made.is_err() {
         // What could not be written whole is of no use.
         let _ = std::fs::remove_file(&unfinished);
     }
     made
+}
+
+/// Keeps a backup from what is not one: the gateway's own files above all.
+fn check_target(places: &Places, target: &Path, force: bool) -> Result<(), BackupError> {
+    let folder = target.parent().and_then(|folder| folder.canonicalize().ok());
+    let own = [&places.state, &places.sessions].map(|own| own.canonicalize().ok());
+    let inside = |own: &Option<PathBuf>| matches!((&folder, own), (Some(folder), Some(own)) if folder.starts_with(own));
+    if own.iter().any(inside) {
+        return Err(BackupError::Misplaced(target.to_owned()));
+    }
+    match target.symlink_metadata() {
+        Err(_) => Ok(()),
+        Ok(_) if !force => Err(BackupError::Exists(target.to_owned())),
+        Ok(_) if is_backup(target) => Ok(()),
+        Ok(_) => Err(BackupError::NoBackup(target.to_owned())),
+    }
 }
 
 fn fill(places: &Places, unfinished: &Path) -> Result<Made, BackupError> {

@@ -37,7 +37,7 @@ struct Request {
 }
 
 /// What the gateway can be asked.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "op")]
 pub(crate) enum Op {
     /// Deletes a session; answers whether there was one.

@@ -300,8 +300,10 @@ impl Outbox {
             .spool
             .outbox(self.channel.clone(), session, after, page)
             .await;
-        read.inspect_err(|error| error!(channel = %self.channel, %error, "Outbox cannot be read"))
-            .ok()
+        let read = read.inspect_err(|error| error!(channel = %self.channel, %error, "Outbox cannot be read"));
+        let (rows, buried) = read.ok()?;
+        self.ended(buried);
+        Some(rows)
     }
 
     /// Waits before reading again; `None` where the outbox was closed meanwhile.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::hub::ChatHub;
 use crate::spool::{Requeued, SpoolError, SqliteSpool, Withdrawn};
@@ -31,6 +31,8 @@ pub(crate) enum Outcome {
     UnderWay,
     /// It was answered, sent or dropped before.
     Over,
+    /// Its text is gone, as after a salvage; it stays dead.
+    Unreadable,
     Unknown,
 }
 
@@ -64,6 +66,10 @@ impl Desk {
                     None => Outcome::Waiting,
                 }
             }
+            Requeued::Unreadable(reason) => {
+                warn!(id, reason, "Dead letter cannot be tried again");
+                Outcome::Unreadable
+            }
             Requeued::Finished => Outcome::Over,
             Requeued::Unknown => Outcome::Unknown,
         };
@@ -76,19 +82,15 @@ impl Desk {
     /// # Errors
     /// Where the spool takes no change; what waited goes on waiting.
     pub(crate) async fn drop(&self, id: u64) -> Result<Outcome, SpoolError> {
-        let taken = self.hub.as_ref().and_then(|hub| hub.withdraw(id));
-        if taken.is_none() && self.hub.as_ref().is_some_and(|hub| hub.answers(id)) {
+        if self.hub.as_ref().is_some_and(|hub| hub.answers(id)) {
             return Ok(Outcome::UnderWay);
         }
-        let withdrawn = self.spool.withdraw(id).await;
-        if withdrawn.is_err()
-            && let Some((hub, row)) = self.hub.as_ref().zip(taken)
-        {
-            hub.load.take(&row.session);
-            hub.push(row);
-        }
-        let outcome = match withdrawn? {
-            Withdrawn::Message => Outcome::Dropped,
+        // The spool first: where it takes no change, the message keeps its place.
+        let outcome = match self.spool.withdraw(id).await? {
+            Withdrawn::Message => match &self.hub {
+                Some(hub) if hub.withdraw(id).is_none() && hub.answers(id) => Outcome::UnderWay,
+                _ => Outcome::Dropped,
+            },
             Withdrawn::Reply { channel, waited } => {
                 let outbox = self.hub.as_ref().and_then(|hub| hub.outbox(&channel));
                 if let Some(outbox) = outbox.filter(|_| waited) {

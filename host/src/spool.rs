@@ -41,7 +41,9 @@ pub(crate) use self::clock::wall_ms;
 pub(crate) use self::letters::{Requeued, Unfinished, Withdrawn};
 pub(crate) use self::reader::SpoolReader;
 pub(crate) use self::salvage::{Salvaged, salvage};
-pub(crate) use self::snapshot::{Holdings, SpoolSnapshot, any_spool, make_spool, open_backup, remove_spool};
+pub(crate) use self::snapshot::{
+    Holdings, SpoolSnapshot, any_spool, is_backup, make_spool, open_backup, remove_spool,
+};
 pub(crate) use self::sqlite::{Opened, SqliteSpool};
 pub(crate) use self::view::{Filter, Letter, Story};
 use crate::sessions::{Entry, SessionKey};
@@ -75,14 +77,15 @@ pub(crate) trait Spool: Send + Sync + 'static {
     fn pending(&self, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<InboundRow>, SpoolError>>;
 
     /// Outbox rows of a channel instance that wait to be sent, `id > after`, ascending, at most `limit`; of one
-    /// session, or of all. A row that cannot be read becomes a dead letter, as in [`Spool::pending`].
+    /// session, or of all. A row that cannot be read becomes a dead letter, as in [`Spool::pending`]; how many did, is
+    /// answered too.
     fn outbox(
         &self,
         channel: Arc<str>,
         session: Option<SessionKey>,
         after: u64,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<OutboxRow>, SpoolError>>;
+    ) -> BoxFuture<'_, Result<(Vec<OutboxRow>, usize), SpoolError>>;
 
     /// Makes aliases of chats durable; returns all there are. The first one of a chat counts.
     fn aliases(&self, new: Vec<Alias>) -> BoxFuture<'_, Result<Vec<Alias>, SpoolError>>;

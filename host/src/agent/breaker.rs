@@ -88,7 +88,7 @@ impl Breaker {
             return Err(until);
         }
         match &mut self.open {
-            Some(open) if !(last && now < open.blip) => {
+            Some(open) if !(last && (now < open.blip || open.probing)) => {
                 open.probing = true;
                 Ok(Pass::Probe)
             }
@@ -101,7 +101,8 @@ impl Breaker {
         let open = self.open.as_ref()?;
         let until = if last { open.until_last } else { open.until };
         let usual = last && now < open.blip;
-        (!usual && (now < until || open.probing)).then_some(until.max(now))
+        // Who has nobody else to ask does not wait for another one's probe.
+        (!usual && (now < until || (open.probing && !last))).then_some(until.max(now))
     }
 
     /// Notes how an attempt ended. Returns whether the breaker opened or closed by that.

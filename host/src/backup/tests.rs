@@ -202,7 +202,7 @@ async fn what_waited_at_the_backup_waits_after_it_and_may_have_been_sent() {
         (pending.len(), pending[0].seq, pending[0].suspect),
         (1, seq, false)
     );
-    let outbox = opened.spool.outbox("t".into(), None, 0, 10).await.unwrap();
+    let outbox = opened.spool.outbox("t".into(), None, 0, 10).await.unwrap().0;
     assert!(outbox.len() == 1 && outbox[0].ambiguous);
     let cursor = opened.spool.cursor("t".into(), "bot".into()).await.unwrap();
     assert_eq!(cursor.as_deref(), Some("2"));

@@ -185,13 +185,13 @@ pub(crate) enum QueueCommand {
         #[arg(long)]
         dead: bool,
         /// What waits alone
-        #[arg(long)]
+        #[arg(long, conflicts_with = "dead")]
         waiting: bool,
         /// Of one channel
         #[arg(long, value_name = "NAME")]
         channel: Option<String>,
         /// At most so many
-        #[arg(long, value_name = "N", default_value_t = 100)]
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
         limit: usize,
         #[command(flatten)]
         output: Output,
@@ -229,7 +229,7 @@ pub(crate) struct BackupArgs {
     /// The backup
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Replace what is there: a backup is overwritten, state is moved aside
+    /// Replace what is there: `backup` an earlier backup, `restore` the state, which it moves aside
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
@@ -255,6 +255,13 @@ pub(crate) struct Output {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("write a whole number from 1 on".into()),
+    }
 }
 
 fn not_blank(text: &str) -> Result<String, String> {

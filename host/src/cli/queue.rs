@@ -82,7 +82,7 @@ fn list(config: &Config, filter: &Filter, output: Output) -> Result<String, Fail
         text.push_str(&line(letter, now));
     }
     if letters.is_empty() {
-        text.push_str("nothing waits, and there are no dead letters\n");
+        text.push_str(nothing(filter));
     } else if all > letters.len() as u64 {
         let _ = writeln!(
             text,
@@ -103,6 +103,16 @@ fn list(config: &Config, filter: &Filter, output: Output) -> Result<String, Fail
         );
     }
     Ok(text)
+}
+
+/// What an empty list says.
+fn nothing(filter: &Filter) -> &'static str {
+    match (filter.dead, &filter.channel) {
+        (_, Some(_)) => "there is nothing of this channel\n",
+        (Some(true), None) => "there are no dead letters\n",
+        (Some(false), None) => "nothing waits\n",
+        (None, None) => "nothing waits, and there are no dead letters\n",
+    }
 }
 
 fn line(letter: &Letter, now: i64) -> String {

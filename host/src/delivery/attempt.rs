@@ -67,16 +67,18 @@ impl Outbox {
         loop {
             self.wait(row, not_before, outage, busy).await?;
             let instance = self.running(busy).await?;
-            if !self.lock().holds(row) {
+            // Held until the end is recorded: a kill repeats what was not, and no more than may be under way.
+            let Some(_permit) = self.place(row, &instance, busy).await? else {
+                if self.lock().holds(row) {
+                    continue;
+                }
                 return Some(Delivered::Dropped);
-            }
+            };
             if attempts > 0 && self.left(row).is_zero() {
                 let age = self.config.max_age;
                 return self.bury(row, &format!("it could not be sent for {age:?}")).await;
             }
-            // Held until the end is recorded: a kill repeats what was not, and no more than may be under way.
-            let (_permit, sent) = self.send(row, &instance, busy).await?;
-            let error = match sent {
+            let error = match self.send(row, &instance).await? {
                 Ok(sent) => return self.record_sent(row, sent).await,
                 Err(error) => error,
             };
@@ -147,28 +149,35 @@ impl Outbox {
         }
     }
 
-    /// One attempt; the outer `None` where the outbox was closed before it began.
-    async fn send(
+    /// A place among the sends that may be under way. The inner `None` where something changed while it waited for
+    /// one: the row was dropped, the platform asked all to wait, or the instance is another one by now.
+    async fn place(
         &self,
         row: &OutboxRow,
-        instance: &Instance,
+        instance: &Arc<Instance>,
         busy: &mut Busy,
-    ) -> Option<(SemaphorePermit<'_>, Result<Sent, Error>)> {
+    ) -> Option<Option<SemaphorePermit<'_>>> {
         busy.set(true);
         let permit = tokio::select! {
             biased;
             () = self.closed.cancelled() => return None,
             permit = self.sends.acquire() => permit.ok()?,
         };
+        let same = self
+            .instance()
+            .is_some_and(|current| Arc::ptr_eq(&current, instance));
+        let held_up = lock(&self.hold).all_until(Instant::now()).is_some();
+        Some((same && !held_up && self.lock().holds(row)).then_some(permit))
+    }
+
+    /// One attempt; the outer `None` where the spool is over.
+    async fn send(&self, row: &OutboxRow, instance: &Instance) -> Option<Result<Sent, Error>> {
         if self.config.on_unknown == OnUnknown::Hold {
             self.record(|| SendEvent::Sending { id: row.id }).await?;
         }
         let message = self.addressed(&row.message);
-        let result = instance
-            .call(Method::SEND, &*message)
-            .await
-            .and_then(|payload| payload.decode());
-        Some((permit, result))
+        let result = instance.call(Method::SEND, &*message).await;
+        Some(result.and_then(|payload| payload.decode()))
     }
 
     /// Waits for a row's time. It comes at once when the operator asks for that and, with `outage`, when the platform
@@ -183,7 +192,13 @@ impl Outbox {
         let mut nudges = self.nudges.subscribe();
         let mut recoveries = self.recoveries.subscribe();
         loop {
+            if !self.lock().holds(row) {
+                return Some(());
+            }
             let now = Instant::now();
+            if lock(&self.hurried).remove(&row.id) {
+                not_before = now;
+            }
             let hold = lock(&self.hold).all_until(now);
             let until = hold.map_or(not_before, |hold| hold.max(not_before));
             if until <= now {
@@ -195,12 +210,6 @@ impl Outbox {
                 () = self.closed.cancelled() => return None,
                 nudged = nudges.changed() => {
                     nudged.ok()?;
-                    if lock(&self.hurried).remove(&row.id) {
-                        not_before = now;
-                    }
-                    if !self.lock().holds(row) {
-                        return Some(());
-                    }
                 }
                 recovered = recoveries.changed(), if outage => {
                     recovered.ok()?;

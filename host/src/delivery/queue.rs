@@ -146,10 +146,14 @@ impl Queue {
         if self.scanning || self.reading.is_some() {
             return None;
         }
-        let session = self.next_hungry().or_else(|| self.next_starved())?;
-        let after = self.behind.get(&session)?.saturating_sub(1);
-        self.reading = Some((session.clone(), None));
-        Some((session, after))
+        loop {
+            let session = self.next_hungry().or_else(|| self.next_starved())?;
+            if let Some(from) = self.behind.get(&session) {
+                let after = from.saturating_sub(1);
+                self.reading = Some((session.clone(), None));
+                return Some((session, after));
+            }
+        }
     }
 
     /// Takes what was read, `None` where that failed; fewer than `page` rows are all there were. Returns the

@@ -15,7 +15,7 @@ pub(crate) struct StateLock(#[expect(dead_code, reason = "held for its lock")] F
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LockError {
     #[error(
-        "another gateway (process {holder}) uses {}; stop it, or give this one a folder of its own with --home",
+        "another gateway (process {holder}) uses {}; stop it first, or name another folder with --home",
         path.display()
     )]
     Held { path: PathBuf, holder: String },

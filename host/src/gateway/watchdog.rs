@@ -50,6 +50,11 @@ pub(super) async fn watch(hub: Arc<ChatHub>, spool: Arc<SqliteSpool>, bound: Dur
             Some(_) => (differing + 1).min(TWICE + 1),
             None => 0,
         };
+        // What waits for a channel that is not configured was told when it came to that.
+        let mut unfinished = unfinished;
+        unfinished
+            .replies
+            .retain(|(channel, ..)| hub.outbox(channel).is_some());
         if let Some(text) = overdue(&unfinished, wall_ms(), bound) {
             if named.is_none_or(|named: Instant| named.elapsed() >= bound) {
                 named = Some(Instant::now());

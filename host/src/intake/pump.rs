@@ -53,7 +53,7 @@ enum Slot {
     /// The next admission, of a message to answer.
     Message,
     /// The next admission, of a note to the sender.
-    Note,
+    Note(Refusal),
     /// Its sender was told before.
     RefusedAgain,
 }
@@ -190,7 +190,7 @@ impl Pump {
                         Refusal::TooLong => {}
                     }
                     gated.batch.items.push(self.refuse(session, message, refusal));
-                    gated.slots.push(Slot::Note);
+                    gated.slots.push(Slot::Note(refusal));
                 }
                 Decision::RefuseSilently => {
                     debug!(channel = %self.channel, conversation = %session.0, "Message refused again");
@@ -252,6 +252,7 @@ impl Pump {
         };
         let mut admissions = admissions.into_iter();
         let mut taken = taken.iter();
+        let mut untold = false;
         let verdicts: Vec<Verdict> = slots
             .into_iter()
             .map(|slot| match slot {
@@ -264,9 +265,17 @@ impl Pump {
                     Verdict::Ignored
                 }
                 Slot::Message => self.admit(admissions.next(), taken.next()),
-                Slot::Note => self.admit(admissions.next(), None),
+                Slot::Note(refusal) => {
+                    let noted = self.note(admissions.next(), refusal);
+                    untold |= noted == Verdict::Duplicate;
+                    noted
+                }
             })
             .collect();
+        if untold {
+            // What counted as telling was known already: who comes next is told.
+            told_old.iter().for_each(|session| self.told_old.forget(session));
+        }
         answer.verdicts(&verdicts);
     }
 
@@ -290,13 +299,7 @@ impl Pump {
                 self.hub.push(row);
                 Verdict::Accepted
             }
-            Some(Admission::Noted(row)) => {
-                self.hub.counters.refused.add(1);
-                self.hub.load.tell(&row.session);
-                self.hub.route(vec![row]);
-                Verdict::Ignored
-            }
-            Some(Admission::Duplicate) | None => {
+            Some(Admission::Noted(_) | Admission::Duplicate) | None => {
                 self.hub.counters.duplicates.add(1);
                 if let Some(session) = taken {
                     self.hub.load.release(session);
@@ -304,6 +307,20 @@ impl Pump {
                 Verdict::Duplicate
             }
         }
+    }
+
+    /// A note to a sender, unless its message was known.
+    fn note(&self, admission: Option<Admission>, refusal: Refusal) -> Verdict {
+        let Some(Admission::Noted(row)) = admission else {
+            self.hub.counters.duplicates.add(1);
+            return Verdict::Duplicate;
+        };
+        self.hub.counters.refused.add(1);
+        if refusal == Refusal::TooFast {
+            self.hub.load.tell(&row.session);
+        }
+        self.hub.route(vec![row]);
+        Verdict::Ignored
     }
 
     /// While the disk takes nothing the channel pauses, as when the host is full.

@@ -23,6 +23,8 @@ pub(crate) enum Requeued {
     /// It is over: answered, sent or dropped.
     Finished,
     Unknown,
+    /// Its text is gone or cannot be read; it stays dead.
+    Unreadable(String),
 }
 
 /// What became of a request to drop something.
@@ -54,18 +56,10 @@ impl SqliteSpool {
     /// Lets a dead letter wait again, with all attempts before it.
     ///
     /// # Errors
-    /// As all of [`super::Spool`]; [`SpoolError::Refused`] where its body cannot be read.
+    /// As all of [`super::Spool`].
     pub(crate) async fn requeue(&self, id: u64) -> Result<Requeued, SpoolError> {
-        Ok(match self.ask(Requeue(id)).await? {
-            Found::Message(row) => Requeued::Message(self.readable(row.parse())?),
-            Found::Replies(channel, rows) => {
-                let rows = rows.into_iter().map(|row| row.parse(self.spool_id(), &channel));
-                Requeued::Reply(self.readable(rows.collect())?)
-            }
-            Found::Waits(channel) => Requeued::Waits { channel },
-            Found::Finished => Requeued::Finished,
-            Found::Unknown => Requeued::Unknown,
-        })
+        let spool = self.spool_id().to_owned();
+        self.ask(Requeue { id, spool }).await
     }
 
     /// Ends what waits, and dead letters, without an answer; they stay known as duplicates.
@@ -108,36 +102,46 @@ impl Work for Unreadable {
     }
 }
 
-struct Requeue(u64);
-
-enum Found {
-    Message(RawInbound),
-    Replies(Arc<str>, Vec<RawOutbox>),
-    Waits(Option<Arc<str>>),
-    Finished,
-    Unknown,
+struct Requeue {
+    id: u64,
+    /// The spool's name, for idempotency keys.
+    spool: String,
 }
 
 const WAITING: i64 = 0;
 const DEAD: i64 = 2;
 
 impl Work for Requeue {
-    type Answer = Found;
+    type Answer = Requeued;
     const NEED: Need = Need::Synced;
 
-    fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Found> {
-        let id = to_sql(self.0);
+    fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Requeued> {
+        let id = to_sql(self.id);
         match tx.state_of_message(id)? {
-            Some(WAITING) => return Ok(Found::Waits(None)),
-            Some(DEAD) => return tx.revive_message(id).map(Found::Message),
-            Some(_) => return Ok(Found::Finished),
+            Some(WAITING) => return Ok(Requeued::Waits { channel: None }),
+            Some(DEAD) => {
+                return Ok(match tx.dead_message(id)?.parse() {
+                    Err(reason) => Requeued::Unreadable(reason),
+                    Ok(_) => tx.revive_message(id)?,
+                });
+            }
+            Some(_) => return Ok(Requeued::Finished),
             None => {}
         }
         Ok(match tx.state_of_reply(id)? {
-            Some((WAITING, channel)) => Found::Waits(Some(channel)),
-            Some((DEAD, channel)) => Found::Replies(channel, tx.revive_replies(id)?),
-            Some(_) => Found::Finished,
-            None => Found::Unknown,
+            Some((WAITING, channel)) => Requeued::Waits {
+                channel: Some(channel),
+            },
+            Some((DEAD, channel)) => {
+                let rows = tx.dead_replies(id)?;
+                let rows = rows.into_iter().map(|row| row.parse(&self.spool, &channel));
+                match rows.collect::<Result<Vec<_>, _>>() {
+                    Err(reason) => Requeued::Unreadable(reason),
+                    Ok(rows) => tx.revive_replies(rows)?,
+                }
+            }
+            Some(_) => Requeued::Finished,
+            None => Requeued::Unknown,
         })
     }
 }
@@ -188,27 +192,57 @@ impl Tx<'_, '_> {
         self.conn.query_row(sql, [id], read).optional()
     }
 
-    fn revive_message(&self, seq: i64) -> rusqlite::Result<RawInbound> {
-        self.conn.query_row(
-            "UPDATE inbound SET state = 0, attempts = 0, suspect = 0, started = 0, done_ms = NULL, reason = NULL
-             WHERE seq = ?1 RETURNING seq, channel, session, body, attempts, suspect, received_ms",
-            [seq],
-            RawInbound::read,
-        )
+    fn dead_message(&self, seq: i64) -> rusqlite::Result<RawInbound> {
+        let sql =
+            "SELECT seq, channel, session, body, attempts, suspect, received_ms FROM inbound WHERE seq = ?1";
+        self.conn.query_row(sql, [seq], RawInbound::read)
     }
 
-    /// Its age starts anew, or it would be dead again at once. The clean-up of the rows after it waits for it.
-    fn revive_replies(&self, id: i64) -> rusqlite::Result<Vec<RawOutbox>> {
-        let mut update = self.conn.prepare(
-            "UPDATE outbox SET state = 0, attempts = 0, kills = 0, outage = 0, ambiguous = 0, not_before_ms = 0,
-               created_activity = ?2, finished_ms = NULL
+    fn revive_message(&self, seq: i64) -> rusqlite::Result<Requeued> {
+        self.conn.execute(
+            "UPDATE inbound SET state = 0, attempts = 0, suspect = 0, started = 0, done_ms = NULL, reason = NULL
+             WHERE seq = ?1",
+            [seq],
+        )?;
+        Ok(match self.dead_message(seq)?.parse() {
+            Ok(row) => Requeued::Message(row),
+            Err(reason) => Requeued::Unreadable(reason),
+        })
+    }
+
+    /// A dead row with the later chunks that died with it.
+    fn dead_replies(&self, id: i64) -> rusqlite::Result<Vec<RawOutbox>> {
+        let mut select = self.conn.prepare(
+            "SELECT id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity, outage
+             FROM outbox
              WHERE state = 2 AND id >= ?1
                AND (channel, reply) = (SELECT channel, reply FROM outbox WHERE id = ?1)
-             RETURNING id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity,
-               outage",
+             ORDER BY id",
         )?;
-        let rows = update.query_map([id, self.activity], RawOutbox::read)?;
+        let rows = select.query_map([id], RawOutbox::read)?;
         rows.collect()
+    }
+
+    /// Their age starts anew, or they would be dead again at once. The clean-up of the rows after them waits for them.
+    fn revive_replies(&self, rows: Vec<OutboxRow>) -> rusqlite::Result<Requeued> {
+        for row in &rows {
+            self.conn.execute(
+                "UPDATE outbox SET state = 0, attempts = 0, kills = 0, outage = 0, ambiguous = 0, not_before_ms = 0,
+                   created_activity = ?2, finished_ms = NULL
+                 WHERE id = ?1",
+                [to_sql(row.id), self.activity],
+            )?;
+        }
+        let anew = |row| OutboxRow {
+            attempts: 0,
+            kills: 0,
+            outage: false,
+            ambiguous: false,
+            not_before_ms: 0,
+            created: from_sql(self.activity),
+            ..row
+        };
+        Ok(Requeued::Reply(rows.into_iter().map(anew).collect()))
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn start(path: &Path) -> Result<Started, SpoolError> {
         schema::create(path, wall_ms()).map_err(refused)?;
     }
     schema::inspect(path).map_err(refused)?;
-    let mut conn = connect(path).map_err(|error| refused(format!("cannot open it: {error}")))?;
+    let mut conn = connect(path).map_err(|error| refused(schema::unreadable(&error)))?;
     check(path, &conn).map_err(refused)?;
     std::fs::set_permissions(path, Permissions::from_mode(0o600))
         .map_err(|error| refused(format!("cannot make it private to its owner: {error}")))?;

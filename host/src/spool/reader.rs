@@ -34,10 +34,11 @@ impl SpoolReader {
             .try_exists()
             .map_err(|error| refused(format!("cannot reach it: {error}")))?
         {
+            schema::orphaned_log(&path).map_err(refused)?;
             return Ok(None);
         }
         schema::inspect(&path).map_err(refused)?;
-        let (conn, id) = connect(&path).map_err(|error| refused(format!("cannot open it: {error}")))?;
+        let (conn, id) = connect(&path).map_err(|error| refused(schema::unreadable(&error)))?;
         schema::verify(&conn, false).map_err(refused)?;
         Ok(Some(Self { conn, path: name, id }))
     }
@@ -83,7 +84,7 @@ impl SpoolReader {
     }
 
     pub(super) fn readable<T>(&self, found: rusqlite::Result<T>) -> Result<T, SpoolError> {
-        found.map_err(|error| self.refused(format!("cannot read it: {error}")))
+        found.map_err(|error| self.refused(schema::unreadable(&error)))
     }
 
     fn refused(&self, reason: String) -> SpoolError {

@@ -1,6 +1,6 @@
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -85,16 +85,22 @@ CREATE INDEX outbox_dead ON outbox (id) WHERE state = 2;
 /// What to do about a file that cannot be used.
 pub(super) const ADVICE: &str = "run `miniclaw spool salvage`, which keeps what can be read, or `miniclaw restore` a backup, or move it (and its -wal file) aside";
 
-/// Makes an empty spool, whole or not at all.
-pub(super) fn create(path: &Path, wall_ms: i64) -> Result<(), String> {
-    // SQLite would play the log of a lost file into the new one.
+/// Refuses where the file is missing and its log is not: SQLite would play that into the next one.
+pub(super) fn orphaned_log(path: &Path) -> Result<(), String> {
     let log = with_suffix(path, "-wal");
     if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
         return Err(format!(
-            "it is missing, but its log {} is there; restore the one or move the other aside",
+            "it is missing, but its log {} is there: run `miniclaw spool salvage`, which keeps what can be read, or \
+             move the log aside",
             log.display()
         ));
     }
+    Ok(())
+}
+
+/// Makes an empty spool, whole or not at all.
+pub(super) fn create(path: &Path, wall_ms: i64) -> Result<(), String> {
+    orphaned_log(path)?;
     let unfinished = with_suffix(path, ".new");
     for leftover in [
         &unfinished,
@@ -160,6 +166,10 @@ pub(super) fn inspect(path: &Path) -> Result<(), String> {
 
 /// As [`inspect`], for a file that is marked as `application`; one that is not is called `foreign`.
 pub(super) fn inspect_as(path: &Path, application: u32, foreign: &str) -> Result<(), String> {
+    // A pipe would never come to its end.
+    if std::fs::metadata(path).is_ok_and(|file| file.is_dir() || file.file_type().is_fifo()) {
+        return Err("it is no file".into());
+    }
     let mut header = Vec::with_capacity(100);
     File::open(path)
         .and_then(|file| file.take(100).read_to_end(&mut header))
@@ -201,7 +211,8 @@ pub(super) fn verify(conn: &Connection, all_pages: bool) -> Result<(), String> {
     }
 }
 
-fn unreadable(error: &rusqlite::Error) -> String {
+/// What an error of reading or opening means for whoever runs the gateway.
+pub(super) fn unreadable(error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(&error.to_string()),
         _ => format!("cannot read it: {error}"),

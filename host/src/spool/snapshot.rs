@@ -57,6 +57,11 @@ impl SpoolSnapshot {
     }
 }
 
+/// Whether a file says that it is a backup.
+pub(crate) fn is_backup(path: &Path) -> bool {
+    schema::inspect_as(path, BACKUP, "no backup of miniclaw").is_ok()
+}
+
 /// Opens a backup and reads all of it: what is returned is whole and of a version that this code knows.
 pub(crate) fn open_backup(path: &Path) -> Result<Connection, String> {
     let plain = |reason: String| match reason.strip_suffix(ADVICE) {

@@ -117,10 +117,6 @@ impl SqliteSpool {
         &self.shared.id
     }
 
-    pub(super) fn readable<T>(&self, read: Result<T, String>) -> Result<T, SpoolError> {
-        read.map_err(|reason| self.refused(reason))
-    }
-
     /// Makes dead letters of rows that cannot be read; whether there were any.
     async fn set_aside(&self, inbound: bool, rows: Vec<(u64, String)>) -> Result<bool, SpoolError> {
         for (id, reason) in &rows {
@@ -300,8 +296,9 @@ impl Spool for SqliteSpool {
         session: Option<SessionKey>,
         after: u64,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<OutboxRow>, SpoolError>> {
+    ) -> BoxFuture<'_, Result<(Vec<OutboxRow>, usize), SpoolError>> {
         Box::pin(async move {
+            let mut buried = 0;
             loop {
                 let raw = self
                     .ask(Outbox {
@@ -319,8 +316,9 @@ impl Spool for SqliteSpool {
                         Err(reason) => unreadable.push((id, reason)),
                     }
                 }
+                buried += unreadable.len();
                 if !self.set_aside(false, unreadable).await? {
-                    return Ok(rows);
+                    return Ok((rows, buried));
                 }
             }
         })

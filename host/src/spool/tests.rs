@@ -110,7 +110,7 @@ async fn pending(spool: &SqliteSpool) -> Vec<InboundRow> {
 }
 
 async fn outbox(spool: &SqliteSpool) -> Vec<OutboxRow> {
-    spool.outbox("t".into(), None, 0, 1_000).await.unwrap()
+    spool.outbox("t".into(), None, 0, 1_000).await.unwrap().0
 }
 
 async fn journal_seqs(spool: &SqliteSpool) -> (u64, Vec<u64>) {

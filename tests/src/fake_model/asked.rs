@@ -30,13 +30,17 @@ pub struct Turn {
 }
 
 impl Asked {
-    /// The message to answer; empty where there is none.
+    /// The message to answer, without what the gateway noted before it; empty where there is none.
     pub fn last_user(&self) -> &str {
-        self.messages
-            .iter()
-            .rev()
-            .find(|turn| turn.role == "user")
-            .map_or("", |turn| &turn.content)
+        let last = self.messages.iter().rev().find(|turn| turn.role == "user");
+        let mut text = last.map_or("", |turn| &turn.content);
+        while let Some((_, rest)) = text
+            .strip_prefix("[This message of yours did not reach the user")
+            .and_then(|note| note.split_once("]\n"))
+        {
+            text = rest;
+        }
+        text
     }
 
     /// All messages but the operator's instructions.

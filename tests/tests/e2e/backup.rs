@@ -143,7 +143,7 @@ fn nothing_to_back_up_and_a_file_that_is_no_backup_are_told() {
     let home = Home::empty();
     let made = run(&home, &["backup", "backup"]);
     made.expect_code(1);
-    assert!(made.stderr.contains("nothing to back up"), "{}", made.stderr);
+    assert!(made.stderr.contains("nothing to do"), "{}", made.stderr);
     let checked = run(&home, &["spool", "check"]);
     checked.expect_code(0);
     let file = home.root().join("text");
@@ -151,4 +151,35 @@ fn nothing_to_back_up_and_a_file_that_is_no_backup_are_told() {
     let restored = run(&home, &["restore", file.to_str().unwrap()]);
     restored.expect_code(1);
     assert!(restored.stderr.contains("text"), "{}", restored.stderr);
+}
+
+#[test]
+fn a_backup_replaces_no_file_of_the_gateway_and_nothing_but_a_backup() {
+    let world = World::new();
+    let gateway = world.start();
+    world.say(7, "one", 1);
+    let own = [
+        world.home.miniclaw().join("state").join("spool.db"),
+        world.home.miniclaw().join("state").join("other"),
+        world.home.session("telegram", 7),
+    ];
+    for target in own {
+        let refused = Command::new(&world.home, &["backup", "--force"])
+            .arg(&target)
+            .run();
+        assert!(
+            refused.expect_code(1).stderr.contains("gateway's own files"),
+            "{refused:?}"
+        );
+    }
+    let config = world.home.root().join(".miniclaw/config.json");
+    let refused = Command::new(&world.home, &["backup", "--force"])
+        .arg(&config)
+        .run();
+    assert!(
+        refused.expect_code(1).stderr.contains("no backup of miniclaw"),
+        "{refused:?}"
+    );
+    world.say(7, "two", 2);
+    gateway.stop().expect_code(0);
 }

@@ -104,7 +104,7 @@ fn dead_letters_are_dropped_and_tried_again_without_a_gateway() {
     world.telegram.clear_rules();
     let gateway = world.start();
     let replies = world.telegram.wait_for_replies_to(7, 1);
-    assert!(replies[0].text.contains("\nagain"), "{replies:?}");
+    assert!(replies[0].text.starts_with("re: again"), "{replies:?}");
     gateway.stop().expect_code(0);
     assert_eq!(world.telegram.sent_to(7).len(), 1);
 }
@@ -308,6 +308,29 @@ fn counters_agree_after_everything_is_answered() {
     }
     let log = gateway.stop().expect_code(0).stderr.clone();
     assert!(log.contains("received=31"), "{log}");
+}
+
+#[test]
+fn a_dead_letter_whose_text_is_gone_stays_dead_and_stops_no_other() {
+    let (world, gateway) = with_a_dead_letter();
+    world.telegram.inject(7, USER, "again");
+    until("a second dead letter", || letters(&world, &["--dead"]).len() == 2);
+    gateway.stop().expect_code(0);
+    let dead = letters(&world, &[]);
+    let spool = rusqlite::Connection::open(world.home.miniclaw().join("state").join("spool.db")).unwrap();
+    let sql = format!("UPDATE outbox SET body = NULL WHERE id = {}", id(&dead[0]));
+    spool.execute(&sql, []).unwrap();
+    drop(spool);
+    let retried = run(&world, &["queue", "retry", "--dead"]);
+    assert!(
+        retried
+            .expect_code(1)
+            .stdout
+            .contains("no text that could be read"),
+        "{retried:?}"
+    );
+    assert_eq!(letters(&world, &["--dead"]).len(), 1);
+    assert_eq!(letters(&world, &["--waiting"]).len(), 1);
 }
 
 #[test]

@@ -23,23 +23,28 @@ pub(super) fn change(
     let ids = selected(config, selection)?;
     let mut changed = Vec::with_capacity(ids.len());
     let mut offline = None;
+    let mut broken = None;
     for id in ids {
-        let outcome = match ask(config, op(id))? {
-            Some(outcome) => serde_json::from_value(outcome).map_err(|error| Failure::new(1, error))?,
-            None => {
-                let offline = match &mut offline {
-                    Some(offline) => offline,
-                    none => none.insert(Offline::open(config)?),
-                };
-                offline.run(op(id))?
+        match one(config, op(id), &mut offline) {
+            Ok(outcome) => changed.push((id, outcome)),
+            Err(failure) => {
+                broken = Some(failure);
+                break;
             }
-        };
-        changed.push((id, outcome));
+        }
     }
     if let Some(offline) = offline {
         offline.close()?;
     }
-    let failed = |outcome: &Outcome| matches!(outcome, Outcome::Over | Outcome::Unknown | Outcome::UnderWay);
+    if let Some(failure) = broken {
+        return Err(failure);
+    }
+    let failed = |outcome: &Outcome| {
+        !matches!(
+            outcome,
+            Outcome::Revived | Outcome::Hurried | Outcome::Waiting | Outcome::Dropped
+        )
+    };
     let status = u8::from(changed.iter().any(|(_, outcome)| failed(outcome)));
     if selection.output.json {
         let list: Vec<Value> = changed
@@ -56,6 +61,18 @@ pub(super) fn change(
         let _ = writeln!(text, "there are no dead letters to {verb}");
     }
     Ok((text, status))
+}
+
+/// Asks the gateway, or does it in its place.
+fn one(config: &Config, op: Op, offline: &mut Option<Offline>) -> Result<Outcome, Failure> {
+    if let Some(outcome) = ask(config, op.clone())? {
+        return serde_json::from_value(outcome).map_err(|error| Failure::new(1, error));
+    }
+    let offline = match offline {
+        Some(offline) => offline,
+        none => none.insert(Offline::open(config)?),
+    };
+    offline.run(op)
 }
 
 fn selected(config: &Config, selection: &Selection) -> Result<Vec<u64>, Failure> {
@@ -84,6 +101,7 @@ fn said(outcome: Outcome) -> &'static str {
         Outcome::Dropped => "dropped",
         Outcome::UnderWay => "is being answered; /stop in its chat ends that",
         Outcome::Over => "is over already",
+        Outcome::Unreadable => "has no text that could be read; `miniclaw queue drop` ends it",
         Outcome::Unknown => "is unknown; `miniclaw queue list` names what waits",
     }
 }

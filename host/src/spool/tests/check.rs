@@ -42,7 +42,7 @@ async fn each_broken_promise_is_one_line() {
             "UPDATE meta SET next_id = 4",
             "outbox 4 has a number that was not given out yet",
         ),
-        ("DELETE FROM meta", "cannot open it"),
+        ("DELETE FROM meta", "cannot read it"),
     ] {
         let store = Store::new();
         accept(store.spool(), "1").await;

@@ -37,7 +37,7 @@ async fn rows_that_cannot_be_read_are_dead_letters_and_stop_nobody() {
     // A page of one row alone must not look like the end.
     let page = spool.pending(0, 1).await.unwrap();
     assert_eq!(page.iter().map(|row| row.seq).collect::<Vec<_>>(), [rows[1].seq]);
-    let page = spool.outbox("t".into(), None, 0, 1).await.unwrap();
+    let page = spool.outbox("t".into(), None, 0, 1).await.unwrap().0;
     assert_eq!(page.iter().map(|row| row.id).collect::<Vec<_>>(), [replies[1].id]);
     assert_eq!(spool.unfinished().await.unwrap().dead, 2);
 }
