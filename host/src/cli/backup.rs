@@ -1,7 +1,6 @@
 //! `miniclaw backup`, `miniclaw restore`, `miniclaw spool`.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::path::Path;
 
 use serde_json::json;
@@ -25,20 +24,23 @@ pub(super) fn back_up(global: &Global, args: &BackupArgs) -> Outcome {
     if args.output.json {
         let mut line = json!(made);
         line["path"] = json!(target);
-        return print(&format!("{line:#}\n"));
+        return setup::print(&format!("{line:#}\n"), 0);
     }
     let backup::Made {
         bytes,
         sessions,
         spool,
     } = made;
-    print(&format!(
-        "{}: {bytes} bytes, {sessions} sessions, {} messages and {} replies waiting, {} dead letters; without the configuration\n",
-        target.display(),
-        spool.pending,
-        spool.outbox,
-        spool.dead,
-    ))
+    setup::print(
+        &format!(
+            "{}: {bytes} bytes, {sessions} sessions, {} messages and {} replies waiting, {} dead letters; without the configuration\n",
+            target.display(),
+            spool.pending,
+            spool.outbox,
+            spool.dead,
+        ),
+        0,
+    )
 }
 
 /// Puts a backup in place, with no gateway running.
@@ -55,7 +57,7 @@ pub(super) fn restore(global: &Global, args: &BackupArgs) -> Outcome {
     let restored =
         backup::restore(&places, &args.file, args.force).map_err(|error| Failure::chain(1, &error))?;
     if args.output.json {
-        return print(&format!("{:#}\n", json!(restored)));
+        return setup::print(&format!("{:#}\n", json!(restored)), 0);
     }
     let mut text = format!(
         "restored {} sessions, {} messages and {} replies waiting, {} dead letters\n",
@@ -64,7 +66,7 @@ pub(super) fn restore(global: &Global, args: &BackupArgs) -> Outcome {
     for path in restored.moved_aside {
         let _ = writeln!(text, "what was there before is in {}", path.display());
     }
-    print(&text)
+    setup::print(&text, 0)
 }
 
 /// Runs a command of `miniclaw spool`.
@@ -84,7 +86,7 @@ pub(super) fn spool(global: &Global, command: &SpoolCommand) -> Outcome {
             } else {
                 saved.to_string()
             };
-            print(&text)
+            setup::print(&text, 0)
         }
     }
 }
@@ -112,7 +114,7 @@ fn check(state: &Path, as_json: bool) -> Outcome {
     } else {
         findings.iter().map(|line| format!("{line}\n")).collect()
     };
-    print(&text).map(|printed| if findings.is_empty() { printed } else { 1 })
+    setup::print(&text, 0).map(|printed| if findings.is_empty() { printed } else { 1 })
 }
 
 fn config(global: &Global) -> Result<Config, Failure> {
@@ -131,13 +133,4 @@ fn places(config: &Config) -> Places {
 fn lock(config: &Config) -> Result<StateLock, Failure> {
     private_folder(&config.state_dir()).map_err(|error| Failure::chain(1, &error))?;
     StateLock::acquire(&config.state_dir()).map_err(|error| Failure::chain(1, &error))
-}
-
-fn print(text: &str) -> Outcome {
-    let mut out = io::stdout();
-    setup::printed(
-        out.write_all(setup::shown(text).as_bytes())
-            .and_then(|()| out.flush())
-            .map(|()| 0),
-    )
 }

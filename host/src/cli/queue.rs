@@ -3,18 +3,17 @@
 mod change;
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::change::change;
 
 use super::args::{Global, Output, QueueCommand};
 use super::{Failure, setup};
 use crate::config::Config;
-use crate::control::{self, Op};
-use crate::spool::{Filter, Letter, SpoolReader, wall_ms};
+use crate::control::Op;
+use crate::spool::{Filter, Letter, wall_ms};
 use crate::telemetry::rfc3339_ms;
 
 /// Runs a command of `miniclaw queue`.
@@ -44,34 +43,17 @@ pub(super) fn run(global: &Global, command: &QueueCommand) -> super::Outcome {
         QueueCommand::Retry(selection) => change(config, selection, "retry", |id| Op::Retry { id })?,
         QueueCommand::Drop(selection) => change(config, selection, "drop", |id| Op::Drop { id })?,
     };
-    print(&text, status)
-}
-
-pub(super) fn print(text: &str, status: u8) -> super::Outcome {
-    let mut out = io::stdout();
-    setup::printed(
-        out.write_all(setup::shown(text).as_bytes())
-            .and_then(|()| out.flush())
-            .map(|()| status),
-    )
-}
-
-pub(super) fn reader(config: &Config) -> Result<Option<SpoolReader>, Failure> {
-    let state = config.state_dir();
-    if !state.exists() {
-        return Ok(None);
-    }
-    SpoolReader::open(&state).map_err(|error| Failure::chain(1, &error))
+    setup::print(&text, status)
 }
 
 fn list(config: &Config, filter: &Filter, output: Output) -> Result<String, Failure> {
-    let (letters, all) = match reader(config)? {
+    let (letters, all) = match setup::reader(config)? {
         Some(reader) => reader
             .letters(filter)
             .map_err(|error| Failure::chain(1, &error))?,
         None => (Vec::new(), 0),
     };
-    let counters = ask(config, Op::Counters)?.filter(|counters| !counters.is_null());
+    let counters = setup::ask(config, Op::Counters)?.filter(|counters| !counters.is_null());
     if output.json {
         let text = json!({ "letters": letters, "all": all, "counters": counters });
         return Ok(format!("{text:#}\n"));
@@ -150,7 +132,7 @@ fn age(ms: i64) -> String {
 }
 
 fn show(config: &Config, id: u64, output: Output) -> Result<String, Failure> {
-    let found = match reader(config)? {
+    let found = match setup::reader(config)? {
         Some(reader) => reader.letter(id).map_err(|error| Failure::chain(1, &error))?,
         None => None,
     };
@@ -174,8 +156,4 @@ fn show(config: &Config, id: u64, output: Output) -> Result<String, Failure> {
         }
     }
     Ok(text)
-}
-
-fn ask(config: &Config, op: Op) -> Result<Option<Value>, Failure> {
-    control::ask(&config.state_dir(), op).map_err(|error| Failure::new(1, error))
 }

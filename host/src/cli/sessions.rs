@@ -1,19 +1,18 @@
 //! `miniclaw sessions`: asks the running gateway, or looks into the files where none runs.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use miniclaw_plugin_api::Role;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::args::{Global, Output, SessionsCommand};
 use super::{Failure, Outcome, setup};
 use crate::config::Config;
-use crate::control::{self, Op};
+use crate::control::Op;
 use crate::gateway::StateLock;
 use crate::sessions::{Entry, Listing, SessionKey, SessionManager, list_files, show_files};
-use crate::spool::{Opened, Spool, SpoolReader, SqliteSpool};
+use crate::spool::{Opened, Spool, SqliteSpool};
 use crate::telemetry::rfc3339_ms;
 
 /// Runs a command of `miniclaw sessions`.
@@ -29,16 +28,11 @@ pub(super) fn run(global: &Global, command: &SessionsCommand) -> Outcome {
         SessionsCommand::Show { key, output } => show(config, key, output.json)?,
         SessionsCommand::Delete { key } => delete(config, key)?,
     };
-    let mut out = io::stdout();
-    setup::printed(
-        out.write_all(setup::shown(&text).as_bytes())
-            .and_then(|()| out.flush())
-            .map(|()| 0),
-    )
+    setup::print(&text, 0)
 }
 
 fn list(config: &Config, as_json: bool) -> Result<String, Failure> {
-    let listing = match ask(config, Op::ListSessions)? {
+    let listing = match setup::ask(config, Op::ListSessions)? {
         Some(listing) => listing,
         None if config.sessions_dir().exists() => {
             let listing = list_files(&config.sessions_dir()).map_err(|error| Failure::chain(1, &error))?;
@@ -75,7 +69,7 @@ fn list(config: &Config, as_json: bool) -> Result<String, Failure> {
 /// Adds the sessions that a gateway that was killed left in its journal alone.
 fn with_journaled(config: &Config, mut listing: Listing) -> Result<Listing, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::chain(1, error);
-    let Some(reader) = reader(config)? else {
+    let Some(reader) = setup::reader(config)? else {
         return Ok(listing);
     };
     for key in reader.journaled().map_err(|error| failed(&error))? {
@@ -96,21 +90,11 @@ fn with_journaled(config: &Config, mut listing: Listing) -> Result<Listing, Fail
     Ok(listing)
 }
 
-fn reader(config: &Config) -> Result<Option<SpoolReader>, Failure> {
-    let state = config.state_dir();
-    let reader = if state.exists() {
-        SpoolReader::open(&state)
-    } else {
-        Ok(None)
-    };
-    reader.map_err(|error| Failure::chain(1, &error))
-}
-
 fn show(config: &Config, key: &str, as_json: bool) -> Result<String, Failure> {
-    let entries: Vec<Entry> = match ask(config, Op::ShowSession { key: key.into() })? {
+    let entries: Vec<Entry> = match setup::ask(config, Op::ShowSession { key: key.into() })? {
         Some(entries) => serde_json::from_value(entries).map_err(|error| Failure::new(1, error))?,
         None => {
-            let (reader, key) = (reader(config)?, SessionKey(key.into()));
+            let (reader, key) = (setup::reader(config)?, SessionKey(key.into()));
             show_files(
                 &config.sessions_dir(),
                 reader.as_ref(),
@@ -139,7 +123,7 @@ fn show(config: &Config, key: &str, as_json: bool) -> Result<String, Failure> {
 }
 
 fn delete(config: &Config, key: &str) -> Result<String, Failure> {
-    let existed = match ask(config, Op::DeleteSession { key: key.into() })? {
+    let existed = match setup::ask(config, Op::DeleteSession { key: key.into() })? {
         Some(existed) => existed.as_bool().unwrap_or_default(),
         None if config.state_dir().exists() => delete_offline(config, key)?,
         None => false,
@@ -175,10 +159,6 @@ fn delete_offline(config: &Config, key: &str) -> Result<bool, Failure> {
         spool.close().await.map_err(|error| failed(&error))?;
         Ok(existed)
     })
-}
-
-fn ask(config: &Config, op: Op) -> Result<Option<Value>, Failure> {
-    control::ask(&config.state_dir(), op).map_err(|error| Failure::new(1, error))
 }
 
 fn unknown(key: &str) -> Failure {

@@ -1,7 +1,7 @@
 //! What commands have in common: the configuration, the log.
 
 use std::borrow::Cow;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -9,7 +9,9 @@ use serde_json::Value;
 use super::args::{Format, Global};
 use super::config::BAD_CONFIG;
 use super::{Failure, Outcome};
-use crate::config::{self, FlagOverride, Loaded, Sources};
+use crate::config::{self, Config, FlagOverride, Loaded, Sources};
+use crate::control::{self, Op};
+use crate::spool::SpoolReader;
 use crate::telemetry;
 
 /// Where the configuration of this process comes from; `plugins` are the `--plugins` of the command.
@@ -92,4 +94,34 @@ pub(super) fn printed(result: std::io::Result<u8>) -> Outcome {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
         Err(error) => Err(Failure::new(1, format!("cannot write the result: {error}"))),
     }
+}
+
+/// A look into the spool, beside a gateway or without one; `None` where there is none yet.
+///
+/// # Errors
+/// Status 1 where it cannot be read.
+pub(super) fn reader(config: &Config) -> Result<Option<SpoolReader>, Failure> {
+    let state = config.state_dir();
+    if !state.exists() {
+        return Ok(None);
+    }
+    SpoolReader::open(&state).map_err(|error| Failure::chain(1, &error))
+}
+
+/// Asks the gateway that runs on this home; `None` where none does.
+///
+/// # Errors
+/// Status 1 with the gateway's refusal.
+pub(super) fn ask(config: &Config, op: Op) -> Result<Option<Value>, Failure> {
+    control::ask(&config.state_dir(), op).map_err(|error| Failure::new(1, error))
+}
+
+/// Prints a command's result.
+pub(super) fn print(text: &str, status: u8) -> Outcome {
+    let mut out = std::io::stdout();
+    printed(
+        out.write_all(shown(text).as_bytes())
+            .and_then(|()| out.flush())
+            .map(|()| status),
+    )
 }

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::args::{Global, Output};
-use super::queue::{print, reader};
 use super::{Failure, setup};
 use crate::spool::{Story, wall_ms};
 use crate::telemetry::rfc3339_ms;
@@ -17,7 +16,7 @@ use crate::telemetry::rfc3339_ms;
 pub(super) fn run(global: &Global, id: u64, output: Output) -> super::Outcome {
     let loaded = setup::load(&setup::sources(global, &[]))?;
     setup::start_log(global, &loaded, true)?;
-    let reader = reader(&loaded.config)?;
+    let reader = setup::reader(&loaded.config)?;
     let story = match reader {
         Some(reader) => reader.story(id).map_err(|error| Failure::chain(1, &error))?,
         None => None,
@@ -27,9 +26,9 @@ pub(super) fn run(global: &Global, id: u64, output: Output) -> super::Outcome {
         Failure::new(1, text)
     })?;
     if output.json {
-        return print(&format!("{:#}\n", json!(story)), 0);
+        return setup::print(&format!("{:#}\n", json!(story)), 0);
     }
-    print(&told(&story), 0)
+    setup::print(&told(&story), 0)
 }
 
 fn told(story: &Story) -> String {

@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{ask, reader};
-use crate::cli::Failure;
 use crate::cli::args::Selection;
+use crate::cli::{Failure, setup};
 use crate::config::Config;
 use crate::control::Op;
 use crate::desk::{Desk, Outcome};
@@ -65,7 +64,7 @@ pub(super) fn change(
 
 /// Asks the gateway, or does it in its place.
 fn one(config: &Config, op: Op, offline: &mut Option<Offline>) -> Result<Outcome, Failure> {
-    if let Some(outcome) = ask(config, op.clone())? {
+    if let Some(outcome) = setup::ask(config, op.clone())? {
         return serde_json::from_value(outcome).map_err(|error| Failure::new(1, error));
     }
     let offline = match offline {
@@ -84,7 +83,7 @@ fn selected(config: &Config, selection: &Selection) -> Result<Vec<u64>, Failure>
         channel: selection.channel.clone(),
         limit: usize::MAX,
     };
-    let Some(reader) = reader(config)? else {
+    let Some(reader) = setup::reader(config)? else {
         return Ok(Vec::new());
     };
     let (letters, _) = reader
