@@ -1,55 +1,56 @@
 //! The platform behind the fixture channels: they connect to it, and it writes down what they do.
 
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::watched::{DEADLINE, Watched};
 
-/// A Unix socket that fixture channels connect to.
+/// A port of the loopback interface that fixture channels connect to, which those in a sandbox may too.
 ///
 /// They write JSON lines: `{"call":"start"}` for every method that the host calls, `{"verdict":"accepted","id":"1"}`
 /// for every message handed over, `{"send":{…}}` for every outbound message. They read inbound messages, one a line.
+/// On a connection for that alone, they ask before they misbehave: `{"ask":"segfault","at":"send","times":2}` is answered
+/// by `{"do":true}` twice.
 pub struct Platform {
-    socket: PathBuf,
+    address: SocketAddr,
     shared: Arc<Watched<State>>,
 }
 
 #[derive(Default)]
 struct State {
     lines: Vec<Value>,
-    /// The connection that was made last.
-    writer: Option<UnixStream>,
+    /// The channel that spoke first last.
+    writer: Option<TcpStream>,
+    /// Faults that were asked for and allowed.
+    faults: u64,
 }
 
 impl Platform {
-    /// Listens on a socket in `folder`.
+    /// Listens on a free port.
     ///
     /// # Panics
-    /// Where the socket cannot be made.
-    pub fn start(folder: &Path, name: &str) -> Self {
-        let socket = folder.join(format!("{name}.sock"));
-        let listener = UnixListener::bind(&socket).expect("a socket can be made in a temporary folder");
+    /// Where there is none.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback interface has a free port");
+        let address = listener.local_addr().expect("a listener has an address");
         let shared = Arc::new(Watched::new(State::default()));
         let state = shared.clone();
         // Both kinds of threads end with the test's process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let state = state.clone();
-                let writer = stream.try_clone().expect("a socket can be cloned");
-                state.change(|state| state.writer = Some(writer));
                 std::thread::spawn(move || read(stream, &state));
             }
         });
-        Self { socket, shared }
+        Self { address, shared }
     }
 
-    /// What the fixture's setting `socket` has to be.
-    pub fn socket(&self) -> &Path {
-        &self.socket
+    /// What the fixture's setting `platform` has to be.
+    pub fn address(&self) -> String {
+        self.address.to_string()
     }
 
     /// Hands an inbound message to the channel that connected last.
@@ -104,6 +105,19 @@ impl Platform {
         })
     }
 
+    /// How often a channel was told to misbehave.
+    pub fn faults(&self) -> u64 {
+        self.shared.lock().faults
+    }
+
+    /// Waits until that happened `n` times.
+    ///
+    /// # Panics
+    /// At the deadline.
+    pub fn wait_for_faults(&self, n: u64) {
+        self.wait(&format!("{n} faults"), |state| (state.faults >= n).then_some(()));
+    }
+
     fn wait<R>(&self, what: &str, look: impl FnMut(&State) -> Option<R>) -> R {
         self.shared.wait(DEADLINE, look).unwrap_or_else(|| {
             let lines = self.shared.lock().lines.clone();
@@ -112,10 +126,36 @@ impl Platform {
     }
 }
 
-fn read(stream: UnixStream, state: &Watched<State>) {
+fn read(stream: TcpStream, state: &Watched<State>) {
+    let mut answers = stream.try_clone().expect("a socket can be cloned");
+    let mut speaks = false;
     for line in BufReader::new(stream).lines().map_while(Result::ok) {
         let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
-        state.change(|state| state.lines.push(line));
+        if line.get("ask").is_some() {
+            let strike = state.change(|state| state.strike(line));
+            // Who asked may have died of something else.
+            let _ = writeln!(answers, "{}", json!({ "do": strike }));
+            continue;
+        }
+        let first = !speaks && line.get("call").is_some();
+        speaks |= first;
+        state.change(|state| {
+            if first {
+                state.writer = answers.try_clone().ok();
+            }
+            state.lines.push(line);
+        });
+    }
+}
+
+impl State {
+    /// Whether a channel shall misbehave, of which it asks before it does; one in a process of its own could not count.
+    fn strike(&mut self, mut ask: Value) -> bool {
+        let strike = ask["times"].as_u64().is_none_or(|times| self.faults < times);
+        self.faults += u64::from(strike);
+        ask["done"] = strike.into();
+        self.lines.push(ask);
+        strike
     }
 }
 
@@ -141,9 +181,8 @@ mod tests {
 
     #[test]
     fn what_a_channel_writes_is_found_and_what_it_is_sent_arrives() {
-        let folder = tempfile::tempdir().unwrap();
-        let platform = Platform::start(folder.path(), "p");
-        let mut channel = UnixStream::connect(platform.socket()).unwrap();
+        let platform = Platform::start();
+        let mut channel = TcpStream::connect(platform.address()).unwrap();
         let lines = concat!(
             "{\"call\":\"start\"}\n{\"verdict\":\"accepted\",\"id\":\"1\"}\n",
             "{\"send\":{\"chat\":{\"id\":\"7\"},\"parts\":[{\"type\":\"text\",\"text\":\"hi\"}]}}\n"
@@ -157,5 +196,24 @@ mod tests {
         BufReader::new(channel).read_line(&mut line).unwrap();
         let message: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(message["parts"][0]["text"], "you");
+    }
+
+    #[test]
+    fn faults_are_counted_over_all_connections() {
+        let platform = Platform::start();
+        let answers: Vec<String> = (0..3)
+            .map(|_| {
+                let mut channel = TcpStream::connect(platform.address()).unwrap();
+                writeln!(channel, "{}", json!({ "ask": "exit", "at": "send", "times": 2 })).unwrap();
+                let mut line = String::new();
+                BufReader::new(channel).read_line(&mut line).unwrap();
+                line
+            })
+            .collect();
+        assert_eq!(
+            answers,
+            ["{\"do\":true}\n", "{\"do\":true}\n", "{\"do\":false}\n"]
+        );
+        assert_eq!(platform.faults(), 2);
     }
 }

@@ -14,11 +14,11 @@ struct Pair {
 impl Pair {
     fn start(fixture: &str, fault: Value) -> Self {
         let (home, model) = (Home::empty(), FakeModel::start());
-        let healthy = Platform::start(home.root(), "healthy");
-        let sick = Platform::start(home.root(), "sick");
+        let healthy = Platform::start();
+        let sick = Platform::start();
         let mut settings = fault;
-        settings["socket"] = json!(sick.socket());
-        let healthy_settings = json!({ "socket": healthy.socket() });
+        settings["platform"] = json!(sick.address());
+        let healthy_settings = json!({ "platform": healthy.address() });
         let config = ConfigFile::default()
             .model(&model)
             .channel(
@@ -209,8 +209,8 @@ fn a_channel_that_falls_silent_is_restarted_and_its_sibling_is_not_disturbed() {
 /// A gateway with the fixture provider behind a healthy channel.
 fn with_provider(settings: Value) -> (Home, Platform, Gateway) {
     let home = Home::empty();
-    let platform = Platform::start(home.root(), "p");
-    let channel = json!({ "socket": platform.socket() });
+    let platform = Platform::start();
+    let channel = json!({ "platform": platform.address() });
     let config = ConfigFile::default()
         .provider("flaky", json!({ "plugin": "flaky", "settings": settings }))
         .channel(

@@ -10,7 +10,7 @@ use crate::phrases::READY;
 
 /// A home with the fixture `loopback` as the channel `local`.
 pub(crate) fn with_loopback(platform_folder: &Home, platform: &Platform, model: &FakeModel) {
-    let settings = json!({ "socket": platform.socket() });
+    let settings = json!({ "platform": platform.address() });
     let config = ConfigFile::default().model(model).channel(
         "local",
         json!({ "plugin": "loopback", "allow_from": ["42"], "settings": settings }),
@@ -44,7 +44,7 @@ fn named(value: &Value, name: &str) -> bool {
 #[test]
 fn a_channel_from_a_library_in_a_folder_answers() {
     let (home, model) = (Home::empty(), FakeModel::start());
-    let platform = Platform::start(home.root(), "p");
+    let platform = Platform::start();
     with_loopback(&home, &platform, &model);
     let plugins = home.plugins(&["loopback"]);
     let gateway = Gateway::start(&home, &["--plugins", plugins.to_str().unwrap()]);
@@ -64,7 +64,7 @@ fn a_channel_from_a_library_in_a_folder_answers() {
 #[test]
 fn a_folder_of_bad_files_gives_one_line_each_and_the_good_one_works() {
     let (home, model) = (Home::empty(), FakeModel::start());
-    let platform = Platform::start(home.root(), "p");
+    let platform = Platform::start();
     with_loopback(&home, &platform, &model);
     let plugins = home.plugins(&["loopback"]);
     let good = build::artifacts().library("miniclaw_fixture_loopback");
@@ -167,9 +167,9 @@ fn shipped_plugins_as_libraries_take_the_place_of_the_built_in_ones() {
         listed.stdout
     );
 
-    let platform = Platform::start(home.root(), "p");
+    let platform = Platform::start();
     home.plugins(&["loopback"]);
-    let settings = json!({ "socket": platform.socket() });
+    let settings = json!({ "platform": platform.address() });
     let config = ConfigFile::default().channel(
         "local",
         json!({ "plugin": "loopback", "allow_from": ["42"], "settings": settings }),

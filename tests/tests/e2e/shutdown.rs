@@ -182,11 +182,11 @@ fn every_plugin_receives_shutdown_exactly_once() {
     let log = world.home.root().join("shutdown.log");
     let platforms: Vec<Platform> = ["one", "two", "three"]
         .iter()
-        .map(|name| Platform::start(world.home.root(), name))
+        .map(|_| Platform::start())
         .collect();
     let mut config = miniclaw_tests::ConfigFile::standard(&world.telegram, &world.model, &[USER]);
     for (name, platform) in ["one", "two", "three"].iter().zip(&platforms) {
-        let settings = json!({ "socket": platform.socket(), "shutdown_log": log });
+        let settings = json!({ "platform": platform.address(), "shutdown_log": log });
         config = config.channel(
             name,
             json!({ "plugin": "loopback", "allow_from": ["42"], "settings": settings }),
@@ -208,8 +208,8 @@ fn every_plugin_receives_shutdown_exactly_once() {
 #[test]
 fn what_a_channel_brings_after_the_stop_is_not_taken() {
     let world = World::new();
-    let platform = Platform::start(world.home.root(), "p");
-    let settings = json!({ "socket": platform.socket(), "at": "stop" });
+    let platform = Platform::start();
+    let settings = json!({ "platform": platform.address(), "at": "stop" });
     let config = miniclaw_tests::ConfigFile::standard(&world.telegram, &world.model, &[USER]).channel(
         "late",
         json!({ "plugin": "hangs", "allow_from": ["42"], "settings": settings }),
@@ -228,8 +228,8 @@ fn what_a_channel_brings_after_the_stop_is_not_taken() {
 fn a_plugin_that_hangs_in_shutdown_is_left_behind_by_name() {
     for (at, blocking) in [("shutdown", false), ("shutdown", true), ("stop", true)] {
         let world = parking("2s");
-        let platform = Platform::start(world.home.root(), "p");
-        let settings = json!({ "socket": platform.socket(), "at": at, "blocking": blocking });
+        let platform = Platform::start();
+        let settings = json!({ "platform": platform.address(), "at": at, "blocking": blocking });
         let config = miniclaw_tests::ConfigFile::standard(&world.telegram, &world.model, &[USER]).channel(
             "stubborn",
             json!({ "plugin": "hangs", "allow_from": ["42"], "settings": settings }),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use miniclaw_fixture_link::Link;
 use miniclaw_plugin_api::{
-    Account, Channel, Context, InboundMessage, Inbox, Manifest, OutboundMessage, Result, Sent, Stop,
+    Account, Channel, Context, InboundMessage, Inbox, Manifest, OutboundMessage, Permission, Result, Sent,
+    Stop,
 };
 use serde::Deserialize;
 
@@ -58,7 +59,8 @@ impl Settings {
 
 impl Channel for Hangs {
     const MANIFEST: Manifest = Manifest::new("hangs", env!("CARGO_PKG_VERSION"))
-        .description("A channel that hangs where its settings say");
+        .description("A channel that hangs where its settings say")
+        .permissions(&[Permission::Network]);
     type Config = Settings;
 
     async fn create(settings: Settings, context: Context) -> Result<Self> {

@@ -10,15 +10,15 @@ use miniclaw_plugin_api::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Mutex;
 
 /// Settings of every fixture channel.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Settings {
-    /// Where the platform listens.
-    pub socket: PathBuf,
+    /// Where the platform listens: `127.0.0.1:PORT`.
+    pub platform: String,
     /// A file that gets one line, the instance's name, for every call of `shutdown`.
     #[serde(default)]
     pub shutdown_log: Option<PathBuf>,
@@ -39,9 +39,10 @@ impl Link {
     /// # Errors
     /// Transient where the platform does not listen.
     pub async fn open(settings: Settings, context: &Context) -> Result<Self> {
-        let stream = UnixStream::connect(&settings.socket)
+        let stream = TcpStream::connect(&settings.platform)
             .await
             .map_err(|error| lost(&error))?;
+        stream.set_nodelay(true).map_err(|error| lost(&error))?;
         let (reader, writer) = stream.into_split();
         let link = Self {
             settings,
@@ -73,24 +74,41 @@ impl Link {
     /// # Errors
     /// The host's, and transient where the platform is gone.
     pub async fn receive(&self, inbox: &Inbox, mut stop: Stop, before: impl Fn(u64)) -> Result<()> {
-        let mut reader = self.reader.lock().await;
         let mut count = 0;
-        loop {
-            let line = tokio::select! {
-                () = stop.requested() => return Ok(()),
-                line = reader.next_line() => line.map_err(|error| lost(&error))?,
-            };
-            let line =
-                line.ok_or_else(|| Error::transient("the platform is gone").because(Cause::Network))?;
-            let message: InboundMessage = serde_json::from_str(&line)
-                .map_err(|error| Error::transient(format!("no message: {error}")).because(Cause::Protocol))?;
+        while let Some(message) = self.next(&mut stop).await? {
             count += 1;
             before(count);
-            let id = message.id.clone();
-            let verdict = inbox.emit(message).await?;
-            self.write(&json!({ "verdict": verdict, "id": id })).await?;
-            inbox.progress();
+            self.hand_over(inbox, message).await?;
         }
+        Ok(())
+    }
+
+    /// The platform's next message; `None` at the stop.
+    ///
+    /// # Errors
+    /// Transient where the platform is gone.
+    pub async fn next(&self, stop: &mut Stop) -> Result<Option<InboundMessage>> {
+        let mut reader = self.reader.lock().await;
+        let line = tokio::select! {
+            () = stop.requested() => return Ok(None),
+            line = reader.next_line() => line.map_err(|error| lost(&error))?,
+        };
+        let line = line.ok_or_else(|| Error::transient("the platform is gone").because(Cause::Network))?;
+        serde_json::from_str(&line)
+            .map(Some)
+            .map_err(|error| Error::transient(format!("no message: {error}")).because(Cause::Protocol))
+    }
+
+    /// Hands over one message, and tells the platform the verdict.
+    ///
+    /// # Errors
+    /// The host's, and transient where the platform is gone.
+    pub async fn hand_over(&self, inbox: &Inbox, message: InboundMessage) -> Result<()> {
+        let id = message.id.clone();
+        let verdict = inbox.emit(message).await?;
+        self.write(&json!({ "verdict": verdict, "id": id })).await?;
+        inbox.progress();
+        Ok(())
     }
 
     /// Writes a message to the platform.

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use miniclaw_fixture_link::Link;
-use miniclaw_plugin_api::{Account, Channel, Context, Inbox, Manifest, OutboundMessage, Result, Sent, Stop};
+use miniclaw_plugin_api::{
+    Account, Channel, Context, Inbox, Manifest, OutboundMessage, Permission, Result, Sent, Stop,
+};
 use serde::Deserialize;
 
 /// Panics so far in this process, all instances together; it outlives a restart of an instance.
@@ -62,7 +64,8 @@ impl Settings {
 
 impl Channel for Panicky {
     const MANIFEST: Manifest = Manifest::new("panicky", env!("CARGO_PKG_VERSION"))
-        .description("A channel that panics where its settings say");
+        .description("A channel that panics where its settings say")
+        .permissions(&[Permission::Network]);
     type Config = Settings;
 
     async fn create(settings: Settings, context: Context) -> Result<Self> {

@@ -81,8 +81,8 @@ impl Theatre {
             )
             .with("/gateway/max_concurrent_turns", json!(turns));
         let hangs = hangs.then(|| {
-            let platform = Platform::start(stage.home.root(), "p");
-            let settings = json!({ "socket": platform.socket(), "at": "shutdown", "blocking": true });
+            let platform = Platform::start();
+            let settings = json!({ "platform": platform.address(), "at": "shutdown", "blocking": true });
             let entry = json!({ "plugin": "hangs", "allow_from": ["42"], "settings": settings });
             config = config.clone().channel("stubborn", entry);
             (stage.home.plugins(&["hangs"]), platform)
