@@ -21,7 +21,7 @@ use clap::Parser;
 use self::args::{Cli, Command, ConfigArgs, ConfigCommand, Output, PluginCommand};
 use crate::config::KnownPlugin;
 use crate::plugins::inspect::ManifestInfo;
-use crate::plugins::{catalog, load};
+use crate::plugins::{catalog, isolate, load};
 use crate::telemetry;
 
 /// Why a command ended without success, and the exit status for it.
@@ -118,6 +118,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Spool(command) => backup::spool(&global, &command),
         Command::Version(Output { json }) => setup::printed(version(json).map(|()| 0)),
         Command::PluginProbe { file } => Ok(load::probe(&file)),
+        Command::PluginHost { .. } => Ok(isolate::child::run()),
     }
 }
 

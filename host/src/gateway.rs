@@ -1,6 +1,7 @@
 //! The daemon: start-up, run, shutdown.
 
 mod assemble;
+mod blueprints;
 mod channels;
 mod folders;
 mod lock;
@@ -18,7 +19,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-pub(crate) use assemble::{blueprint, log_sink};
+pub(crate) use assemble::log_sink;
+pub(crate) use blueprints::{Blueprints, NoBlueprint};
 pub(crate) use folders::{FolderError, private_folder};
 pub(crate) use lock::StateLock;
 

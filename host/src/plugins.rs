@@ -4,6 +4,7 @@ pub(crate) mod builtin;
 pub(crate) mod catalog;
 pub(crate) mod inspect;
 pub(crate) mod instance;
+pub(crate) mod isolate;
 pub(crate) mod load;
 
 #[cfg(test)]

@@ -174,7 +174,9 @@ impl Supervised {
                 error!(plugin = name, %error, "Plugin failed, it stays down until the gateway starts with other settings");
                 (State::Failed(error.message), None)
             }
-            End::Crashed(error) if crashes.too_many(tokio::time::Instant::now(), is_unresponsive(&error)) => {
+            End::Crashed(error)
+                if crashes.too_many(tokio::time::Instant::now(), self.leaves_a_thread(&error)) =>
+            {
                 error!(plugin = name, %error, "Plugin crashed too often and is quarantined, restart the gateway to try again");
                 (State::Quarantined(error.message), None)
             }
@@ -208,6 +210,11 @@ impl Supervised {
             () = self.stops.running.cancelled() => None,
             () = again => Some(()),
         }
+    }
+
+    /// Whether a thread of the gateway is lost for good.
+    fn leaves_a_thread(&self, error: &Error) -> bool {
+        is_unresponsive(error) && !self.blueprint.is_isolated()
     }
 
     async fn live(&self) -> End {

@@ -1,7 +1,9 @@
 //! What an instance gets from its host beside the settings.
 
 use std::future::Future;
+use std::os::unix::fs::DirBuilderExt;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -39,6 +41,18 @@ impl Context {
     /// Additional data from the host, for example `host_version`.
     pub fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    /// Where the instance may keep files of its own; no other instance has this folder. It is made where it is
+    /// missing. `None` from a host that has none to give, as the test kit.
+    pub fn data_dir(&self) -> Option<PathBuf> {
+        let path = PathBuf::from(self.meta.get("data_dir")?.as_str()?);
+        // Where it cannot be made, what is written there tells.
+        let _ = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path);
+        Some(path)
     }
 
     /// Runs a task beside the methods, on the instance's thread. A panic in it ends the instance visibly: it is

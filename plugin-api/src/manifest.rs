@@ -60,15 +60,18 @@ pub enum Permission {
     Files = 1 << 2,
     /// Starting programs.
     Exec = 1 << 3,
+    /// Connections to other programs of the same machine through Unix sockets.
+    UnixSockets = 1 << 4,
 }
 
 impl Permission {
     /// All permissions with the names that `miniclaw plugin info` prints.
-    pub const ALL: [(Self, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str); 5] = [
         (Self::Network, "network"),
         (Self::Listen, "listen"),
         (Self::Files, "files"),
         (Self::Exec, "exec"),
+        (Self::UnixSockets, "unix-sockets"),
     ];
 }
 

@@ -11,13 +11,14 @@ use super::args::{AgentArgs, Global};
 use super::config::BAD_CONFIG;
 use super::{Failure, Outcome, setup};
 use crate::agent::{AgentLoop, Breakers, Progress, Prompt};
-use crate::config::{Config, ProviderConfig, Route, Settings};
-use crate::gateway::{blueprint, log_sink, private_folder};
+use crate::config::{Config, Confinement, ProviderConfig, Route, Settings};
+use crate::gateway::{Blueprints, NoBlueprint, log_sink, private_folder};
 use crate::plugins::catalog;
 use crate::plugins::instance::{Hooks, Instance, Method};
 use crate::plugins::load::Loader;
 use crate::sessions::{Entry, FileSession, SessionKey};
 use crate::spool::wall_ms;
+use crate::tasks::Tasks;
 use crate::telemetry;
 
 /// Asks the question and prints the answer as it comes.
@@ -47,6 +48,7 @@ fn route(config: &mut Config, args: &AgentArgs) -> Route {
         .entry(provider.clone())
         .or_insert_with(|| ProviderConfig {
             plugin: provider.clone(),
+            confinement: Confinement::default(),
             settings: Settings::default(),
         });
     let configured = args
@@ -121,9 +123,17 @@ async fn start(config: &Config, telemetry: &telemetry::Handle, name: &str) -> Re
     let catalog = catalog::find(&config.plugin_paths).map_err(|error| Failure::chain(BAD_CONFIG, &error))?;
     private_folder(&config.state_dir()).map_err(|error| Failure::chain(1, &error))?;
     let loader = Loader::new(config.state_dir().join("cache"));
-    let blueprint = blueprint(&catalog, &loader, Kind::Provider, name, &provider.plugin)
-        .map_err(|error| Failure::chain(error.status(), &error))?
-        .ok_or_else(|| Failure::new(1, format!("provider `{name}` has no library that can be loaded")))?;
+    let tasks = Tasks::default();
+    let blueprints = Blueprints {
+        config,
+        catalog: &catalog,
+        loader: &loader,
+        tasks: &tasks,
+    };
+    let blueprint = blueprints.make(Kind::Provider, name).map_err(|none| match none {
+        NoBlueprint::Config(error) => Failure::chain(error.status(), &error),
+        NoBlueprint::Library(reason) => Failure::new(1, reason),
+    })?;
     let settings = serde_json::Value::Object(provider.settings.0.clone()).to_string();
     let hooks = Hooks {
         log: log_sink(name),

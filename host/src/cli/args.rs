@@ -80,6 +80,9 @@ pub(crate) enum Command {
     /// Load a library and exit: the gateway runs this before it loads one itself
     #[command(hide = true)]
     PluginProbe { file: PathBuf },
+    /// Host a plugin for the gateway that starts this
+    #[command(hide = true)]
+    PluginHost { instance: String },
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,8 @@ use crate::gateway::{self, Options};
 
 /// The key that makes a console channel.
 const CONSOLE_PLUGIN: &str = "channels.console.plugin";
+/// A process of its own would have no terminal.
+const CONSOLE_ISOLATION: &str = "channels.console.isolation";
 
 /// Runs the gateway to its end.
 ///
@@ -22,13 +24,16 @@ pub(super) fn run(global: &Global, args: &GatewayArgs) -> Outcome {
             "--shutdown-timeout",
         ));
     }
-    let console = setup::flag(CONSOLE_PLUGIN, "console".into(), "--console");
+    let console = [
+        setup::flag(CONSOLE_PLUGIN, "console".into(), "--console"),
+        setup::flag(CONSOLE_ISOLATION, "in-process".into(), "--console"),
+    ];
     if args.console {
-        sources.flags.push(console.clone());
+        sources.flags.extend(console.clone());
     }
     let mut loaded = setup::load(&sources)?;
     if loaded.config.channels.is_empty() && std::io::stdin().is_terminal() {
-        sources.flags.push(console);
+        sources.flags.extend(console);
         loaded = setup::load(&sources)?;
     }
     let telemetry = setup::start_log(global, &loaded, false)?;

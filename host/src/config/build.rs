@@ -52,6 +52,7 @@ fn channel(at: &Reader<'_>) -> Result<ChannelConfig, ConfigError> {
     Ok(ChannelConfig {
         plugin: at.text("plugin")?,
         allow_from: at.list("allow_from", |id| id.id())?,
+        confinement: confinement(at)?,
         settings: at.settings()?,
     })
 }
@@ -59,7 +60,29 @@ fn channel(at: &Reader<'_>) -> Result<ChannelConfig, ConfigError> {
 fn provider(at: &Reader<'_>) -> Result<ProviderConfig, ConfigError> {
     Ok(ProviderConfig {
         plugin: at.text("plugin")?,
+        confinement: confinement(at)?,
         settings: at.settings()?,
+    })
+}
+
+fn confinement(at: &Reader<'_>) -> Result<Confinement, ConfigError> {
+    let (limits, sandbox) = (at.section("limits")?, at.section("sandbox")?);
+    let isolation = at.optional("isolation")?;
+    Ok(Confinement {
+        isolation: isolation.map(|isolation| match &*isolation {
+            "process" => Isolation::Process,
+            _ => Isolation::InProcess,
+        }),
+        memory: limits.count("memory")?,
+        open_files: limits.count("open_files")?,
+        mode: match &*sandbox.text("mode")? {
+            "off" => SandboxMode::Off,
+            "require" => SandboxMode::Require,
+            _ => SandboxMode::Auto,
+        },
+        allow: sandbox.list("allow", |word| word.word())?,
+        read: sandbox.list("read", |path| path.path())?,
+        write: sandbox.list("write", |path| path.path())?,
     })
 }
 
@@ -81,6 +104,8 @@ fn gateway(at: &Reader<'_>) -> Result<GatewayConfig, ConfigError> {
         max_pending_per_conversation: at.count("max_pending_per_conversation")?,
         max_message_bytes: at.count("max_message_bytes")?,
         warn_pending_after: at.duration("warn_pending_after")?,
+        restart_backoff: at.duration("restart_backoff")?,
+        max_crashes: at.count("max_crashes")?,
         max_message_age: at.optional_duration("max_message_age")?,
     })
 }

@@ -94,8 +94,6 @@ fn leaf(kind: &Kind, node: &Node) -> Result<(), Problem> {
             None => Err(unfit(kind, node)),
         },
         (Kind::Choice(allowed), Data::Text(text)) => choice(text, allowed),
-        (Kind::Isolation, Data::Text(text)) if text == "process" => Err(Problem::Isolation),
-        (Kind::Isolation, Data::Text(text)) => choice(text, &["in-process"]),
         _ => Err(unfit(kind, node)),
     }
 }
@@ -200,7 +198,6 @@ fn describe(kind: &Kind) -> String {
         Kind::Size { .. } => "a size such as 262144 or `256KiB`",
         Kind::Duration { .. } => "a duration such as `250ms`, `10s`, `5m`, `24h` or `30d`",
         Kind::Choice(allowed) => return format!("one of `{}`", allowed.join("`, `")),
-        Kind::Isolation => "`in-process`",
         Kind::List(Kind::Id) => "a list of ids such as [123456789]",
         Kind::List(Kind::Path) => "a list of paths",
         Kind::List(_) => "a list",

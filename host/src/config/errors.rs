@@ -116,8 +116,6 @@ pub(crate) enum Problem {
     NotTelegramId(String),
     #[error("`*` does not stand for everyone; list the ids of those who may write")]
     Wildcard,
-    #[error("this version runs every plugin in its own process; the one allowed value is `in-process`")]
-    Isolation,
     #[error("several providers, and none named as the default; {0}")]
     NoDefaultProvider(Hint),
     #[error("a route without effect; give it `provider`, `model` or `fallback`")]

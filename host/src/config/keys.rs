@@ -45,8 +45,6 @@ pub(super) enum Kind {
         max: Duration,
     },
     Choice(&'static [&'static str]),
-    /// As `Choice` of `in-process`, with a refusal of its own.
-    Isolation,
     List(&'static Kind),
     Section(&'static [Key]),
     /// Entries by name.

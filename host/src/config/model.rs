@@ -38,6 +38,7 @@ pub(crate) struct ChannelConfig {
     pub(crate) plugin: String,
     /// Sender ids; empty means nobody.
     pub(crate) allow_from: Vec<String>,
+    pub(crate) confinement: Confinement,
     /// The plugin's own settings, secrets resolved.
     pub(crate) settings: Settings,
 }
@@ -46,8 +47,60 @@ pub(crate) struct ChannelConfig {
 pub(crate) struct ProviderConfig {
     /// Name of the plugin.
     pub(crate) plugin: String,
+    pub(crate) confinement: Confinement,
     /// The plugin's own settings, secrets resolved.
     pub(crate) settings: Settings,
+}
+
+/// Where an instance runs, and what it may use there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Confinement {
+    /// `None`: as its origin says.
+    pub(crate) isolation: Option<Isolation>,
+    /// Memory that it may write to, in bytes; default 512 MiB.
+    pub(crate) memory: u64,
+    /// Default 256.
+    pub(crate) open_files: u64,
+    pub(crate) mode: SandboxMode,
+    /// Permissions that are granted where the plugin asks for them.
+    pub(crate) allow: Vec<String>,
+    /// What it may read beside what every plugin may.
+    pub(crate) read: Vec<PathBuf>,
+    /// What it may write beside its own data folder.
+    pub(crate) write: Vec<PathBuf>,
+}
+
+impl Default for Confinement {
+    /// As `config::keys` has it.
+    fn default() -> Self {
+        Self {
+            isolation: None,
+            memory: 512 << 20,
+            open_files: 256,
+            mode: SandboxMode::Auto,
+            allow: Vec::new(),
+            read: Vec::new(),
+            write: Vec::new(),
+        }
+    }
+}
+
+/// Where an instance runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    InProcess,
+    Process,
+}
+
+/// What becomes of an instance whose sandbox the kernel does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum SandboxMode {
+    /// It runs in what there is, with a warning.
+    Auto,
+    /// It does not run.
+    Require,
+    /// No sandbox is wanted.
+    Off,
 }
 
 /// A plugin's settings with resolved secrets in them; `Debug` shows none of it.
@@ -87,6 +140,10 @@ pub(crate) struct GatewayConfig {
     pub(crate) max_message_bytes: usize,
     /// A message or a reply that waits longer is named in the log; default 10 min.
     pub(crate) warn_pending_after: Duration,
+    /// Before the first restart of a crashed plugin; the longest wait is 60 times this. Default 1 s.
+    pub(crate) restart_backoff: Duration,
+    /// Crashes within 60 s that quarantine a plugin; default 5.
+    pub(crate) max_crashes: usize,
     /// Older messages are refused with one note; `None`, the default, for no limit.
     pub(crate) max_message_age: Option<Duration>,
 }
@@ -176,6 +233,11 @@ impl Config {
     /// Where the spool, the lock and the control socket are.
     pub(crate) fn state_dir(&self) -> PathBuf {
         self.home.join("state")
+    }
+
+    /// Where the instance `name` may keep files of its own.
+    pub(crate) fn data_dir(&self, name: &str) -> PathBuf {
+        self.home.join("data").join(name)
     }
 
     /// Where sessions are checkpointed.

@@ -41,7 +41,6 @@ fn of(kind: &Kind) -> Value {
             "$comment": format!("{} to {}", show_duration(*min), show_duration(*max)),
         }),
         Kind::Choice(allowed) => json!({ "enum": allowed }),
-        Kind::Isolation => json!({ "enum": ["in-process"] }),
         Kind::List(element) => json!({ "type": "array", "items": of(element) }),
         Kind::Section(keys) => section(keys),
         Kind::Instances(entry) => json!({

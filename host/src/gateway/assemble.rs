@@ -6,8 +6,9 @@ use std::sync::Arc;
 use miniclaw_plugin_api::wire::Named;
 use miniclaw_plugin_api::{Capability, Kind};
 use tokio::sync::watch;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
+use super::blueprints::{Blueprints, NoBlueprint};
 use super::{Running, StartError, upkeep, watchdog};
 use crate::agent::{AgentLoop, Breakers, Prompt, Providers};
 use crate::aliases::Aliases;
@@ -17,7 +18,7 @@ use crate::delivery::{Outbox, OutboxParts};
 use crate::desk::Desk;
 use crate::hub::{ChatHub, Counters, TurnParts};
 use crate::intake::{Gate, Limits, Told};
-use crate::plugins::catalog::{Catalog, Found};
+use crate::plugins::catalog::Catalog;
 use crate::plugins::instance::{Blueprint, Hooks, Instance, LogSink};
 use crate::plugins::load::Loader;
 use crate::sessions::SessionManager;
@@ -33,8 +34,7 @@ type Current = watch::Sender<Option<Arc<Instance>>>;
 
 /// What all instances have in common.
 struct Common<'a> {
-    catalog: &'a Catalog,
-    loader: Loader,
+    blueprints: Blueprints<'a>,
     telemetry: &'a telemetry::Handle,
     stops: Stops,
     console_closed: Arc<watch::Sender<bool>>,
@@ -55,22 +55,28 @@ pub(super) async fn assemble(
     catalog: &Catalog,
     telemetry: &telemetry::Handle,
 ) -> Result<Running, StartError> {
+    let loader = Loader::new(config.state_dir().join("cache"));
+    let processes = Tasks::default();
     let common = Common {
-        catalog,
-        loader: Loader::new(config.state_dir().join("cache")),
+        blueprints: Blueprints {
+            config,
+            catalog,
+            loader: &loader,
+            tasks: &processes,
+        },
         telemetry,
         stops: Stops::default(),
         console_closed: Arc::new(watch::channel(false).0),
     };
     let mut providers = Vec::new();
     for (name, provider) in &config.providers {
-        providers.push(common.draft(Kind::Provider, name, &provider.plugin, &provider.settings)?);
+        providers.push(common.draft(Kind::Provider, name, &provider.settings)?);
     }
     let mut channels = Vec::new();
     for (name, channel) in &config.channels {
-        channels.push(common.draft(Kind::Channel, name, &channel.plugin, &channel.settings)?);
+        channels.push(common.draft(Kind::Channel, name, &channel.settings)?);
     }
-    common.loader.prune();
+    loader.prune();
     let Opened {
         spool,
         clean,
@@ -166,8 +172,15 @@ pub(super) async fn assemble(
 }
 
 impl Common<'_> {
-    fn draft(&self, kind: Kind, name: &str, plugin: &str, settings: &Settings) -> Result<Draft, StartError> {
-        let blueprint = blueprint(self.catalog, &self.loader, kind, name, plugin)?;
+    fn draft(&self, kind: Kind, name: &str, settings: &Settings) -> Result<Draft, StartError> {
+        let blueprint = match self.blueprints.make(kind, name) {
+            Ok(blueprint) => Some(blueprint),
+            Err(NoBlueprint::Config(error)) => return Err(error),
+            Err(NoBlueprint::Library(reason)) => {
+                error!(instance = name, "{reason}");
+                None
+            }
+        };
         let state = match &blueprint {
             Some(blueprint) => {
                 info!(plugin = name, of = &*blueprint.plugin, version = &*blueprint.version, kind = ?kind, "Plugin loaded");
@@ -222,58 +235,6 @@ impl Common<'_> {
         };
         supervisors.spawn("supervisor", supervised.run());
     }
-}
-
-/// What makes instances of a plugin; `None` where its library is refused, which is then in the log.
-///
-/// # Errors
-/// Where no plugin has this name, or it is of the other kind.
-pub(crate) fn blueprint(
-    catalog: &Catalog,
-    loader: &Loader,
-    kind: Kind,
-    name: &str,
-    plugin: &str,
-) -> Result<Option<Blueprint>, StartError> {
-    let (manifest, root) = match catalog.lookup(plugin) {
-        // It may be in one of the files that were refused: that is the plugin's fault, and its siblings' not.
-        Err(unknown) if catalog.refusals().next().is_some() => {
-            error!(instance = name, "{unknown}");
-            return Ok(None);
-        }
-        Err(unknown) => return Err(unknown.into()),
-        Ok(Found::Builtin(builtin)) => (builtin.manifest.clone(), (builtin.root)()),
-        Ok(Found::Library(inspected)) => match loader.load(inspected) {
-            Ok(loaded) => {
-                debug!(instance = name, path = %inspected.path.display(), sha256 = loaded.sha256, "Library loaded");
-                (loaded.manifest, loaded.root)
-            }
-            Err(refusal) => {
-                error!(instance = name, "{refusal}");
-                return Ok(None);
-            }
-        },
-    };
-    if manifest.kind != kind {
-        let (section, expected) = match kind {
-            Kind::Provider => ("providers", "provider"),
-            _ => ("channels", "channel"),
-        };
-        return Err(StartError::WrongKind {
-            section,
-            name: name.into(),
-            plugin: plugin.into(),
-            expected,
-        });
-    }
-    Ok(Some(Blueprint {
-        plugin: manifest.name.as_str().into(),
-        version: manifest.version.as_str().into(),
-        root,
-        capabilities: manifest.capabilities,
-        text_limit: manifest.text_limit as usize,
-        text_unit: manifest.text_unit,
-    }))
 }
 
 /// Where an instance's log goes.

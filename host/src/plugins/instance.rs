@@ -3,6 +3,7 @@
 mod host_api;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,7 +18,9 @@ use miniclaw_plugin_api::{Capability, Cause, Chunk, Error, TextUnit, Verdict};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use host_api::Host;
+pub(crate) use host_api::Host;
+
+use super::isolate::Process;
 
 /// `emit`s of one instance that may wait for the intake; more are answered `Busy` at once.
 const INBOUND_QUEUE: usize = 256;
@@ -38,13 +41,42 @@ pub(crate) fn is_unresponsive(error: &Error) -> bool {
 pub(crate) struct Blueprint {
     pub(crate) plugin: Arc<str>,
     pub(crate) version: Arc<str>,
-    pub(crate) root: PluginModRef,
+    pub(crate) runner: Runner,
     pub(crate) capabilities: u64,
     pub(crate) text_limit: usize,
     pub(crate) text_unit: TextUnit,
+    /// Where its instance may keep files.
+    pub(crate) data_dir: Arc<Path>,
+}
+
+/// What makes instances, and where they run.
+#[derive(Clone)]
+pub(crate) enum Runner {
+    InProcess(PluginModRef),
+    Process(Process),
+}
+
+impl Runner {
+    fn instantiate(&self, birth: Birth, host: Host) -> Result<PluginBox, Error> {
+        match self {
+            Self::InProcess(root) => {
+                let host = HostApi_TO::from_value(host, TD_Opaque);
+                match root.instantiate()(birth, host) {
+                    RResult::ROk(plugin) => Ok(plugin),
+                    RResult::RErr(payload) => Err(decode_error(&payload)),
+                }
+            }
+            Self::Process(process) => process.instantiate(&birth, host),
+        }
+    }
 }
 
 impl Blueprint {
+    /// Whether what hangs can be killed.
+    pub(crate) fn is_isolated(&self) -> bool {
+        matches!(self.runner, Runner::Process(_))
+    }
+
     pub(crate) fn can(&self, capability: Capability) -> bool {
         self.capabilities & capability as u64 != 0
     }
@@ -141,10 +173,10 @@ impl Drop for Answer {
 }
 
 impl Instance {
-    /// Starts the instance's thread. The receiver gets what a channel hands over, in order.
+    /// Starts the instance's thread or process; needs a runtime. The receiver gets what a channel hands over, in order.
     ///
     /// # Errors
-    /// Transient where no thread can be had.
+    /// Transient where no thread or no process can be had.
     pub(crate) fn spawn(
         blueprint: Blueprint,
         name: Arc<str>,
@@ -169,16 +201,16 @@ impl Instance {
             instance: (*name).into(),
             settings: settings.into(),
             log_level,
-            meta: format!(r#"{{"host_version":"{}"}}"#, env!("CARGO_PKG_VERSION")).into(),
+            meta: serde_json::json!({
+                "host_version": env!("CARGO_PKG_VERSION"),
+                "data_dir": &*blueprint.data_dir,
+            })
+            .to_string()
+            .into(),
         };
-        let host = HostApi_TO::from_value(Host(shared.clone()), TD_Opaque);
-        match blueprint.root.instantiate()(birth, host) {
-            RResult::ROk(plugin) => {
-                *lock(&shared.plugin) = Some(Arc::new(plugin));
-                Ok((Arc::new(Self { shared, blueprint }), requests))
-            }
-            RResult::RErr(payload) => Err(decode_error(&payload)),
-        }
+        let plugin = blueprint.runner.instantiate(birth, Host(shared.clone()))?;
+        *lock(&shared.plugin) = Some(Arc::new(plugin));
+        Ok((Arc::new(Self { shared, blueprint }), requests))
     }
 
     /// Runs one method to its end. A passed deadline cancels it.
@@ -215,7 +247,7 @@ impl Instance {
         })
     }
 
-    /// Waits until a task of the plugin panicked or its thread ended.
+    /// Waits until a task of the plugin panicked, or its thread or its process ended.
     pub(crate) async fn failed(&self) -> Error {
         let mut failure = self.shared.failure.subscribe();
         match failure.wait_for(Option::is_some).await.map(|error| error.clone()) {

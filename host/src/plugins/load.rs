@@ -4,9 +4,9 @@ mod cache;
 mod layout;
 mod probe;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use miniclaw_plugin_api::abi::PluginModRef;
@@ -15,9 +15,20 @@ use miniclaw_plugin_api::manifest::{API_VERSION, MANIFEST_SYMBOL, ROOT_SYMBOL, R
 use abi_stable::library::{AbiHeaderRef, RootModuleError};
 
 use super::inspect::{self, Inspected, ManifestInfo, Reason, Refusal, api_text};
+use super::isolate::sandbox::{self, Sandbox};
 use cache::Cache;
 pub(crate) use cache::sha256;
-pub(crate) use probe::Probe;
+pub(crate) use probe::{Probe, without_core_dump};
+
+/// A library that was checked, and that may be loaded from its private copy.
+#[derive(Clone)]
+pub(crate) struct Admitted {
+    pub(crate) manifest: ManifestInfo,
+    /// The private copy.
+    pub(crate) path: PathBuf,
+    /// Lowercase hexadecimal digest of the library's bytes.
+    pub(crate) sha256: String,
+}
 
 /// A library in this process.
 #[derive(Clone)]
@@ -34,6 +45,8 @@ pub(crate) struct Loader {
     probe: Probe,
     /// By digest: the same content is the same module.
     loaded: Mutex<HashMap<String, Loaded>>,
+    /// Digests of copies that are in use.
+    kept: Mutex<HashSet<String>>,
 }
 
 impl Loader {
@@ -46,21 +59,19 @@ impl Loader {
         Self {
             cache: Cache::new(cache_dir),
             probe,
-            loaded: Mutex::new(HashMap::new()),
+            loaded: Mutex::default(),
+            kept: Mutex::default(),
         }
     }
 
-    /// Loads a library. Blocks for a few milliseconds, at most for the trial load's deadline.
+    /// Checks a library, on trial too, without loading it into this process. Blocks for a few milliseconds, at most
+    /// for the trial's deadline.
     ///
     /// # Errors
     /// One readable line.
-    pub(crate) fn load(&self, inspected: &Inspected) -> Result<Loaded, Refusal> {
+    pub(crate) fn admit(&self, inspected: &Inspected) -> Result<Admitted, Refusal> {
         let refuse = |reason| Refusal::named(&inspected.manifest.name, &inspected.path, reason);
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let copy = self.cache.copy(&inspected.path).map_err(refuse)?;
-        if let Some(known) = loaded.get(&copy.sha256) {
-            return Ok(known.clone());
-        }
         let again = inspect::inspect(&copy.path).map_err(|refusal| refuse(refusal.reason))?;
         if again.manifest != inspected.manifest {
             return Err(refuse(Reason::Changed));
@@ -69,37 +80,67 @@ impl Loader {
             self.probe.run(&copy.path).map_err(refuse)?;
             self.cache.mark_proven(&copy).map_err(refuse)?;
         }
-        let root = open(&copy.path, &inspected.manifest).map_err(refuse)?;
-        let module = Loaded {
+        lock(&self.kept).insert(copy.sha256.clone());
+        Ok(Admitted {
             manifest: again.manifest,
+            path: copy.path,
+            sha256: copy.sha256,
+        })
+    }
+
+    /// Loads a library into this process. Blocks as [`admit`](Self::admit) does.
+    ///
+    /// # Errors
+    /// One readable line.
+    pub(crate) fn load(&self, inspected: &Inspected) -> Result<Loaded, Refusal> {
+        let mut loaded = lock(&self.loaded);
+        let admitted = self.admit(inspected)?;
+        if let Some(known) = loaded.get(&admitted.sha256) {
+            return Ok(known.clone());
+        }
+        let refuse = |reason| Refusal::named(&inspected.manifest.name, &inspected.path, reason);
+        let root = open(&admitted.path, &admitted.manifest).map_err(refuse)?;
+        let module = Loaded {
+            manifest: admitted.manifest,
             root,
-            sha256: copy.sha256.clone(),
+            sha256: admitted.sha256.clone(),
         };
-        loaded.insert(copy.sha256, module.clone());
+        loaded.insert(admitted.sha256, module.clone());
         Ok(module)
     }
 
-    /// Removes copies of what this process did not load. For the one process that owns the folder, after it
-    /// loaded what it runs.
+    /// Removes copies of what this process did not admit. For the one process that owns the folder, after it took what
+    /// it runs.
     pub(crate) fn prune(&self) {
-        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        self.cache.prune(|sha256| loaded.contains_key(sha256));
+        let kept = lock(&self.kept);
+        self.cache.prune(|sha256| kept.contains(sha256));
     }
 }
 
 /// The trial load: the body of the child process, `miniclaw plugin-probe FILE`. Says on stdout what is wrong.
 pub(crate) fn probe(path: &Path) -> u8 {
-    probe::without_core_dump();
-    let verdict = inspect::inspect(path)
-        .map_err(|refusal| refusal.reason)
-        .and_then(|inspected| open(path, &inspected.manifest));
-    match verdict {
+    without_core_dump();
+    // What the sandbox lacks is told where the plugin runs.
+    if let Err(error) = sandbox::enter(&Sandbox::of_trial(), Some(path)) {
+        println!("{error}");
+        return 1;
+    }
+    match map(path) {
         Ok(_) => 0,
         Err(reason) => {
             println!("{reason}");
             1
         }
     }
+}
+
+/// Loads a library that was admitted into this process, a child.
+///
+/// # Errors
+/// One readable line.
+pub(crate) fn map(path: &Path) -> Result<PluginModRef, Reason> {
+    let inspected = inspect::inspect(path).map_err(|refusal| refusal.reason)?;
+    open(path, &inspected.manifest)
 }
 
 /// Maps the library, runs its constructors, and takes its root module once its layout is known to fit.
@@ -132,6 +173,10 @@ fn open(path: &Path, manifest: &ManifestInfo) -> Result<PluginModRef, Reason> {
             RootModuleError::Unwound => "its constructor panicked".to_owned(),
         })
     })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn refused(error: libloading::Error) -> Reason {

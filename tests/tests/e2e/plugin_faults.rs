@@ -27,7 +27,7 @@ impl Pair {
             )
             .channel(
                 "sick",
-                json!({ "plugin": fixture, "allow_from": ["42"], "settings": settings }),
+                json!({ "plugin": fixture, "isolation": "in-process", "allow_from": ["42"], "settings": settings }),
             );
         home.write_config(&config.text());
         let plugins = home.plugins(&["loopback", fixture]);
@@ -212,7 +212,10 @@ fn with_provider(settings: Value) -> (Home, Platform, Gateway) {
     let platform = Platform::start();
     let channel = json!({ "platform": platform.address() });
     let config = ConfigFile::default()
-        .provider("flaky", json!({ "plugin": "flaky", "settings": settings }))
+        .provider(
+            "flaky",
+            json!({ "plugin": "flaky", "isolation": "in-process", "settings": settings }),
+        )
         .channel(
             "local",
             json!({ "plugin": "loopback", "allow_from": ["42"], "settings": channel }),

@@ -189,7 +189,7 @@ fn every_plugin_receives_shutdown_exactly_once() {
         let settings = json!({ "platform": platform.address(), "shutdown_log": log });
         config = config.channel(
             name,
-            json!({ "plugin": "loopback", "allow_from": ["42"], "settings": settings }),
+            json!({ "plugin": "loopback", "isolation": "in-process", "allow_from": ["42"], "settings": settings }),
         );
     }
     world.home.write_config(&config.text());
@@ -212,7 +212,7 @@ fn what_a_channel_brings_after_the_stop_is_not_taken() {
     let settings = json!({ "platform": platform.address(), "at": "stop" });
     let config = miniclaw_tests::ConfigFile::standard(&world.telegram, &world.model, &[USER]).channel(
         "late",
-        json!({ "plugin": "hangs", "allow_from": ["42"], "settings": settings }),
+        json!({ "plugin": "hangs", "isolation": "in-process", "allow_from": ["42"], "settings": settings }),
     );
     world.home.write_config(&config.text());
     let plugins = world.home.plugins(&["hangs"]);
@@ -232,7 +232,7 @@ fn a_plugin_that_hangs_in_shutdown_is_left_behind_by_name() {
         let settings = json!({ "platform": platform.address(), "at": at, "blocking": blocking });
         let config = miniclaw_tests::ConfigFile::standard(&world.telegram, &world.model, &[USER]).channel(
             "stubborn",
-            json!({ "plugin": "hangs", "allow_from": ["42"], "settings": settings }),
+            json!({ "plugin": "hangs", "isolation": "in-process", "allow_from": ["42"], "settings": settings }),
         );
         world.home.write_config(&config.text());
         let plugins = world.home.plugins(&["hangs"]);

@@ -117,17 +117,77 @@ const CHANNEL: &[Key] = &[
         Default::EmptyList,
         "Ids of those who may write. Empty: nobody, unless the plugin establishes by itself who speaks.",
     ),
-    key(
-        "isolation",
-        Kind::Isolation,
-        Default::Text("in-process"),
-        "Where the plugin runs; this version knows `in-process` alone.",
-    ),
+    ISOLATION,
+    LIMITS_KEY,
+    SANDBOX_KEY,
     key(
         "settings",
         Kind::Settings,
         Default::EmptyObject,
         "The plugin's own settings; `miniclaw plugin info` prints their schema. Any text may be `${env:NAME}` or `${file:/path}`.",
+    ),
+];
+
+const ISOLATION: Key = key(
+    "isolation",
+    Kind::Choice(&["in-process", "process"]),
+    Default::None,
+    "Where the plugin runs: `process`, a process of its own, or `in-process`, the gateway's. By default `process` for libraries and `in-process` for built-in plugins.",
+);
+
+const LIMITS_KEY: Key = key(
+    "limits",
+    Kind::Section(LIMITS),
+    Default::EmptyObject,
+    "What a process of the plugin's own may use.",
+);
+
+const LIMITS: &[Key] = &[
+    key(
+        "memory",
+        size(16 << 20, 1 << 40),
+        Default::Text("512MiB"),
+        "Memory that it writes to; an allocation beyond it fails, which ends most plugins.",
+    ),
+    key(
+        "open_files",
+        count(16, 1 << 20),
+        Default::Number(256),
+        "Files and sockets open at once.",
+    ),
+];
+
+const SANDBOX_KEY: Key = key(
+    "sandbox",
+    Kind::Section(SANDBOX),
+    Default::EmptyObject,
+    "What a process of the plugin's own may do.",
+);
+
+const SANDBOX: &[Key] = &[
+    key(
+        "mode",
+        Kind::Choice(&["auto", "require", "off"]),
+        Default::Text("auto"),
+        "`auto` takes what the kernel has and warns of what it lacks, `require` does not start the plugin without all of it, `off` lets the plugin do what the gateway's user may.",
+    ),
+    key(
+        "allow",
+        Kind::List(&Kind::Choice(&["listen", "exec", "unix-sockets"])),
+        Default::EmptyList,
+        "Permissions that the plugin asks for and gets: `listen`, `exec`, `unix-sockets`.",
+    ),
+    key(
+        "read",
+        Kind::List(&Kind::Path),
+        Default::EmptyList,
+        "Files and folders that it may read, beside libraries, certificates and the resolver's configuration.",
+    ),
+    key(
+        "write",
+        Kind::List(&Kind::Path),
+        Default::EmptyList,
+        "Files and folders that it may read and write, beside its own data folder.",
     ),
 ];
 
@@ -138,6 +198,9 @@ const PROVIDER: &[Key] = &[
         Default::None,
         "Name of the plugin; the name of the instance by default.",
     ),
+    ISOLATION,
+    LIMITS_KEY,
+    SANDBOX_KEY,
     key(
         "settings",
         Kind::Settings,
@@ -210,6 +273,18 @@ const GATEWAY: &[Key] = &[
         duration(Duration::from_secs(1), ONE_DAY),
         Default::Text("10m"),
         "A message or a reply that waits longer is named in the log.",
+    ),
+    key(
+        "restart_backoff",
+        duration(MS, Duration::from_secs(60)),
+        Default::Text("1s"),
+        "How long the first restart of a plugin waits after a crash; each further one about twice as long, up to 60 times this.",
+    ),
+    key(
+        "max_crashes",
+        count(1, ANY_COUNT),
+        Default::Number(5),
+        "A plugin that crashes this often within 60 s is quarantined until `miniclaw plugin enable`.",
     ),
     key(
         "max_message_age",

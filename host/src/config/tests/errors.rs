@@ -82,7 +82,7 @@ fn unknown_keys_come_with_the_nearest_and_all_that_are_allowed() {
     assert_eq!(
         refusal(r#"{"channels": {"support": {"setings": {}}}}"#),
         "config.json:1:27: key `channels.support.setings`: unknown key; did you mean `settings`? \
-         allowed: `allow_from`, `isolation`, `plugin`, `settings`"
+         allowed: `allow_from`, `isolation`, `limits`, `plugin`, `sandbox`, `settings`"
     );
     assert_eq!(
         refusal(r#"{"log": {"colour": true}}"#),
@@ -228,14 +228,18 @@ fn allow_lists_take_ids_and_no_names() {
 #[test]
 fn isolation_that_does_not_exist_is_refused() {
     assert_eq!(
-        refusal(r#"{"channels": {"a": {"isolation": "process"}}}"#),
-        "config.json:1:34: key `channels.a.isolation`: this version runs every plugin in its own process; the one \
-         allowed value is `in-process`"
-    );
-    assert_eq!(
         refusal(r#"{"channels": {"a": {"isolation": "inprocess"}}}"#),
         "config.json:1:34: key `channels.a.isolation`: `inprocess` is not allowed; did you mean `in-process`? \
-         allowed: `in-process`"
+         allowed: `in-process`, `process`"
+    );
+    assert_eq!(
+        refusal(r#"{"channels": {"a": {"sandbox": {"allow": ["bind"]}}}}"#),
+        "config.json:1:43: key `channels.a.sandbox.allow[0]`: `bind` is not allowed; allowed: `exec`, `listen`, \
+         `unix-sockets`"
+    );
+    assert_eq!(
+        refusal(r#"{"providers": {"a": {"limits": {"memory": "1MiB"}}}}"#),
+        "config.json:1:43: key `providers.a.limits.memory`: 1MiB is out of range; allowed: 16MiB to 1TiB"
     );
 }
 

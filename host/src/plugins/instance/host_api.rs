@@ -10,7 +10,7 @@ use miniclaw_plugin_api::{Cause, Error};
 
 use super::{Answer, InboundRequest, Shared, lock};
 
-pub(super) struct Host(pub(super) Arc<Shared>);
+pub(crate) struct Host(pub(super) Arc<Shared>);
 
 impl HostApi for Host {
     fn request(&self, ticket: u64, op: u64, method: u32, payload: Payload) {
@@ -59,6 +59,21 @@ impl HostApi for Host {
 }
 
 impl Host {
+    /// The instance's name.
+    pub(crate) fn name(&self) -> Arc<str> {
+        self.0.name.clone()
+    }
+
+    /// The instance's process is gone: whatever was under way in it ended with `error`.
+    pub(crate) fn died(&self, error: Error) {
+        self.0.failure.send_replace(Some(error.clone()));
+        let operations = std::mem::take(&mut *lock(&self.0.operations));
+        for operation in operations.into_values() {
+            // Nobody waits where the caller was dropped at this moment.
+            let _ = operation.reply.send(encode_reply::<()>(&Err(error.clone())));
+        }
+    }
+
     fn inbound(&self, ticket: u64, payload: Payload) -> Option<Error> {
         let Some(queue) = lock(&self.0.inbound).clone() else {
             return Some(Error::transient("the gateway is stopping").because(Cause::Stopping));

@@ -85,7 +85,7 @@ impl Probe {
 }
 
 /// Keeps a crash of this process, which is expected, from filling the disk.
-pub(super) fn without_core_dump() {
+pub(crate) fn without_core_dump() {
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),

@@ -83,7 +83,7 @@ impl Theatre {
         let hangs = hangs.then(|| {
             let platform = Platform::start();
             let settings = json!({ "platform": platform.address(), "at": "shutdown", "blocking": true });
-            let entry = json!({ "plugin": "hangs", "allow_from": ["42"], "settings": settings });
+            let entry = json!({ "plugin": "hangs", "isolation": "in-process", "allow_from": ["42"], "settings": settings });
             config = config.clone().channel("stubborn", entry);
             (stage.home.plugins(&["hangs"]), platform)
         });
