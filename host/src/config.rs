@@ -112,6 +112,12 @@ fn merge(sources: &Sources, location: Location, content: Option<Content>) -> Res
 }
 
 impl Loaded {
+    /// Every value in effect by key, secrets redacted, to be compared with another configuration's.
+    pub(crate) fn comparable(&self) -> Vec<(String, String)> {
+        let values = self.values().into_iter();
+        values.map(|value| (value.key, value.value.to_string())).collect()
+    }
+
     /// Every value in effect with its origin, by key; secrets redacted.
     pub(crate) fn values(&self) -> Vec<Effective> {
         values::flatten(&self.effective)

@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 
 use crate::cli::chain;
 use crate::desk::Desk;
+use crate::gateway::{Roster, Which};
 use crate::sessions::{SessionKey, SessionManager};
 use crate::tasks::Tasks;
 
@@ -27,7 +28,7 @@ const REQUEST_BYTES: u64 = 64 * 1024;
 /// Connections at once; more wait in the system's queue.
 const CONNECTIONS: usize = 8;
 /// What a request may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Request {
@@ -58,12 +59,25 @@ pub(crate) enum Op {
     /// Answers [`Counters`](crate::hub::Counters).
     #[serde(rename = "queue.counters")]
     Counters,
+    /// Answers a list of [`Standing`](crate::gateway::Standing).
+    #[serde(rename = "plugins.states")]
+    PluginStates,
+    /// Answers a list of [`Changed`](crate::gateway::Changed).
+    #[serde(rename = "plugins.reload")]
+    ReloadPlugin { name: String },
+    /// The same.
+    #[serde(rename = "plugins.enable")]
+    EnablePlugin { name: String },
+    /// The same.
+    #[serde(rename = "plugins.disable")]
+    DisablePlugin { name: String },
 }
 
 /// What the socket reaches.
 pub(crate) struct Hands {
     pub(crate) sessions: Arc<SessionManager>,
     pub(crate) desk: Desk,
+    pub(crate) roster: Arc<Roster>,
 }
 
 /// The socket of a running gateway; its file goes with it.
@@ -134,7 +148,12 @@ async fn converse(stream: UnixStream, hands: &Hands) -> io::Result<()> {
     Ok(())
 }
 
-async fn answer(line: &str, Hands { sessions, desk }: &Hands) -> Result<Value, String> {
+async fn answer(line: &str, hands: &Hands) -> Result<Value, String> {
+    let Hands {
+        sessions,
+        desk,
+        roster,
+    } = hands;
     let request: Request = serde_json::from_str(line).map_err(|error| format!("not a request: {error}"))?;
     if request.v != VERSION {
         return Err(format!(
@@ -145,6 +164,13 @@ async fn answer(line: &str, Hands { sessions, desk }: &Hands) -> Result<Value, S
     let key = |key: String| SessionKey(key.into());
     let answer = match request.op {
         Op::Counters => return Ok(json!(desk.counters())),
+        Op::PluginStates => return Ok(json!(roster.standings())),
+        Op::ReloadPlugin { name } => {
+            let changed = roster.reload(Which::Named(name)).await;
+            return changed.map(|changed| json!(changed));
+        }
+        Op::EnablePlugin { name } => return roster.enable(&name).await.map(|changed| json!(changed)),
+        Op::DisablePlugin { name } => return roster.disable(&name).await.map(|changed| json!(changed)),
         Op::Retry { id } => {
             return desk
                 .retry(id)

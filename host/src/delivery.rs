@@ -48,7 +48,7 @@ pub(crate) struct Outbox {
     sends: Semaphore,
     hold: Mutex<RateHold>,
     instance: watch::Receiver<Option<Arc<Instance>>>,
-    limit: (usize, TextUnit),
+    limit: Mutex<(usize, TextUnit)>,
     sessions: Arc<SessionManager>,
     counters: Arc<Counters>,
     aliases: Arc<Aliases>,
@@ -91,7 +91,7 @@ impl Outbox {
             config: parts.config,
             hold: Mutex::new(RateHold::default()),
             instance: parts.instance,
-            limit: parts.limit,
+            limit: Mutex::new(parts.limit),
             sessions: parts.sessions,
             counters: parts.counters,
             aliases: parts.aliases,
@@ -206,7 +206,12 @@ impl Outbox {
 
     /// What one message takes; 0 for no limit.
     pub(crate) fn text_limit(&self) -> (usize, TextUnit) {
-        self.limit
+        *lock(&self.limit)
+    }
+
+    /// Another instance of the channel may take more or less.
+    pub(crate) fn set_text_limit(&self, limit: usize, unit: TextUnit) {
+        *lock(&self.limit) = (limit, unit);
     }
 
     /// Waits until nothing can be sent at once.

@@ -6,10 +6,12 @@ mod channels;
 mod folders;
 mod lock;
 mod memory;
+mod roster;
 mod shutdown;
 mod signals;
 mod upkeep;
 mod watchdog;
+mod watcher;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,17 +26,19 @@ pub(crate) use blueprints::{Blueprints, NoBlueprint};
 pub(crate) use folders::{FolderError, private_folder};
 pub(crate) use lock::StateLock;
 
+pub(crate) use roster::{Changed, Reread, Roster, Standing, Which};
+
 use self::lock::{LockError, PidFile};
 use self::shutdown::Reason;
-use self::signals::Signals;
-use crate::config::Config;
+use self::signals::{Signals, Wanted};
+use crate::config::{Config, Loaded};
 use crate::control::ControlServer;
 use crate::delivery::Outbox;
 use crate::hub::ChatHub;
 use crate::plugins::catalog::{Catalog, CatalogError, UnknownPlugin};
 use crate::sessions::SessionManager;
 use crate::spool::{Spool, SpoolError};
-use crate::supervisor::{State, Stops};
+use crate::supervisor::{LedgerError, State, Stops};
 use crate::tasks::Tasks;
 use crate::telemetry;
 
@@ -51,6 +55,9 @@ pub(crate) struct Options {
     pub(crate) pid_file: Option<PathBuf>,
     /// Whether the gateway ends with the console.
     pub(crate) ends_with_console: bool,
+    /// Whether libraries that change are taken up.
+    pub(crate) watch: bool,
+    pub(crate) reread: Reread,
 }
 
 /// Why the gateway cannot start.
@@ -74,6 +81,8 @@ pub(crate) enum StartError {
         expected: &'static str,
     },
     #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
     Spool(#[from] SpoolError),
     #[error("the system refuses what the gateway needs: {0}")]
     System(#[from] std::io::Error),
@@ -94,11 +103,13 @@ impl StartError {
 /// # Errors
 /// Where it cannot start.
 pub(crate) fn run(
-    config: Config,
+    loaded: Loaded,
     options: &Options,
     telemetry: &telemetry::Handle,
 ) -> Result<u8, StartError> {
     let born = Instant::now();
+    let values = loaded.comparable();
+    let config = Arc::new(loaded.config);
     info!(version = env!("CARGO_PKG_VERSION"), home = %config.home.display(), "miniclaw starting");
     folders::prepare(&config)?;
     let _lock = StateLock::acquire(&config.state_dir())?;
@@ -118,9 +129,13 @@ pub(crate) fn run(
         .build()?;
     let status = runtime.block_on(async {
         let mut signals = Signals::install()?;
-        let mut running = Running::start(&config, &catalog, telemetry).await?;
+        let mut running = Running::start(config.clone(), &catalog, telemetry, values).await?;
+        if options.watch {
+            let (roster, paths) = (running.roster.clone(), config.plugin_paths.clone());
+            running.upkeep.spawn("watch", watcher::libraries(roster, paths));
+        }
         running.log_ready(born);
-        let reason = running.serve(&mut signals, options.ends_with_console).await;
+        let reason = running.serve(&mut signals, options).await;
         Ok(running.shut_down(reason, &mut signals).await)
     });
     // What a plugin blocks must not keep the process.
@@ -137,6 +152,7 @@ pub(crate) struct Running {
     /// States of all instances by name.
     states: BTreeMap<String, watch::Receiver<State>>,
     channels: Vec<String>,
+    roster: Arc<Roster>,
     supervisors: Tasks,
     stops: Stops,
     shutdown_timeout: Duration,
@@ -147,23 +163,55 @@ pub(crate) struct Running {
 
 impl Running {
     async fn start(
-        config: &Config,
+        config: Arc<Config>,
         catalog: &Catalog,
         telemetry: &telemetry::Handle,
+        values: Vec<(String, String)>,
     ) -> Result<Self, StartError> {
         catalog.refusals().for_each(|refusal| warn!("{refusal}"));
-        assemble::assemble(config, catalog, telemetry).await
+        assemble::assemble(config, catalog, telemetry, values).await
     }
 
     /// Runs until there is a reason to stop.
-    async fn serve(&mut self, signals: &mut Signals, ends_with_console: bool) -> Reason {
+    async fn serve(&mut self, signals: &mut Signals, options: &Options) -> Reason {
         let spool = self.spool.clone();
         let mut console = self.console_closed.clone();
-        tokio::select! {
-            stop = signals.stop() => Reason::Signal(stop),
-            error = spool.failed() => Reason::Fatal(error),
-            _ = console.wait_for(|closed| *closed), if ends_with_console => Reason::ConsoleClosed,
+        let failed = spool.failed();
+        tokio::pin!(failed);
+        loop {
+            tokio::select! {
+                wanted = signals.next() => match wanted {
+                    Wanted::Stop(stop) => return Reason::Signal(stop),
+                    Wanted::Reload => self.reload(options.reread.clone()),
+                },
+                error = &mut failed => return Reason::Fatal(error),
+                _ = console.wait_for(|closed| *closed), if options.ends_with_console => return Reason::ConsoleClosed,
+            }
         }
+    }
+
+    /// Reads the configuration again, beside everything else.
+    fn reload(&self, reread: Reread) {
+        let roster = self.roster.clone();
+        self.upkeep.spawn("reload", async move {
+            info!("SIGHUP: the configuration is read again");
+            match roster.reconfigure(reread).await {
+                Ok((changed, left)) => {
+                    let failed = changed.iter().filter(|change| !change.ok).count();
+                    if !left.is_empty() {
+                        warn!(
+                            "These take effect at the next start of the gateway: {}",
+                            left.join(", ")
+                        );
+                    }
+                    info!(
+                        reloaded = changed.len() - failed,
+                        failed, "Configuration reloaded"
+                    );
+                }
+                Err(error) => error!("Configuration not reloaded, the one before stays in effect: {error}"),
+            }
+        });
     }
 
     /// Logs, when every instance has got past its start, which of them run.

@@ -1,40 +1,42 @@
-//! Keeps plugin instances alive: starts them, restarts them with backoff, gives up on those that cannot run.
+//! Keeps plugin instances alive: starts them, restarts them with backoff, gives up on those that cannot run, and puts
+//! others in their place.
 
 mod channel;
 mod crashes;
+mod ledger;
+mod life;
+mod orders;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use miniclaw_plugin_api::{Account, Cause, Error, Outcome};
-use tokio::sync::watch;
+use miniclaw_plugin_api::{Cause, Error, Outcome};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
 pub(crate) use channel::ChannelDuties;
+pub(crate) use ledger::{Ledger, LedgerError};
+pub(crate) use orders::{Answer, Make, ORDERS, Order};
 
 use self::crashes::Crashes;
+use self::life::Ready;
 use crate::backoff::{Backoff, chance};
-use crate::plugins::instance::{Blueprint, Hooks, Instance, Method, is_unresponsive};
+use crate::plugins::instance::{Hooks, Instance, is_unresponsive};
+use crate::tasks::Tasks;
 
-/// Between lives of an instance.
-const BACKOFF: Backoff = Backoff {
-    first: Duration::from_secs(1),
-    longest: Duration::from_secs(60),
-};
 /// Between attempts to reach a platform that is down: it is to be back soon after its outage.
 const OUTAGE: Backoff = Backoff {
     first: Duration::from_secs(1),
     longest: Duration::from_secs(4),
 };
+/// The longest wait between lives is this many times the shortest.
+const LONGEST: u32 = 60;
 /// A life this long was healthy: the next failure counts as the first.
 const HEALTHY: Duration = Duration::from_secs(60);
 /// What a platform refused for good is sometimes mended on its side: credentials are renewed, a bot is let in again.
 /// An instance that failed is tried this often.
 const FAILED_AGAIN: Duration = Duration::from_secs(300);
-
-/// Between questions whether an instance's thread lives.
-const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// What an instance is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,9 +48,27 @@ pub(crate) enum State {
     Backoff(String),
     /// It cannot run until somebody changes something.
     Failed(String),
-    /// It crashed too often.
+    /// It crashed too often: it waits for the operator.
     Quarantined(String),
+    /// The operator does not want it to run.
+    Disabled,
     Stopped,
+}
+
+impl State {
+    /// One word, and the reason where there is one.
+    pub(crate) fn describe(&self) -> (&'static str, Option<&str>) {
+        match self {
+            Self::Starting => ("starting", None),
+            Self::Running => ("running", None),
+            Self::Paused => ("paused", None),
+            Self::Backoff(reason) => ("backoff", Some(reason)),
+            Self::Failed(reason) => ("failed", Some(reason)),
+            Self::Quarantined(reason) => ("quarantined", Some(reason)),
+            Self::Disabled => ("disabled", None),
+            Self::Stopped => ("stopped", None),
+        }
+    }
 }
 
 /// How the host ends its instances, in two steps.
@@ -92,28 +112,42 @@ impl Drop for Receives {
     }
 }
 
+/// When a crashed instance is started again, and when no more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Before the first restart.
+    pub(crate) backoff: Duration,
+    /// Crashes within a minute.
+    pub(crate) max_crashes: usize,
+}
+
 /// One configured instance.
 pub(crate) struct Supervised {
     pub(crate) name: Arc<str>,
-    pub(crate) blueprint: Blueprint,
-    /// Settings as JSON text, secrets resolved.
-    pub(crate) settings: String,
+    /// `None` where the plugin's library was refused.
+    pub(crate) make: Option<Make>,
     pub(crate) log_level: u8,
     pub(crate) hooks: Hooks,
     pub(crate) current: watch::Sender<Option<Arc<Instance>>>,
     pub(crate) state: watch::Sender<State>,
     pub(crate) stops: Stops,
+    pub(crate) bounds: Bounds,
+    pub(crate) ledger: Arc<Ledger>,
+    /// What was replaced ends here.
+    pub(crate) tasks: Tasks,
     /// `None` for a provider.
     pub(crate) channel: Option<ChannelDuties>,
 }
 
 /// How a life ended.
-#[derive(Debug)]
 enum End {
     Stopped,
+    /// Another instance takes its place.
+    Replaced(Box<Ready>, Answer),
+    /// The operator does not want it to run.
+    Disabled(Answer),
     Failed(Error),
-    /// `create` failed for good. It sees nothing but the settings, which stay as they are until the gateway starts
-    /// again: no further attempt can help.
+    /// `create` failed for good. It sees nothing but the settings: no further attempt can help until they are others.
     Hopeless(Error),
     Crashed(Error),
     Broken(Error),
@@ -131,36 +165,83 @@ impl End {
     }
 }
 
+/// What earlier lives tell about the next.
+#[derive(Default)]
+struct Past {
+    failures: u32,
+    crashes: Crashes,
+    failed: bool,
+}
+
+/// How a wait between lives ends.
+enum Next {
+    Life,
+    /// A life whose beginning somebody waits for.
+    Told(Answer),
+    Nothing,
+}
+
 impl Supervised {
     /// Runs lives of the instance until the host stops.
-    pub(crate) async fn run(self) {
-        let (mut failures, mut crashes, mut failed) = (0, Crashes::default(), false);
-        while !self.stops.running.is_cancelled() {
-            self.state.send_replace(State::Starting);
+    pub(crate) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        let (mut past, mut ready, mut told) = (Past::default(), None, None);
+        let mut next = match self.hindrance() {
+            Some(state) => self.wait(state, None, &mut orders, &mut past).await,
+            None => Next::Life,
+        };
+        loop {
+            match next {
+                Next::Nothing => break,
+                Next::Told(answer) => told = Some(answer),
+                Next::Life => {}
+            }
             let born = tokio::time::Instant::now();
-            let end = self.live().await;
-            failures = if born.elapsed() >= HEALTHY {
+            let end = self.live(ready.take(), told.take(), &mut orders).await;
+            past.failures = if born.elapsed() >= HEALTHY {
                 1
             } else {
-                failures + 1
+                past.failures + 1
             };
-            if self
-                .rest(end, failures, &mut crashes, &mut failed)
-                .await
-                .is_none()
-            {
-                break;
-            }
+            next = match end {
+                End::Replaced(successor, answer) => {
+                    past = Past::default();
+                    ready = Some(successor);
+                    Next::Told(answer)
+                }
+                end => self.rest(end, &mut orders, &mut past).await,
+            };
         }
         self.state.send_replace(State::Stopped);
     }
 
-    /// Waits until the next life; `None` where there is none.
-    async fn rest(&self, end: End, failures: u32, crashes: &mut Crashes, failed: &mut bool) -> Option<()> {
+    /// Why it is not even started.
+    fn hindrance(&self) -> Option<State> {
+        let plugin = self.make.as_ref().map(|make| &*make.blueprint.plugin);
+        if self.ledger.is_disabled(&self.name, plugin) {
+            return Some(State::Disabled);
+        }
+        if let Some(reason) = self.ledger.quarantined(&self.name) {
+            warn!(
+                plugin = &*self.name,
+                reason, "Plugin is quarantined, `miniclaw plugin enable` lifts it"
+            );
+            return Some(State::Quarantined(reason));
+        }
+        self.make
+            .is_none()
+            .then(|| State::Failed("its library was refused".into()))
+    }
+
+    /// Waits until the next life.
+    async fn rest(&mut self, end: End, orders: &mut mpsc::Receiver<Order>, past: &mut Past) -> Next {
         let name = &*self.name;
-        let again_failed = std::mem::replace(failed, matches!(end, End::Failed(_)));
+        let again_failed = std::mem::replace(&mut past.failed, matches!(end, End::Failed(_)));
         let (state, wait) = match end {
-            End::Stopped => return None,
+            End::Stopped | End::Replaced(..) => return Next::Nothing,
+            End::Disabled(answer) => {
+                answer.tell(Ok("disabled".into()));
+                (State::Disabled, None)
+            }
             End::Failed(error) => {
                 let wait = FAILED_AGAIN;
                 if again_failed {
@@ -171,142 +252,114 @@ impl Supervised {
                 (State::Failed(error.message), Some(wait))
             }
             End::Hopeless(error) => {
-                error!(plugin = name, %error, "Plugin failed, it stays down until the gateway starts with other settings");
+                error!(plugin = name, %error, "Plugin failed, it stays down until it gets other settings or is reloaded");
                 (State::Failed(error.message), None)
             }
-            End::Crashed(error)
-                if crashes.too_many(tokio::time::Instant::now(), self.leaves_a_thread(&error)) =>
-            {
-                error!(plugin = name, %error, "Plugin crashed too often and is quarantined, restart the gateway to try again");
+            End::Crashed(error) if self.is_one_crash_too_many(&error, past) => {
+                error!(
+                    plugin = name, %error,
+                    "Plugin crashed too often and is quarantined; when that is mended, run `miniclaw plugin enable {name}`"
+                );
+                self.ledger.quarantine(&self.name, &error.message);
                 (State::Quarantined(error.message), None)
             }
-            End::Crashed(error) | End::Broken(error) => {
-                let asked = match error.outcome {
-                    Outcome::Transient { retry_after } => retry_after,
-                    _ => None,
-                };
-                let outage = matches!(
-                    error.cause,
-                    Cause::Network | Cause::Unavailable | Cause::Timeout | Cause::Protocol
-                );
-                let backoff = if outage { OUTAGE } else { BACKOFF };
-                let wait = asked.unwrap_or_else(|| backoff.wait(failures, chance()));
-                if outage && failures > 1 {
-                    debug!(plugin = name, ?wait, failures, %error, "Plugin is restarted");
-                } else {
-                    warn!(plugin = name, ?wait, failures, %error, "Plugin is restarted");
-                }
-                (State::Backoff(error.message), Some(wait))
-            }
+            End::Crashed(error) | End::Broken(error) => self.back_off(error, past.failures),
         };
-        self.state.send_replace(state);
-        let again = async {
-            match wait {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = self.stops.running.cancelled() => None,
-            () = again => Some(()),
-        }
+        self.wait(state, wait, orders, past).await
     }
 
-    /// Whether a thread of the gateway is lost for good.
-    fn leaves_a_thread(&self, error: &Error) -> bool {
-        is_unresponsive(error) && !self.blueprint.is_isolated()
+    fn is_one_crash_too_many(&self, error: &Error, past: &mut Past) -> bool {
+        // A thread of the gateway's own process is lost for good.
+        let left_behind = is_unresponsive(error)
+            && self
+                .make
+                .as_ref()
+                .is_none_or(|make| !make.blueprint.is_isolated());
+        past.crashes
+            .too_many(tokio::time::Instant::now(), left_behind, self.bounds.max_crashes)
     }
 
-    async fn live(&self) -> End {
-        let spawned = Instance::spawn(
-            self.blueprint.clone(),
-            self.name.clone(),
-            &self.settings,
-            self.log_level,
-            self.hooks.clone(),
+    fn back_off(&self, error: Error, failures: u32) -> (State, Option<Duration>) {
+        let name = &*self.name;
+        let asked = match error.outcome {
+            Outcome::Transient { retry_after } => retry_after,
+            _ => None,
+        };
+        let outage = matches!(
+            error.cause,
+            Cause::Network | Cause::Unavailable | Cause::Timeout | Cause::Protocol
         );
-        let (instance, requests) = match spawned {
-            Ok(spawned) => spawned,
-            Err(error) => return End::of(error),
+        let first = self.bounds.backoff;
+        let own = Backoff {
+            first,
+            longest: first * LONGEST,
         };
-        let mut created = false;
-        let end = tokio::select! {
-            biased;
-            () = self.stops.running.cancelled() => End::Stopped,
-            started = self.start(&instance, &mut created) => match started {
-                Err(error) => match End::of(error) {
-                    End::Failed(error) if !created => End::Hopeless(error),
-                    end => end,
-                },
-                Ok(account) => {
-                    let account_name = Some(&account.name).filter(|name| !name.is_empty());
-                    info!(plugin = %self.name, account = account_name, "Plugin running");
-                    self.current.send_replace(Some(instance.clone()));
-                    self.state.send_replace(State::Running);
-                    let serve = async {
-                        match &self.channel {
-                            Some(duties) => self.serve(duties, &instance, &account, requests).await,
-                            None => {
-                                self.stops.running.cancelled().await;
-                                End::Stopped
-                            }
-                        }
-                    };
-                    tokio::select! {
-                        biased;
-                        error = instance.failed() => End::Crashed(error),
-                        error = unresponsive(&instance) => End::Crashed(error),
-                        end = serve => end,
-                    }
-                }
-            },
-        };
-        self.current.send_replace(None);
-        if created {
-            self.shut_down(&instance).await;
-        }
-        instance.abandon();
-        end
-    }
-
-    async fn start(&self, instance: &Instance, created: &mut bool) -> Result<Account, Error> {
-        instance.call(Method::CREATE, &()).await?;
-        *created = true;
-        let payload = instance.call(Method::START, &()).await?;
-        if self.channel.is_some() {
-            payload.decode()
+        let backoff = if outage { OUTAGE } else { own };
+        let wait = asked.unwrap_or_else(|| backoff.wait(failures, chance()));
+        if outage && failures > 1 {
+            debug!(plugin = name, ?wait, failures, %error, "Plugin is restarted");
         } else {
-            Ok(Account::default())
+            warn!(plugin = name, ?wait, failures, %error, "Plugin is restarted");
         }
+        (State::Backoff(error.message), Some(wait))
     }
 
-    async fn shut_down(&self, instance: &Instance) {
-        let method = self
-            .stops
-            .limit
-            .get()
-            .map_or(Method::SHUTDOWN, |limit| Method::SHUTDOWN.within(*limit));
-        match instance.call(method, &()).await {
-            Ok(_) if self.stops.receiving.is_cancelled() => info!(plugin = %self.name, "Plugin shut down"),
-            Ok(_) => debug!(plugin = %self.name, "Plugin shut down"),
-            Err(error) if error.cause == Cause::Timeout => {
-                warn!(plugin = %self.name, %error, "Plugin hangs in its shutdown and is left behind");
+    /// Waits in a state until its time is over or the operator wants something else.
+    async fn wait(
+        &mut self,
+        mut state: State,
+        mut wait: Option<Duration>,
+        orders: &mut mpsc::Receiver<Order>,
+        past: &mut Past,
+    ) -> Next {
+        loop {
+            self.state.send_replace(state.clone());
+            let again = async {
+                match wait {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let order = tokio::select! {
+                () = self.stops.running.cancelled() => return Next::Nothing,
+                () = again => return Next::Life,
+                Some(order) = orders.recv() => order,
+            };
+            match order {
+                Order::Replace(make, answer) => {
+                    self.take_over(make);
+                    if state == State::Disabled {
+                        answer.tell(Ok("it is disabled, and starts when it is enabled".into()));
+                        continue;
+                    }
+                    self.ledger.lift(&self.name);
+                    *past = Past::default();
+                    return Next::Told(answer);
+                }
+                Order::Enable(answer) if self.make.is_none() => {
+                    answer.tell(Err(
+                        "its library was refused; `miniclaw plugin list` says why".into()
+                    ));
+                    state = State::Failed("its library was refused".into());
+                }
+                Order::Enable(answer) => {
+                    *past = Past::default();
+                    return Next::Told(answer);
+                }
+                Order::Disable(answer) => {
+                    answer.tell(Ok("disabled".into()));
+                    (state, wait) = (State::Disabled, None);
+                }
             }
-            Err(error) => warn!(plugin = %self.name, %error, "Plugin failed to shut down"),
         }
     }
-}
 
-/// Waits until the instance's thread does not answer, which is a plugin that blocks it.
-async fn unresponsive(instance: &Instance) -> Error {
-    loop {
-        tokio::time::sleep(HEARTBEAT).await;
-        // The glue answers that there is no such method, which is an answer.
-        if let Err(error) = instance.call(Method::HEARTBEAT, &()).await
-            && is_unresponsive(&error)
-        {
-            return error;
+    /// From here on lives are made with this.
+    fn take_over(&mut self, make: Box<Make>) {
+        if let Some(duties) = &self.channel {
+            duties.admit_by(&make, &self.name);
         }
+        self.make = Some(*make);
     }
 }
 

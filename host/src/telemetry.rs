@@ -28,9 +28,10 @@ use layer::LogLayer;
 use line::Style;
 
 /// The log of this process.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Handle {
     max_level: u8,
+    scrubber: Arc<Scrubber>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +83,11 @@ impl Handle {
     pub(crate) fn max_level(&self) -> u8 {
         self.max_level
     }
+
+    /// Keeps further secrets out of the log.
+    pub(crate) fn hide(&self, secrets: Vec<String>) {
+        self.scrubber.register(secrets);
+    }
 }
 
 fn build(
@@ -92,11 +98,12 @@ fn build(
 ) -> Result<(Dispatch, Handle), TelemetryError> {
     let filter = parse(filter)?;
     let max_level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
-    let layer = LogLayer::new(out, scrubber, style, SystemTime::now);
-    let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.and_then(filter)));
     let handle = Handle {
         max_level: max_level.into_level().map_or(0, level_number),
+        scrubber: scrubber.clone(),
     };
+    let layer = LogLayer::new(out, scrubber, style, SystemTime::now);
+    let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.and_then(filter)));
     Ok((dispatch, handle))
 }
 

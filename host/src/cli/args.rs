@@ -96,6 +96,9 @@ pub(crate) struct GatewayArgs {
     /// Talk to the agent on this terminal
     #[arg(long)]
     pub(crate) console: bool,
+    /// Take up plugin libraries that change while the gateway runs
+    #[arg(long)]
+    pub(crate) watch: bool,
     /// How long a shutdown may take, for example 10s [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) shutdown_timeout: Option<String>,

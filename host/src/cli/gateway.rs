@@ -1,9 +1,11 @@
 //! `miniclaw gateway`.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use super::args::{GatewayArgs, Global};
 use super::{Failure, Outcome, setup};
+use crate::config::{self, ConfigErrors, Loaded, Sources};
 use crate::gateway::{self, Options};
 
 /// The key that makes a console channel.
@@ -46,6 +48,16 @@ pub(super) fn run(global: &Global, args: &GatewayArgs) -> Outcome {
         pid_file: args.pid_file.clone(),
         // Where nobody else can reach the agent, the end of the input is the end of the work.
         ends_with_console: console_alone && !loaded.config.channels.is_empty(),
+        watch: args.watch,
+        reread: Arc::new(move || reread(&sources)),
     };
-    gateway::run(loaded.config, &options, &telemetry).map_err(|error| Failure::chain(error.status(), &error))
+    gateway::run(loaded, &options, &telemetry).map_err(|error| Failure::chain(error.status(), &error))
+}
+
+/// The configuration as it is by now, with settings that their plugins take.
+fn reread(sources: &Sources) -> Result<Loaded, ConfigErrors> {
+    let loaded = config::load(sources)?;
+    loaded.check_plugin_folders()?;
+    loaded.check_plugins(&super::known_plugins(&loaded.config))?;
+    Ok(loaded)
 }

@@ -1,29 +1,30 @@
 //! From the configuration to parts that are connected to each other.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use miniclaw_plugin_api::Kind;
 use miniclaw_plugin_api::wire::Named;
-use miniclaw_plugin_api::{Capability, Kind};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use super::blueprints::{Blueprints, NoBlueprint};
+use super::roster::{self, Roster, Slot};
 use super::{Running, StartError, upkeep, watchdog};
 use crate::agent::{AgentLoop, Breakers, Prompt, Providers};
 use crate::aliases::Aliases;
-use crate::config::{Config, Route, Settings};
+use crate::config::{Config, Route};
 use crate::control::{ControlServer, Hands};
 use crate::delivery::{Outbox, OutboxParts};
 use crate::desk::Desk;
 use crate::hub::{ChatHub, Counters, TurnParts};
-use crate::intake::{Gate, Limits, Told};
+use crate::intake::{Gate, Told};
 use crate::plugins::catalog::Catalog;
-use crate::plugins::instance::{Blueprint, Hooks, Instance, LogSink};
+use crate::plugins::instance::{Hooks, Instance, LogSink};
 use crate::plugins::load::Loader;
 use crate::sessions::SessionManager;
 use crate::spool::{Opened, Spool, SpoolError, SqliteSpool};
-use crate::supervisor::{ChannelDuties, State, Stops, Supervised};
+use crate::supervisor::{Bounds, ChannelDuties, Ledger, Make, ORDERS, Order, State, Stops, Supervised};
 use crate::tasks::Tasks;
 use crate::telemetry::{self, PluginLog};
 
@@ -34,49 +35,65 @@ type Current = watch::Sender<Option<Arc<Instance>>>;
 
 /// What all instances have in common.
 struct Common<'a> {
-    blueprints: Blueprints<'a>,
-    telemetry: &'a telemetry::Handle,
+    config: &'a Config,
+    log_level: u8,
     stops: Stops,
+    ledger: Arc<Ledger>,
+    supervisors: Tasks,
     console_closed: Arc<watch::Sender<bool>>,
 }
 
 /// An instance before it is supervised.
 struct Draft {
+    kind: Kind,
     name: Arc<str>,
     /// `None` where the plugin's library was refused, which is in the log.
-    blueprint: Option<Blueprint>,
-    settings: String,
+    make: Option<Make>,
     current: Current,
     state: watch::Sender<State>,
+    orders: mpsc::Receiver<Order>,
 }
 
 pub(super) async fn assemble(
-    config: &Config,
+    config: Arc<Config>,
     catalog: &Catalog,
     telemetry: &telemetry::Handle,
+    values: Vec<(String, String)>,
 ) -> Result<Running, StartError> {
-    let loader = Loader::new(config.state_dir().join("cache"));
+    let shared_config = config.clone();
+    let config = &*config;
+    let loader = Arc::new(Loader::new(config.state_dir().join("cache")));
     let processes = Tasks::default();
     let common = Common {
-        blueprints: Blueprints {
-            config,
-            catalog,
-            loader: &loader,
-            tasks: &processes,
-        },
-        telemetry,
+        config,
+        log_level: telemetry.max_level(),
         stops: Stops::default(),
+        ledger: Arc::new(Ledger::open(&config.state_dir())?),
+        supervisors: Tasks::default(),
         console_closed: Arc::new(watch::channel(false).0),
     };
-    let mut providers = Vec::new();
-    for (name, provider) in &config.providers {
-        providers.push(common.draft(Kind::Provider, name, &provider.settings)?);
-    }
-    let mut channels = Vec::new();
-    for (name, channel) in &config.channels {
-        channels.push(common.draft(Kind::Channel, name, &channel.settings)?);
-    }
+    let blueprints = Blueprints {
+        config,
+        catalog,
+        loader: &loader,
+        tasks: &processes,
+    };
+    let mut slots = Vec::new();
+    let mut draft = |kind, name: &String| draft(config, &blueprints, kind, name, &mut slots);
+    let providers = config.providers.keys().map(|name| draft(Kind::Provider, name));
+    let providers = providers.collect::<Result<Vec<_>, _>>()?;
+    let channels = config.channels.keys().map(|name| draft(Kind::Channel, name));
+    let channels = channels.collect::<Result<Vec<_>, _>>()?;
     loader.prune();
+    let roster = Arc::new(Roster::new(
+        shared_config,
+        values,
+        loader,
+        processes,
+        common.ledger.clone(),
+        slots,
+        telemetry.clone(),
+    ));
     let Opened {
         spool,
         clean,
@@ -119,7 +136,6 @@ pub(super) async fn assemble(
     };
     let turns = config.gateway.max_concurrent_turns;
     let hub = ChatHub::new(parts, outboxes.clone(), counters, turns);
-    let supervisors = Tasks::default();
     let states = channels
         .iter()
         .chain(&providers)
@@ -127,7 +143,7 @@ pub(super) async fn assemble(
     let states: BTreeMap<String, watch::Receiver<State>> = states.collect();
     let names = channels.iter().map(|draft| draft.name.to_string()).collect();
     for draft in providers {
-        common.supervise(draft, None, &supervisors);
+        common.supervise(draft, None);
     }
     for (channel, outbox) in &outboxes {
         let waiting = unfinished.replies.iter().find(|(of, ..)| of == channel);
@@ -136,10 +152,15 @@ pub(super) async fn assemble(
     // Before any channel receives: what was accepted first is answered first, and nothing is taken up twice.
     resume_inbound(&hub, &spool, buried).await?;
     for draft in channels {
-        let duties = aliases
-            .get(&draft.name)
-            .and_then(|aliases| duties(config, &draft, &hub, &spool, &supervisors, aliases));
-        common.supervise(draft, duties, &supervisors);
+        let duties = ChannelDuties {
+            gate: watch::channel(gate_of(config, &draft)).0,
+            told_old: Arc::new(Told::default()),
+            aliases: aliases[&draft.name].clone(),
+            hub: hub.clone(),
+            spool: spool.clone(),
+            tasks: common.supervisors.clone(),
+        };
+        common.supervise(draft, Some(duties));
     }
     let tasks = Tasks::default();
     upkeep::start(&tasks, &config.sessions, &sessions, &spool);
@@ -151,6 +172,7 @@ pub(super) async fn assemble(
             spool: store,
             hub: Some(hub.clone()),
         },
+        roster: roster.clone(),
     };
     let control = ControlServer::start(&config.state_dir(), hands, &tasks)
         .inspect_err(|error| warn!(%error, "No control socket, the command line cannot reach this gateway"))
@@ -162,7 +184,8 @@ pub(super) async fn assemble(
         outboxes: outboxes.into_values().collect(),
         states,
         channels: names,
-        supervisors,
+        roster,
+        supervisors: common.supervisors,
         shutdown_timeout: config.gateway.shutdown_timeout,
         upkeep: tasks,
         console_closed: common.console_closed.subscribe(),
@@ -171,32 +194,55 @@ pub(super) async fn assemble(
     })
 }
 
-impl Common<'_> {
-    fn draft(&self, kind: Kind, name: &str, settings: &Settings) -> Result<Draft, StartError> {
-        let blueprint = match self.blueprints.make(kind, name) {
-            Ok(blueprint) => Some(blueprint),
-            Err(NoBlueprint::Config(error)) => return Err(error),
-            Err(NoBlueprint::Library(reason)) => {
-                error!(instance = name, "{reason}");
-                None
-            }
-        };
-        let state = match &blueprint {
-            Some(blueprint) => {
-                info!(plugin = name, of = &*blueprint.plugin, version = &*blueprint.version, kind = ?kind, "Plugin loaded");
-                State::Starting
-            }
-            None => State::Failed("its library was refused".into()),
-        };
-        Ok(Draft {
-            name: name.into(),
-            blueprint,
-            settings: serde_json::Value::Object(settings.0.clone()).to_string(),
-            current: watch::channel(None).0,
-            state: watch::channel(state).0,
-        })
-    }
+/// An instance of the configuration, and its place in the roster.
+fn draft(
+    config: &Config,
+    blueprints: &Blueprints<'_>,
+    kind: Kind,
+    name: &str,
+    slots: &mut Vec<Slot>,
+) -> Result<Draft, StartError> {
+    let blueprint = match blueprints.make(kind, name) {
+        Ok(blueprint) => Some(blueprint),
+        Err(NoBlueprint::Config(error)) => return Err(error),
+        Err(NoBlueprint::Library(reason)) => {
+            error!(instance = name, "{reason}");
+            None
+        }
+    };
+    let state = match &blueprint {
+        Some(blueprint) => {
+            info!(plugin = name, of = &*blueprint.plugin, version = &*blueprint.version, kind = ?kind, "Plugin loaded");
+            State::Starting
+        }
+        None => State::Failed("its library was refused".into()),
+    };
+    let (sender, orders) = mpsc::channel(ORDERS);
+    let draft = Draft {
+        kind,
+        name: name.into(),
+        make: blueprint.map(|blueprint| roster::make(config, kind, name, blueprint)),
+        current: watch::channel(None).0,
+        state: watch::channel(state).0,
+        orders,
+    };
+    slots.push(Slot {
+        kind,
+        name: draft.name.clone(),
+        orders: sender,
+        state: draft.state.subscribe(),
+        current: draft.current.subscribe(),
+        mark: Mutex::new(draft.make.as_ref().map(|make| make.mark.clone())),
+    });
+    Ok(draft)
+}
 
+fn gate_of(config: &Config, draft: &Draft) -> Arc<Gate> {
+    let made = draft.make.as_ref().and_then(|make| make.gate.clone());
+    made.unwrap_or_else(|| roster::gate(config, &draft.name, None))
+}
+
+impl Common<'_> {
     fn hooks(&self, name: &Arc<str>, duties: Option<&ChannelDuties>) -> Hooks {
         let (closed, channel) = (self.console_closed.clone(), name.clone());
         let aliases = duties.map(|duties| duties.aliases.clone());
@@ -220,20 +266,25 @@ impl Common<'_> {
         }
     }
 
-    fn supervise(&self, draft: Draft, channel: Option<ChannelDuties>, supervisors: &Tasks) {
-        let Some(blueprint) = draft.blueprint else { return };
+    fn supervise(&self, draft: Draft, channel: Option<ChannelDuties>) {
+        debug_assert_eq!(draft.kind == Kind::Channel, channel.is_some());
         let supervised = Supervised {
             hooks: self.hooks(&draft.name, channel.as_ref()),
             name: draft.name,
-            blueprint,
-            settings: draft.settings,
-            log_level: self.telemetry.max_level(),
+            make: draft.make,
+            log_level: self.log_level,
             current: draft.current,
             state: draft.state,
             stops: self.stops.clone(),
+            bounds: Bounds {
+                backoff: self.config.gateway.restart_backoff,
+                max_crashes: self.config.gateway.max_crashes,
+            },
+            ledger: self.ledger.clone(),
+            tasks: self.supervisors.clone(),
             channel,
         };
-        supervisors.spawn("supervisor", supervised.run());
+        self.supervisors.spawn("supervisor", supervised.run(draft.orders));
     }
 }
 
@@ -254,9 +305,9 @@ struct OutboxCommons {
 fn outboxes(config: &Config, parts: &OutboxCommons, channels: &[Draft]) -> HashMap<Arc<str>, Arc<Outbox>> {
     let outbox = |draft: &Draft| {
         let limit = draft
-            .blueprint
+            .make
             .as_ref()
-            .map(|blueprint| (blueprint.text_limit, blueprint.text_unit));
+            .map(|make| (make.blueprint.text_limit, make.blueprint.text_unit));
         let limit = limit.unwrap_or((0, miniclaw_plugin_api::TextUnit::Chars));
         Outbox::new(OutboxParts {
             channel: draft.name.clone(),
@@ -294,39 +345,6 @@ fn agent(config: &Config, providers: &[Draft]) -> AgentLoop {
             fallback: Vec::new(),
         },
     }
-}
-
-fn duties(
-    config: &Config,
-    draft: &Draft,
-    hub: &Arc<ChatHub>,
-    spool: &Arc<dyn Spool>,
-    tasks: &Tasks,
-    aliases: &Arc<Aliases>,
-) -> Option<ChannelDuties> {
-    let blueprint = draft.blueprint.as_ref()?;
-    let allow_from = &config.channels.get(&*draft.name)?.allow_from;
-    let limits = Limits {
-        message_bytes: config.gateway.max_message_bytes,
-        pending: config.gateway.max_pending,
-        pending_per_conversation: config.gateway.max_pending_per_conversation,
-        message_age: config.gateway.max_message_age,
-    };
-    let gate = Gate::new(allow_from, blueprint.can(Capability::Authenticates), limits);
-    if gate.is_closed() {
-        warn!(
-            channel = %draft.name,
-            "Allow list is empty: nobody may write to this channel; add sender ids to `allow_from`"
-        );
-    }
-    Some(ChannelDuties {
-        gate: Arc::new(gate),
-        told_old: Arc::new(Told::default()),
-        aliases: aliases.clone(),
-        hub: hub.clone(),
-        spool: spool.clone(),
-        tasks: tasks.clone(),
-    })
 }
 
 /// Takes up the messages that an earlier process left unanswered.

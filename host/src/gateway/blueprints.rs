@@ -71,9 +71,16 @@ impl Blueprints<'_> {
                 Source::Builtin(builtin.manifest.name.clone()),
                 manifest.permissions,
             ),
-            (Found::Builtin(builtin), _) => Runner::InProcess((builtin.root)()),
+            (Found::Builtin(builtin), _) => Runner::InProcess {
+                root: (builtin.root)(),
+                source: "built-in".into(),
+            },
             (Found::Library(inspected), Some(Isolation::InProcess)) => {
-                Runner::InProcess(self.loader.load(inspected).map_err(refused)?.root)
+                let loaded = self.loader.load(inspected).map_err(refused)?;
+                Runner::InProcess {
+                    root: loaded.root,
+                    source: loaded.sha256.into(),
+                }
             }
             (Found::Library(inspected), _) => {
                 let admitted = self.loader.admit(inspected).map_err(refused)?;

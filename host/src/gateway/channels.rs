@@ -79,7 +79,7 @@ fn standing(states: impl Iterator<Item = State>) -> Standing {
         match state {
             State::Running | State::Paused => return Standing::Up,
             State::Starting | State::Backoff(_) => standing = Standing::Waiting,
-            State::Failed(_) | State::Quarantined(_) | State::Stopped => {}
+            State::Failed(_) | State::Quarantined(_) | State::Disabled | State::Stopped => {}
         }
     }
     standing

@@ -3,7 +3,6 @@
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::warn;
 
 /// A request to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +28,13 @@ impl Stop {
     }
 }
 
+/// What a signal asks for.
+pub(crate) enum Wanted {
+    Stop(Stop),
+    /// Read the configuration again.
+    Reload,
+}
+
 /// The signals of this process.
 pub(crate) struct Signals {
     interrupt: Signal,
@@ -49,18 +55,26 @@ impl Signals {
         })
     }
 
-    /// Waits for the next request to stop.
+    /// Waits for the next request.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(crate) async fn next(&mut self) -> Wanted {
+        tokio::select! {
+            _ = self.interrupt.recv() => Wanted::Stop(Stop::Interrupt),
+            _ = self.terminate.recv() => Wanted::Stop(Stop::Terminate),
+            _ = self.hangup.recv() => Wanted::Reload,
+        }
+    }
+
+    /// Waits for the next request to stop: a gateway that stops reads no configuration.
     ///
     /// # Cancel safety
     /// Cancel safe.
     pub(crate) async fn stop(&mut self) -> Stop {
         loop {
-            tokio::select! {
-                _ = self.interrupt.recv() => return Stop::Interrupt,
-                _ = self.terminate.recv() => return Stop::Terminate,
-                _ = self.hangup.recv() => {
-                    warn!("SIGHUP does nothing: restart the gateway to read the configuration again");
-                }
+            if let Wanted::Stop(stop) = self.next().await {
+                return stop;
             }
         }
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use miniclaw_plugin_api::wire::Batch as Received;
 use miniclaw_plugin_api::{Cause, Error, InboundMessage, OutboundMessage, Verdict};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -26,7 +26,7 @@ const IN_FLIGHT: usize = 64;
 pub(crate) struct Pump {
     pub(crate) channel: Arc<str>,
     pub(crate) account: String,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) gate: watch::Receiver<Arc<Gate>>,
     pub(crate) hub: Arc<ChatHub>,
     pub(crate) spool: Arc<dyn Spool>,
     /// Nothing more is taken.
@@ -131,6 +131,7 @@ impl Pump {
         if self.stopping.is_cancelled() {
             return Err(Error::transient("the gateway is stopping").because(Cause::Stopping));
         }
+        let gate = self.gate.borrow().clone();
         let Received { messages, cursor } = received;
         let counters = &self.hub.counters;
         let handed_over = messages.len() as u64;
@@ -167,10 +168,10 @@ impl Pump {
             let load = Load {
                 pending,
                 told: load.told || told.contains(&session),
-                told_old: self.gate.is_old(&message, now_ms) && self.told_old.goes_on(&session, now),
+                told_old: gate.is_old(&message, now_ms) && self.told_old.goes_on(&session, now),
                 ..load
             };
-            match self.gate.decide(&message, load, now_ms) {
+            match gate.decide(&message, load, now_ms) {
                 Decision::Accept => {
                     self.hub.load.take(&session);
                     gated.taken.push(session.clone());
@@ -221,7 +222,7 @@ impl Pump {
 
     fn refuse(&self, session: SessionKey, message: InboundMessage, refusal: Refusal) -> BatchItem {
         warn!(channel = %self.channel, conversation = %session.0, ?refusal, "Message refused, its sender is told so");
-        let mut note = OutboundMessage::new(message.chat.clone(), self.gate.sentence(refusal));
+        let mut note = OutboundMessage::new(message.chat.clone(), self.gate.borrow().sentence(refusal));
         note.reply_to = Some(message.id.clone());
         BatchItem::Refused {
             session,

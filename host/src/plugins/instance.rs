@@ -16,7 +16,7 @@ use miniclaw_plugin_api::abi::{
 use miniclaw_plugin_api::wire::{Named, decode_error, encode_reply};
 use miniclaw_plugin_api::{Capability, Cause, Chunk, Error, TextUnit, Verdict};
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 pub(crate) use host_api::Host;
 
@@ -52,14 +52,18 @@ pub(crate) struct Blueprint {
 /// What makes instances, and where they run.
 #[derive(Clone)]
 pub(crate) enum Runner {
-    InProcess(PluginModRef),
+    InProcess {
+        root: PluginModRef,
+        /// The digest of its library, or a word.
+        source: Arc<str>,
+    },
     Process(Process),
 }
 
 impl Runner {
     fn instantiate(&self, birth: Birth, host: Host) -> Result<PluginBox, Error> {
         match self {
-            Self::InProcess(root) => {
+            Self::InProcess { root, .. } => {
                 let host = HostApi_TO::from_value(host, TD_Opaque);
                 match root.instantiate()(birth, host) {
                     RResult::ROk(plugin) => Ok(plugin),
@@ -72,6 +76,15 @@ impl Runner {
 }
 
 impl Blueprint {
+    /// Differs where the plugin, its content or its bounds differ.
+    pub(crate) fn mark(&self) -> String {
+        let runner = match &self.runner {
+            Runner::InProcess { source, .. } => format!("in-process {source}"),
+            Runner::Process(process) => process.mark(),
+        };
+        format!("{} {} {runner}", self.plugin, self.version)
+    }
+
     /// Whether what hangs can be killed.
     pub(crate) fn is_isolated(&self) -> bool {
         matches!(self.runner, Runner::Process(_))
@@ -106,7 +119,9 @@ struct Shared {
     name: Arc<str>,
     /// Taken when the instance is given up, since plugin and host hold each other.
     plugin: Mutex<Option<Arc<PluginBox>>>,
-    operations: Mutex<HashMap<u64, Operation>>,
+    operations: Mutex<Operations>,
+    /// An operation ended.
+    ended: Notify,
     next_op: AtomicU64,
     inbound: Mutex<Option<mpsc::Sender<InboundRequest>>>,
     failure: watch::Sender<Option<Error>>,
@@ -116,6 +131,14 @@ struct Shared {
     /// Batches that wait for their verdicts.
     unanswered: AtomicUsize,
     hooks: Hooks,
+}
+
+/// What is under way.
+#[derive(Default)]
+struct Operations {
+    open: HashMap<u64, Operation>,
+    /// Another instance does what comes: nothing begins here but the end.
+    retired: bool,
 }
 
 /// An operation under way. Bounded: sends by the channel's limit, completions by the limit of turns, the others
@@ -188,7 +211,8 @@ impl Instance {
         let shared = Arc::new(Shared {
             name: name.clone(),
             plugin: Mutex::new(None),
-            operations: Mutex::new(HashMap::new()),
+            operations: Mutex::default(),
+            ended: Notify::new(),
             next_op: AtomicU64::new(1),
             inbound: Mutex::new(Some(inbound)),
             failure: watch::channel(None).0,
@@ -271,11 +295,28 @@ impl Instance {
         self.shared.unanswered.load(Ordering::Relaxed) > 0
     }
 
+    /// Waits until nothing is under way; nothing begins from then on but the shutdown.
+    pub(crate) async fn settled(&self) {
+        loop {
+            let ended = self.shared.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            {
+                let mut operations = lock(&self.shared.operations);
+                if operations.open.is_empty() {
+                    operations.retired = true;
+                    return;
+                }
+            }
+            ended.await;
+        }
+    }
+
     /// Lets go of the plugin: its thread ends when nothing blocks it. Operations under way end as cancelled.
     pub(crate) fn abandon(&self) {
         lock(&self.shared.inbound).take();
         let plugin = lock(&self.shared.plugin).take();
-        lock(&self.shared.operations).clear();
+        lock(&self.shared.operations).open.clear();
         drop(plugin);
     }
 
@@ -290,13 +331,18 @@ impl Instance {
         };
         let op = self.shared.next_op.fetch_add(1, Ordering::Relaxed);
         let (sender, reply) = oneshot::channel();
-        lock(&self.shared.operations).insert(
-            op,
-            Operation {
-                reply: sender,
-                chunks,
-            },
-        );
+        let operation = Operation {
+            reply: sender,
+            chunks,
+        };
+        {
+            let mut operations = lock(&self.shared.operations);
+            if operations.retired && method != method::SHUTDOWN {
+                let error = Error::transient(format!("`{}` was replaced", self.shared.name));
+                return Err(error.because(Cause::Cancelled));
+            }
+            operations.open.insert(op, operation);
+        }
         plugin.call(op, method, payload);
         Ok((
             CancelOnDrop {
@@ -421,7 +467,7 @@ struct CancelOnDrop {
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         if !self.done
-            && lock(&self.shared.operations).remove(&self.op).is_some()
+            && self.shared.end(self.op).is_some()
             && let Some(plugin) = self.shared.plugin()
         {
             plugin.cancel(self.op);
@@ -430,6 +476,13 @@ impl Drop for CancelOnDrop {
 }
 
 impl Shared {
+    /// Takes an operation out of those under way.
+    fn end(&self, op: u64) -> Option<Operation> {
+        let operation = lock(&self.operations).open.remove(&op);
+        self.ended.notify_waiters();
+        operation
+    }
+
     fn plugin(&self) -> Option<Arc<PluginBox>> {
         lock(&self.plugin).clone()
     }

@@ -98,6 +98,11 @@ struct Task {
 }
 
 impl Process {
+    /// Differs where the plugin's content or its bounds differ.
+    pub(crate) fn mark(&self) -> String {
+        format!("{:?} {:?} {:?}", self.source, self.limits, self.sandbox)
+    }
+
     /// Starts a child that makes an instance; returns at once. Needs a runtime.
     ///
     /// # Errors

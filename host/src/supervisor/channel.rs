@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::wire::Receive;
 use miniclaw_plugin_api::{Account, Cause, Error};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::{End, State, Supervised};
+use super::{End, Make, State, Supervised};
 use crate::aliases::Aliases;
 use crate::hub::ChatHub;
 use crate::intake::{Gate, Pump, Told};
@@ -34,7 +35,8 @@ const SAME_PAUSE: Duration = Duration::from_secs(60);
 
 /// What a channel instance is connected to.
 pub(crate) struct ChannelDuties {
-    pub(crate) gate: Arc<Gate>,
+    /// Changes with the configuration.
+    pub(crate) gate: watch::Sender<Arc<Gate>>,
     pub(crate) told_old: Arc<Told>,
     pub(crate) aliases: Arc<Aliases>,
     pub(crate) hub: Arc<ChatHub>,
@@ -42,19 +44,32 @@ pub(crate) struct ChannelDuties {
     pub(crate) tasks: Tasks,
 }
 
+impl ChannelDuties {
+    /// Takes up what an instance's successor brings: who may write, and how long a text may be.
+    pub(super) fn admit_by(&self, make: &Make, name: &str) {
+        if let Some(gate) = &make.gate {
+            self.gate.send_replace(gate.clone());
+        }
+        if let Some(outbox) = self.hub.outbox(name) {
+            outbox.set_text_limit(make.blueprint.text_limit, make.blueprint.text_unit);
+        }
+    }
+}
+
 impl Supervised {
-    /// Receives until the host stops or the instance breaks.
+    /// Receives until it is to receive no more, which is `None`, or the instance breaks.
     pub(super) async fn serve(
         &self,
         duties: &ChannelDuties,
         instance: &Arc<Instance>,
         account: &Account,
         requests: mpsc::Receiver<InboundRequest>,
-    ) -> End {
+        receiving: &CancellationToken,
+    ) -> Option<End> {
         let pump = Pump {
             channel: self.name.clone(),
             account: account.id.clone(),
-            gate: duties.gate.clone(),
+            gate: duties.gate.subscribe(),
             told_old: duties.told_old.clone(),
             aliases: duties.aliases.clone(),
             hub: duties.hub.clone(),
@@ -64,17 +79,23 @@ impl Supervised {
         duties.tasks.spawn("intake", pump.run(requests));
         tokio::select! {
             biased;
-            end = self.receive(duties, instance, account) => end,
+            end = self.receive(duties, instance, account, receiving) => end,
             // No crash: the platform may be at fault, and a channel is not given up for that.
-            silence = self.deafness(instance, deaf_after(account)) => End::Broken(
+            silence = self.deafness(instance, deaf_after(account)) => Some(End::Broken(
                 Error::transient(format!("the channel heard nothing from its platform for {silence:?}")),
-            ),
+            )),
         }
     }
 
-    async fn receive(&self, duties: &ChannelDuties, instance: &Instance, account: &Account) -> End {
+    async fn receive(
+        &self,
+        duties: &ChannelDuties,
+        instance: &Instance,
+        account: &Account,
+        receiving: &CancellationToken,
+    ) -> Option<End> {
         let mut paused = None;
-        while !self.stops.receiving.is_cancelled() {
+        while !receiving.is_cancelled() {
             let cursor = duties
                 .spool
                 .cursor(self.name.clone(), account.id.clone())
@@ -86,7 +107,7 @@ impl Supervised {
             tokio::pin!(receive);
             let ended = tokio::select! {
                 ended = &mut receive => ended,
-                () = self.stops.receiving.cancelled() => {
+                () = receiving.cancelled() => {
                     let stop = async {
                         // Where the request fails, the wait below ends the operation.
                         let _ = instance.call(Method::STOP_RECEIVING, &()).await;
@@ -113,32 +134,42 @@ impl Supervised {
                 }
             };
             match ended {
-                Err(error) if error.cause == Cause::Busy => self.pause(duties, &error, &mut paused).await,
-                Err(error) if error.cause == Cause::Stopping && self.stops.receiving.is_cancelled() => break,
-                Err(error) => return End::of(error),
-                Ok(_) => return End::Broken(Error::transient("the channel ended receiving by itself")),
+                Err(error) if error.cause == Cause::Busy => {
+                    self.pause(duties, &error, &mut paused, receiving).await
+                }
+                Err(error) if error.cause == Cause::Stopping && receiving.is_cancelled() => break,
+                Err(error) => return Some(End::of(error)),
+                Ok(_) => {
+                    let error = Error::transient("the channel ended receiving by itself");
+                    return Some(End::Broken(error));
+                }
             }
         }
-        self.stops.running.cancelled().await;
-        End::Stopped
+        None
     }
 
     /// The platform keeps what comes meanwhile. `last` is when the pause before this one ended.
-    async fn pause(&self, duties: &ChannelDuties, error: &Error, last: &mut Option<Instant>) {
+    async fn pause(
+        &self,
+        duties: &ChannelDuties,
+        error: &Error,
+        last: &mut Option<Instant>,
+        receiving: &CancellationToken,
+    ) {
         if last.is_none_or(|last| last.elapsed() > SAME_PAUSE) {
             warn!(channel = %self.name, %error, "Channel paused, it resumes by itself");
         } else {
             debug!(channel = %self.name, %error, "Channel paused");
         }
         self.state.send_replace(State::Paused);
-        let level = duties.gate.resume_level();
+        let level = duties.gate.borrow().resume_level();
         let resumed = async {
             tokio::time::sleep(PAUSE).await;
             duties.hub.has_room(&self.name, level).await;
         };
         tokio::select! {
             () = resumed => debug!(channel = %self.name, "Channel resumed"),
-            () = self.stops.receiving.cancelled() => {}
+            () = receiving.cancelled() => {}
         }
         *last = Some(Instant::now());
         self.state.send_replace(State::Running);

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-const MANY: usize = 5;
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// An instance that hangs leaves a thread behind; this many in all are too many.
@@ -19,8 +18,9 @@ pub(super) struct Crashes {
 }
 
 impl Crashes {
-    /// Counts a crash at `now` and says whether it is one too many. `hung`: its thread may never end.
-    pub(super) fn too_many(&mut self, now: Instant, hung: bool) -> bool {
+    /// Counts a crash at `now` and says whether it is one too many, `most` within a minute. `hung`: its thread may never
+    /// end.
+    pub(super) fn too_many(&mut self, now: Instant, hung: bool, most: usize) -> bool {
         self.left_behind += usize::from(hung);
         self.recent.push_back(now);
         while self
@@ -30,7 +30,7 @@ impl Crashes {
         {
             self.recent.pop_front();
         }
-        self.recent.len() >= MANY || self.left_behind >= LEFT_BEHIND
+        self.recent.len() >= most || self.left_behind >= LEFT_BEHIND
     }
 }
 
@@ -42,11 +42,11 @@ mod tests {
     fn five_crashes_are_too_many_only_within_a_minute() {
         let (start, second) = (Instant::now(), Duration::from_secs(1));
         let mut crashes = Crashes::default();
-        assert!((0..20).all(|index| !crashes.too_many(start + 15 * index * second, false)));
+        assert!((0..20).all(|index| !crashes.too_many(start + 15 * index * second, false, 5)));
         let mut crashes = Crashes::default();
         assert_eq!(
             (0..5)
-                .map(|index| crashes.too_many(start + index * second, false))
+                .map(|index| crashes.too_many(start + index * second, false, 5))
                 .position(|many| many),
             Some(4)
         );
@@ -57,7 +57,7 @@ mod tests {
         let (start, hour) = (Instant::now(), Duration::from_secs(3600));
         let mut crashes = Crashes::default();
         let verdicts: Vec<bool> = (0..5)
-            .map(|index| crashes.too_many(start + index * hour, true))
+            .map(|index| crashes.too_many(start + index * hour, true, 5))
             .collect();
         assert_eq!(verdicts, [false, false, false, false, true]);
     }

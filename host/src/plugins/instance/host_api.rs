@@ -25,8 +25,7 @@ impl HostApi for Host {
     }
 
     fn done(&self, op: u64, reply: Reply) {
-        let operation = lock(&self.0.operations).remove(&op);
-        if let Some(operation) = operation {
+        if let Some(operation) = self.0.end(op) {
             // Nobody waits where the caller was dropped at this moment.
             let _ = operation.reply.send(reply);
         }
@@ -67,7 +66,8 @@ impl Host {
     /// The instance's process is gone: whatever was under way in it ended with `error`.
     pub(crate) fn died(&self, error: Error) {
         self.0.failure.send_replace(Some(error.clone()));
-        let operations = std::mem::take(&mut *lock(&self.0.operations));
+        let operations = std::mem::take(&mut lock(&self.0.operations).open);
+        self.0.ended.notify_waiters();
         for operation in operations.into_values() {
             // Nobody waits where the caller was dropped at this moment.
             let _ = operation.reply.send(encode_reply::<()>(&Err(error.clone())));
@@ -97,6 +97,7 @@ impl Host {
 
     fn chunk(&self, ticket: u64, op: u64, payload: Payload) -> Option<Error> {
         let queue = lock(&self.0.operations)
+            .open
             .get(&op)
             .and_then(|operation| operation.chunks.clone());
         match queue.map(|queue| queue.try_send((ticket, payload))) {
