@@ -1,8 +1,12 @@
 //! What the command line takes.
 
+mod plugin;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use plugin::PluginCommand;
 
 /// Keeps an AI agent reachable: channels bring messages in, a language model answers them.
 #[derive(Debug, Parser)]
@@ -121,29 +125,6 @@ pub(crate) struct AgentArgs {
     /// Directory to find plugin libraries in; may be repeated [also MINICLAW_PLUGINS]
     #[arg(long, value_name = "DIR")]
     pub(crate) plugins: Vec<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PluginCommand {
-    /// List built-in plugins and every library found, refused ones with the reason
-    List {
-        /// Directory to find plugin libraries in; may be repeated [also MINICLAW_PLUGINS]
-        #[arg(long, value_name = "DIR")]
-        plugins: Vec<PathBuf>,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Show what a library or a built-in plugin says of itself
-    Info {
-        /// Path of a library, or name of a plugin
-        #[arg(value_name = "FILE|NAME")]
-        plugin: String,
-        /// Directory to find plugin libraries in; may be repeated [also MINICLAW_PLUGINS]
-        #[arg(long, value_name = "DIR")]
-        plugins: Vec<PathBuf>,
-        #[command(flatten)]
-        output: Output,
-    },
 }
 
 #[derive(Debug, Subcommand)]
