@@ -144,7 +144,7 @@ pub mod manifest;
 mod message;
 mod provider;
 mod sink;
-#[cfg(feature = "testkit")]
+#[cfg(feature = "conformance")]
 pub mod testkit;
 #[doc(hidden)]
 pub mod wire;
