@@ -2,17 +2,17 @@ use miniclaw_tests::{ConfigFile, FakeModel, Gateway, Home, Platform};
 use serde_json::{Value, json};
 
 /// Two channels behind one gateway: `healthy`, and `sick` from another fixture.
-struct Pair {
-    healthy: Platform,
-    sick: Platform,
-    gateway: Gateway,
+pub(crate) struct Pair {
+    pub(crate) healthy: Platform,
+    pub(crate) sick: Platform,
+    pub(crate) gateway: Gateway,
     // Below the others, so that it goes last.
     _model: FakeModel,
     home: Home,
 }
 
 impl Pair {
-    fn start(fixture: &str, fault: Value) -> Self {
+    pub(crate) fn start(fixture: &str, fault: Value) -> Self {
         let (home, model) = (Home::empty(), FakeModel::start());
         let healthy = Platform::start();
         let sick = Platform::start();
@@ -42,7 +42,7 @@ impl Pair {
     }
 
     /// Shows that the healthy channel works, with its `n`th message.
-    fn assert_healthy(&self, n: usize) {
+    pub(crate) fn assert_healthy(&self, n: usize) {
         self.healthy.wait_for_calls("receive", 1);
         let id = n.to_string();
         self.healthy.deliver("7", &id, "42", &format!("healthy {n}"));

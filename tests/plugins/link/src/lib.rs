@@ -1,11 +1,11 @@
 //! What the fixture channels share: their way to the platform that the tests run (`miniclaw_tests::Platform`).
 
-use std::io::Write;
+use std::io::{BufRead as _, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use miniclaw_plugin_api::{
-    Account, Cause, Context, Error, InboundMessage, Inbox, OutboundMessage, Result, Sent, Stop,
+    Account, Cause, Context, Error, InboundMessage, Inbox, OutboundMessage, Result, Sent, Stop, Verdict,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -106,9 +106,23 @@ impl Link {
     pub async fn hand_over(&self, inbox: &Inbox, message: InboundMessage) -> Result<()> {
         let id = message.id.clone();
         let verdict = inbox.emit(message).await?;
-        self.write(&json!({ "verdict": verdict, "id": id })).await?;
+        self.confirm(&id, verdict).await?;
         inbox.progress();
         Ok(())
+    }
+
+    /// Tells the platform the verdict on a message.
+    ///
+    /// # Errors
+    /// Transient where the platform is gone.
+    pub async fn confirm(&self, id: &str, verdict: Verdict) -> Result<()> {
+        self.write(&json!({ "verdict": verdict, "id": id })).await
+    }
+
+    /// Asks the platform whether to misbehave, on a connection of its own; a platform that is gone says no.
+    pub fn may_fail(&self, fault: &str, at: &str, times: Option<u64>) -> bool {
+        let ask = json!({ "ask": fault, "at": at, "instance": self.instance, "times": times, "pid": std::process::id() });
+        ask_platform(&self.settings.platform, &ask).is_ok_and(|answer| answer["do"] == true)
     }
 
     /// Writes a message to the platform.
@@ -144,6 +158,14 @@ impl Link {
             .await
             .map_err(|error| lost(&error))
     }
+}
+
+fn ask_platform(platform: &str, ask: &Value) -> std::io::Result<Value> {
+    let mut stream = std::net::TcpStream::connect(platform)?;
+    stream.write_all(format!("{ask}\n").as_bytes())?;
+    let mut answer = String::new();
+    std::io::BufReader::new(stream).read_line(&mut answer)?;
+    Ok(serde_json::from_str(&answer)?)
 }
 
 fn lost(error: &std::io::Error) -> Error {
