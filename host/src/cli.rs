@@ -140,12 +140,24 @@ fn version(json: bool) -> io::Result<()> {
 }
 
 fn plugin(global: &args::Global, command: PluginCommand) -> Outcome {
+    use plugin::manage::{self, Verb};
     let directories = |flags: &[PathBuf]| -> Result<Vec<PathBuf>, Failure> {
         Ok(setup::load(&setup::sources(global, flags))?.config.plugin_paths)
     };
     let out = &mut io::stdout();
     let printed = match command {
-        PluginCommand::List { plugins, output } => plugin::list(&directories(&plugins)?, output.json, out),
+        PluginCommand::List { plugins, output } => {
+            let config = setup::load(&setup::sources(global, &plugins))?.config;
+            plugin::list(
+                &config.plugin_paths,
+                &manage::standings(&config)?,
+                output.json,
+                out,
+            )
+        }
+        PluginCommand::Reload(args) => return manage::run(global, Verb::Reload, &args),
+        PluginCommand::Enable(args) => return manage::run(global, Verb::Enable, &args),
+        PluginCommand::Disable(args) => return manage::run(global, Verb::Disable, &args),
         PluginCommand::Info {
             plugin,
             plugins,

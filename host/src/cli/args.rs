@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use plugin::PluginCommand;
+pub(crate) use plugin::{Instances, PluginCommand};
 
 /// Keeps an AI agent reachable: channels bring messages in, a language model answers them.
 #[derive(Debug, Parser)]

@@ -1,5 +1,6 @@
 //! `miniclaw plugin list` and `plugin info`: what there is, from files alone.
 
+pub(crate) mod manage;
 mod show;
 
 use std::io::{self, Write};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::gateway::Standing;
 use crate::plugins::catalog::{self, CatalogError, Found, UnknownPlugin};
 use crate::plugins::inspect::{self, Refusal};
 use crate::plugins::load;
@@ -24,20 +26,23 @@ pub(crate) enum PluginCommandError {
     Output(#[from] io::Error),
 }
 
-/// Lists the built-in plugins and every library in `directories`, those that cannot be loaded with their reason.
+/// Lists the built-in plugins and every library in `directories`, those that cannot be loaded with their reason, and how
+/// the instances are.
 ///
 /// # Errors
 /// A directory that cannot be searched.
 pub(crate) fn list(
     directories: &[PathBuf],
+    standings: &[Standing],
     as_json: bool,
     out: &mut impl Write,
 ) -> Result<u8, PluginCommandError> {
     let catalog = catalog::find(directories)?;
     let text = if as_json {
-        show::pretty(&catalog.entries.iter().map(show::entry_json).collect())
+        let entry = |entry| show::entry_json(entry, standings);
+        show::pretty(&catalog.entries.iter().map(entry).collect())
     } else {
-        show::table(&catalog)
+        format!("{}{}", show::table(&catalog), show::instances(standings))
     };
     write(out, &text)
 }

@@ -33,7 +33,6 @@ pub(crate) struct Admitted {
 /// A library in this process.
 #[derive(Clone)]
 pub(crate) struct Loaded {
-    pub(crate) manifest: ManifestInfo,
     pub(crate) root: PluginModRef,
     /// Lowercase hexadecimal digest of the library's bytes.
     pub(crate) sha256: String,
@@ -101,7 +100,6 @@ impl Loader {
         let refuse = |reason| Refusal::named(&inspected.manifest.name, &inspected.path, reason);
         let root = open(&admitted.path, &admitted.manifest).map_err(refuse)?;
         let module = Loaded {
-            manifest: admitted.manifest,
             root,
             sha256: admitted.sha256.clone(),
         };

@@ -110,7 +110,9 @@ impl Ledger {
     /// # Errors
     /// Where that cannot be written.
     pub(crate) fn disable(&self, name: &str) -> Result<(), LedgerError> {
-        self.change(|entries| drop(entries.disabled.insert(name.to_owned())))
+        self.change(|entries| {
+            entries.disabled.insert(name.to_owned());
+        })
     }
 
     /// Forgets every mark of these names.

@@ -20,6 +20,7 @@ mod phrases;
 mod plugin_faults;
 mod plugin_folder;
 mod queue;
+mod sandbox;
 mod script;
 mod secrets;
 mod sessions;

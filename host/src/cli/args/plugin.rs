@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::Output;
 
@@ -27,4 +27,19 @@ pub(crate) enum PluginCommand {
         #[command(flatten)]
         output: Output,
     },
+
+    /// Start a plugin's library, settings and bounds anew in a running gateway, without a gap
+    Reload(Instances),
+    /// Let an instance, or all of a plugin, run again that was disabled or quarantined
+    Enable(Instances),
+    /// Stop an instance, or all of a plugin, until it is enabled; its replies wait meanwhile
+    Disable(Instances),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Instances {
+    /// Name of an instance in the configuration, or of a plugin
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }

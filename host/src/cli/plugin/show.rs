@@ -5,8 +5,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::gateway::Standing;
 use crate::plugins::catalog::{Catalog, Entry, Origin, State};
 use crate::plugins::inspect::ManifestInfo;
+use crate::plugins::isolate::sandbox;
 use crate::telemetry::printable;
 
 /// What is known of a library beyond its manifest.
@@ -22,14 +24,39 @@ const HEAD: [&str; 6] = ["NAME", "KIND", "VERSION", "API", "ORIGIN", "STATE"];
 /// A line for each entry, below a line of titles.
 pub(super) fn table(catalog: &Catalog) -> String {
     let rows: Vec<[String; 6]> = catalog.entries.iter().map(row).collect();
-    let mut widths = HEAD.map(str::len);
-    for row in &rows {
+    columns(HEAD, &rows)
+}
+
+/// A line for each instance, below an empty line and a line of titles; nothing where there is none.
+pub(super) fn instances(standings: &[Standing]) -> String {
+    if standings.is_empty() {
+        return String::new();
+    }
+    let row = |standing: &Standing| {
+        let state = match &standing.reason {
+            Some(reason) => format!("{}: {}", standing.state, printable(reason, 400)),
+            None => standing.state.clone(),
+        };
+        let version = standing.version.clone().unwrap_or_else(|| "-".into());
+        let (instance, plugin) = (standing.instance.clone(), standing.plugin.clone());
+        [instance, standing.kind.clone(), plugin, version, state]
+    };
+    let rows: Vec<[String; 5]> = standings.iter().map(row).collect();
+    format!(
+        "\n{}",
+        columns(["INSTANCE", "KIND", "PLUGIN", "VERSION", "STATE"], &rows)
+    )
+}
+
+fn columns<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let mut widths = head.map(str::len);
+    for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
     let mut text = String::new();
-    for row in std::iter::once(&HEAD.map(str::to_owned)).chain(&rows) {
+    for row in std::iter::once(&head.map(str::to_owned)).chain(rows) {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
             // Writing to a String cannot fail.
@@ -65,7 +92,7 @@ fn state(entry: &Entry) -> String {
     }
 }
 
-pub(super) fn entry_json(entry: &Entry) -> Value {
+pub(super) fn entry_json(entry: &Entry, standings: &[Standing]) -> Value {
     let mut object = Map::new();
     object.insert("name".to_owned(), json!(entry.name()));
     if let Some(manifest) = entry.manifest() {
@@ -84,6 +111,11 @@ pub(super) fn entry_json(entry: &Entry) -> Value {
     object.insert("state".to_owned(), state.into());
     if let Some(by) = by {
         object.insert("by".to_owned(), path(by).into());
+    }
+    if entry.state == State::Available {
+        let of_this = |standing: &&Standing| Some(&*standing.plugin) == entry.name();
+        let instances: Vec<&Standing> = standings.iter().filter(of_this).collect();
+        object.insert("instances".to_owned(), json!(instances));
     }
     if let Origin::Refused(refusal) = &entry.origin {
         object.insert("error".to_owned(), refusal.to_string().into());
@@ -143,6 +175,7 @@ fn facts(manifest: &ManifestInfo, file: Option<&FileFacts<'_>>) -> Vec<(&'static
         ("rustc", manifest.rustc.as_str().into()),
         ("capabilities", manifest.capability_names().into()),
         ("permissions", manifest.permission_names().into()),
+        ("this kernel", sandbox::support().into()),
         ("text limit", limit),
         ("origin", origin(file.map(|file| file.path)).into()),
     ];

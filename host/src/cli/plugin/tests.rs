@@ -29,7 +29,7 @@ fn run(
 fn the_list_has_a_line_for_every_file_and_says_what_is_wrong() {
     let folder = folder();
     let at = folder.path().display().to_string();
-    let (text, result) = run(|out| list(&[folder.path().to_owned()], false, out));
+    let (text, result) = run(|out| list(&[folder.path().to_owned()], &[], false, out));
     assert_eq!(result, Ok(true));
     let squeezed: Vec<String> = text
         .replace(&at, "DIR")
@@ -51,7 +51,7 @@ fn the_list_has_a_line_for_every_file_and_says_what_is_wrong() {
 #[test]
 fn the_list_as_json_has_the_whole_line_of_a_refusal() {
     let folder = folder();
-    let (text, _) = run(|out| list(&[folder.path().to_owned()], true, out));
+    let (text, _) = run(|out| list(&[folder.path().to_owned()], &[], true, out));
     let entries: Vec<Value> = serde_json::from_str(&text).unwrap();
     let bad = entries.iter().find(|entry| entry["state"] == "refused").unwrap();
     let line = bad["error"].as_str().unwrap();

@@ -239,7 +239,7 @@ fn isolation_that_does_not_exist_is_refused() {
     );
     assert_eq!(
         refusal(r#"{"providers": {"a": {"limits": {"memory": "1MiB"}}}}"#),
-        "config.json:1:43: key `providers.a.limits.memory`: 1MiB is out of range; allowed: 16MiB to 1TiB"
+        "config.json:1:43: key `providers.a.limits.memory`: 1MiB is out of range; allowed is 16MiB to 1024GiB"
     );
 }
 

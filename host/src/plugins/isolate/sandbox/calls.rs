@@ -126,6 +126,8 @@ const STARTING: &[c_long] = &[
     libc::SYS_execve,
     libc::SYS_execveat,
     libc::SYS_tkill,
+    libc::SYS_setsid,
+    libc::SYS_setpgid,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_fork,
     #[cfg(target_arch = "x86_64")]

@@ -1,0 +1,146 @@
+//! `miniclaw plugin reload`, `enable` and `disable`, through the gateway or, where none runs, in its place.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::cli::args::{Global, Instances};
+use crate::cli::{Failure, Outcome, setup};
+use crate::config::Config;
+use crate::control::Op;
+use crate::gateway::{Changed, Standing, StateLock, private_folder};
+use crate::supervisor::Ledger;
+use crate::telemetry::printable;
+
+/// No gateway answers (`EX_UNAVAILABLE` of sysexits.h).
+const NO_GATEWAY: u8 = 69;
+
+/// What is to be done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Reload,
+    Enable,
+    Disable,
+}
+
+/// Does it; 1 where an instance could not be changed, 69 where it needs a gateway and none runs.
+///
+/// # Errors
+/// An unknown name, or what the gateway says.
+pub(crate) fn run(global: &Global, verb: Verb, args: &Instances) -> Outcome {
+    let config = setup::load(&setup::sources(global, &[]))?.config;
+    let name = args.name.clone();
+    let op = match verb {
+        Verb::Reload => Op::ReloadPlugin { name },
+        Verb::Enable => Op::EnablePlugin { name },
+        Verb::Disable => Op::DisablePlugin { name },
+    };
+    let changed: Vec<Changed> = match setup::ask(&config, op)? {
+        Some(answer) => serde_json::from_value(answer).map_err(|error| Failure::new(1, error))?,
+        None => offline(&config, verb, &args.name)?,
+    };
+    let status = u8::from(changed.iter().any(|change| !change.ok));
+    if args.output.json {
+        return setup::print(&format!("{:#}\n", json!(changed)), status);
+    }
+    let mut text = String::new();
+    for Changed {
+        instance,
+        ok,
+        outcome,
+    } in &changed
+    {
+        let outcome = printable(outcome, 4096);
+        let failed = if *ok { "" } else { "failed: " };
+        let _ = writeln!(text, "{instance}: {failed}{outcome}");
+    }
+    setup::print(&text, status)
+}
+
+/// The list alone, for the next start to read.
+fn offline(config: &Config, verb: Verb, name: &str) -> Result<Vec<Changed>, Failure> {
+    if verb == Verb::Reload {
+        let text = "no gateway runs on this home; the next one loads what is there by then";
+        return Err(Failure::new(NO_GATEWAY, text));
+    }
+    let all = configured(config);
+    let mut wanted: Vec<&Standing> = all.iter().filter(|standing| standing.instance == name).collect();
+    if wanted.is_empty() {
+        wanted = all.iter().filter(|standing| standing.plugin == name).collect();
+    }
+    if wanted.is_empty() {
+        let known: Vec<&str> = all.iter().map(|standing| &*standing.instance).collect();
+        return Err(Failure::new(
+            1,
+            format!(
+                "no instance and no plugin in use is called `{}`; the instances are `{}`",
+                printable(name, 64),
+                known.join("`, `")
+            ),
+        ));
+    }
+    let failed = |error: &dyn std::error::Error| Failure::chain(1, error);
+    private_folder(&config.state_dir()).map_err(|error| failed(&error))?;
+    let _lock = StateLock::acquire(&config.state_dir()).map_err(|error| failed(&error))?;
+    let ledger = Ledger::open(&config.state_dir()).map_err(|error| failed(&error))?;
+    let written = match verb {
+        Verb::Disable => ledger.disable(name),
+        _ => {
+            let names = wanted
+                .iter()
+                .flat_map(|standing| [&*standing.instance, &*standing.plugin]);
+            ledger.enable(names.chain([name]))
+        }
+    };
+    written.map_err(|error| failed(&error))?;
+    let outcome = match verb {
+        Verb::Disable => "disabled; no gateway runs",
+        _ => "starts with the next gateway",
+    };
+    let change = |standing: &&Standing| Changed {
+        instance: standing.instance.clone(),
+        ok: true,
+        outcome: outcome.into(),
+    };
+    Ok(wanted.iter().map(change).collect())
+}
+
+/// How every configured instance is: by the gateway that runs, or else by what outlived it.
+///
+/// # Errors
+/// What the gateway says, or a list that cannot be read.
+pub(crate) fn standings(config: &Config) -> Result<Vec<Standing>, Failure> {
+    if let Some(answer) = setup::ask(config, Op::PluginStates)? {
+        return serde_json::from_value(answer).map_err(|error| Failure::new(1, error));
+    }
+    let mut standings = configured(config);
+    if config.state_dir().exists() {
+        let ledger = Ledger::open(&config.state_dir()).map_err(|error| Failure::chain(1, &error))?;
+        for standing in &mut standings {
+            if ledger.is_disabled(&standing.instance, Some(&standing.plugin)) {
+                standing.state = "disabled".into();
+            } else if let Some(reason) = ledger.quarantined(&standing.instance) {
+                standing.state = "quarantined".into();
+                standing.reason = Some(reason);
+            }
+        }
+    }
+    Ok(standings)
+}
+
+fn configured(config: &Config) -> Vec<Standing> {
+    let standing = |kind: &str, instance: &str, plugin: &str| Standing {
+        instance: instance.into(),
+        kind: kind.into(),
+        plugin: plugin.into(),
+        version: None,
+        state: "stopped".into(),
+        reason: None,
+    };
+    let channels = config.channels.iter();
+    let providers = config.providers.iter();
+    channels
+        .map(|(name, channel)| standing("channel", name, &channel.plugin))
+        .chain(providers.map(|(name, provider)| standing("provider", name, &provider.plugin)))
+        .collect()
+}
