@@ -187,6 +187,11 @@ fn rules(sandbox: &Sandbox) -> Result<Rules, BackendError> {
         libc::SYS_fcntl,
         any(SIGNAL_OWNERS.map(|command| equals(1, command)))?,
     );
+    // The process that a number names may be another's; 0 is its own.
+    rules.insert(
+        libc::SYS_sched_setaffinity,
+        vec![SeccompRule::new(vec![not(0, 0)?])?],
+    );
     let terminal = [libc::TIOCSTI, libc::TIOCLINUX].map(|command| equals(1, command));
     rules.insert(libc::SYS_ioctl, any(terminal)?);
     Ok(rules)
