@@ -141,28 +141,33 @@ fn version(json: bool) -> io::Result<()> {
 
 fn plugin(global: &args::Global, command: PluginCommand) -> Outcome {
     use plugin::manage::{self, Verb};
-    let directories = |flags: &[PathBuf]| -> Result<Vec<PathBuf>, Failure> {
-        Ok(setup::load(&setup::sources(global, flags))?.config.plugin_paths)
+    let shelves = |flags: &[PathBuf]| -> Result<plugin::Shelves, Failure> {
+        let config = setup::load(&setup::sources(global, flags))?.config;
+        Ok(plugin::Shelves {
+            folders: config.plugin_folders(),
+            trust: setup::trust(&config)?,
+        })
     };
     let out = &mut io::stdout();
     let printed = match command {
-        PluginCommand::List { plugins, output } => {
-            let config = setup::load(&setup::sources(global, &plugins))?.config;
-            plugin::list(
-                &config.plugin_paths,
-                &manage::standings(&config)?,
-                output.json,
-                out,
-            )
-        }
+        PluginCommand::Install(args) => return plugin::install(global, &args),
+        PluginCommand::Remove(args) => return plugin::remove(global, &args),
+        PluginCommand::Verify(args) => return plugin::verify(global, &args),
+        PluginCommand::Sign(args) => return plugin::sign(&args),
+        PluginCommand::Keygen(args) => return plugin::keygen(&args),
         PluginCommand::Reload(args) => return manage::run(global, Verb::Reload, &args),
         PluginCommand::Enable(args) => return manage::run(global, Verb::Enable, &args),
         PluginCommand::Disable(args) => return manage::run(global, Verb::Disable, &args),
+        PluginCommand::List { plugins, output } => {
+            let config = setup::load(&setup::sources(global, &plugins))?.config;
+            let states = manage::states(&config)?;
+            plugin::list(&shelves(&plugins)?, &states, output.json, out)
+        }
         PluginCommand::Info {
             plugin,
             plugins,
             output,
-        } => plugin::info(&plugin, &directories(&plugins)?, output.json, out),
+        } => plugin::info(&plugin, &shelves(&plugins)?, output.json, out),
     };
     printed.map_err(|error| {
         let bad_config = matches!(error, plugin::PluginCommandError::Catalog(_));
@@ -173,7 +178,7 @@ fn plugin(global: &args::Global, command: PluginCommand) -> Outcome {
 /// Every plugin that a configuration could name.
 fn known_plugins(config: &crate::config::Config) -> Vec<KnownPlugin> {
     // What is wrong with the directories is told by the check of the directories.
-    let catalog = catalog::find(&config.plugin_paths).or_else(|_| catalog::find(&[]));
+    let catalog = catalog::find(&config.plugin_folders()).or_else(|_| catalog::find(&[]));
     let entries = catalog.map(|catalog| catalog.entries).unwrap_or_default();
     let known = |manifest: &ManifestInfo| KnownPlugin {
         kind: manifest.kind,

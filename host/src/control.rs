@@ -59,7 +59,7 @@ pub(crate) enum Op {
     /// Answers [`Counters`](crate::hub::Counters).
     #[serde(rename = "queue.counters")]
     Counters,
-    /// Answers a list of [`Standing`](crate::gateway::Standing).
+    /// Answers a list of [`InstanceState`](crate::gateway::InstanceState).
     #[serde(rename = "plugins.states")]
     PluginStates,
     /// Answers a list of [`Changed`](crate::gateway::Changed).
@@ -164,7 +164,7 @@ async fn answer(line: &str, hands: &Hands) -> Result<Value, String> {
     let key = |key: String| SessionKey(key.into());
     let answer = match request.op {
         Op::Counters => return Ok(json!(desk.counters())),
-        Op::PluginStates => return Ok(json!(roster.standings())),
+        Op::PluginStates => return Ok(json!(roster.states())),
         Op::ReloadPlugin { name } => {
             let changed = roster.reload(Which::Named(name)).await;
             return changed.map(|changed| json!(changed));

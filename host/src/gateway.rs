@@ -26,7 +26,7 @@ pub(crate) use blueprints::{Blueprints, NoBlueprint};
 pub(crate) use folders::{FolderError, private_folder};
 pub(crate) use lock::StateLock;
 
-pub(crate) use roster::{Changed, Reread, Roster, Standing, Which};
+pub(crate) use roster::{Changed, InstanceState, Reread, Roster, Which};
 
 use self::lock::{LockError, PidFile};
 use self::shutdown::Reason;
@@ -36,6 +36,7 @@ use crate::control::ControlServer;
 use crate::delivery::Outbox;
 use crate::hub::ChatHub;
 use crate::plugins::catalog::{Catalog, CatalogError, UnknownPlugin};
+use crate::plugins::trust::keys::KeyError;
 use crate::sessions::SessionManager;
 use crate::spool::{Spool, SpoolError};
 use crate::supervisor::{LedgerError, State, Stops};
@@ -71,6 +72,8 @@ pub(crate) enum StartError {
     PidFile { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    #[error("key `plugins.trusted_keys`: {0}")]
+    TrustedKey(#[from] KeyError),
     #[error(transparent)]
     UnknownPlugin(#[from] UnknownPlugin),
     #[error("`{section}.{name}` names the plugin `{plugin}`, which is no {expected}")]
@@ -92,7 +95,7 @@ impl StartError {
     /// The process's exit status.
     pub(crate) fn status(&self) -> u8 {
         match self {
-            Self::Catalog(_) | Self::UnknownPlugin(_) | Self::WrongKind { .. } => 78,
+            Self::Catalog(_) | Self::TrustedKey(_) | Self::UnknownPlugin(_) | Self::WrongKind { .. } => 78,
             _ => 1,
         }
     }
@@ -120,7 +123,7 @@ pub(crate) fn run(
         })?),
         None => None,
     };
-    let catalog = crate::plugins::catalog::find(&config.plugin_paths)?;
+    let catalog = crate::plugins::catalog::find(&config.plugin_folders())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .max_blocking_threads(BLOCKING)
@@ -131,8 +134,9 @@ pub(crate) fn run(
         let mut signals = Signals::install()?;
         let mut running = Running::start(config.clone(), &catalog, telemetry, values).await?;
         if options.watch {
-            let (roster, paths) = (running.roster.clone(), config.plugin_paths.clone());
-            running.upkeep.spawn("watch", watcher::libraries(roster, paths));
+            running
+                .upkeep
+                .spawn("watch", watcher::libraries(running.roster.clone()));
         }
         running.log_ready(born);
         let reason = running.serve(&mut signals, options).await;

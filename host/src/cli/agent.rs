@@ -120,9 +120,10 @@ async fn start(config: &Config, telemetry: &telemetry::Handle, name: &str) -> Re
             format!("no provider `{name}` is configured"),
         ));
     };
-    let catalog = catalog::find(&config.plugin_paths).map_err(|error| Failure::chain(BAD_CONFIG, &error))?;
+    let catalog =
+        catalog::find(&config.plugin_folders()).map_err(|error| Failure::chain(BAD_CONFIG, &error))?;
     private_folder(&config.state_dir()).map_err(|error| Failure::chain(1, &error))?;
-    let loader = Loader::new(config.state_dir().join("cache"));
+    let loader = Loader::new(config.state_dir().join("cache"), setup::trust(config)?);
     let tasks = Tasks::default();
     let blueprints = Blueprints {
         config,

@@ -1,12 +1,14 @@
 //! What the command line takes.
 
 mod plugin;
+mod trust;
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use plugin::{Instances, PluginCommand};
+pub(crate) use trust::{InstallArgs, KeygenArgs, RemoveArgs, SignArgs, VerifyArgs};
 
 /// Keeps an AI agent reachable: channels bring messages in, a language model answers them.
 #[derive(Debug, Parser)]
@@ -53,7 +55,7 @@ pub(crate) enum Command {
     Gateway(GatewayArgs),
     /// Ask the agent one question and print the answer; needs no running gateway
     Agent(AgentArgs),
-    /// Look at plugins without running them
+    /// Look at plugins, install, sign and verify them
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Check and show the configuration

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::config::{self, Config, ConfigError, ConfigErrors, KnownPlugin, Loaded, Origin, Sources};
+use crate::plugins::trust::keys::TrustedKey;
 
 /// Exit status of a command that found the configuration in order.
 const OK: u8 = 0;
@@ -26,6 +27,8 @@ pub(crate) fn validate(
 ) -> io::Result<u8> {
     let checked = config::load(sources).and_then(|loaded| {
         loaded.check_plugin_folders()?;
+        loaded
+            .check_trusted_keys(|key| TrustedKey::read(key).map(drop).map_err(|error| error.to_string()))?;
         loaded.check_plugins(&plugins(&loaded.config))?;
         Ok(loaded)
     });

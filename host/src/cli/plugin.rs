@@ -1,17 +1,33 @@
-//! `miniclaw plugin list` and `plugin info`: what there is, from files alone.
+//! `miniclaw plugin list` and `plugin info`: what there is, from files alone; and what changes it.
 
+mod install;
 pub(crate) mod manage;
+mod remove;
 mod show;
+mod sign;
+mod verify;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::gateway::Standing;
+use crate::gateway::InstanceState;
 use crate::plugins::catalog::{self, CatalogError, Found, UnknownPlugin};
 use crate::plugins::inspect::{self, Refusal};
 use crate::plugins::load;
+use crate::plugins::trust::TrustPolicy;
+
+pub(super) use install::run as install;
+pub(super) use remove::run as remove;
+pub(super) use sign::{keygen, sign};
+pub(super) use verify::run as verify;
+
+/// Where libraries are looked for, and which of them are trusted.
+pub(crate) struct Shelves {
+    pub(crate) folders: Vec<PathBuf>,
+    pub(crate) trust: TrustPolicy,
+}
 
 /// Why a `plugin` command says nothing useful.
 #[derive(Debug, thiserror::Error)]
@@ -26,57 +42,79 @@ pub(crate) enum PluginCommandError {
     Output(#[from] io::Error),
 }
 
-/// Lists the built-in plugins and every library in `directories`, those that cannot be loaded with their reason, and how
+/// Lists the built-in plugins and every library on the shelves, those that cannot be loaded with their reason, and how
 /// the instances are.
 ///
 /// # Errors
 /// A directory that cannot be searched.
 pub(crate) fn list(
-    directories: &[PathBuf],
-    standings: &[Standing],
+    shelves: &Shelves,
+    states: &[InstanceState],
     as_json: bool,
     out: &mut impl Write,
 ) -> Result<u8, PluginCommandError> {
-    let catalog = catalog::find(directories)?;
+    let catalog = catalog::find(&shelves.folders)?;
+    let lines: Vec<show::Line<'_>> = catalog
+        .entries
+        .iter()
+        .map(|entry| show::Line::of(entry, &shelves.trust))
+        .collect();
     let text = if as_json {
-        let entry = |entry| show::entry_json(entry, standings);
-        show::pretty(&catalog.entries.iter().map(entry).collect())
+        show::pretty(&lines.iter().map(|line| line.as_json(states)).collect())
     } else {
-        format!("{}{}", show::table(&catalog), show::instances(standings))
+        format!("{}{}", show::table(&lines), show::instances(states))
     };
     write(out, &text)
 }
 
-/// Describes one plugin: a file, or a name as the configuration has it, looked up in `directories`.
+/// Describes one plugin: a file, or a name as the configuration has it, looked up on the shelves.
 ///
 /// # Errors
 /// An unknown name, or a file that cannot be loaded; that one is JSON on stdout and exit status 1 with `as_json`.
 pub(crate) fn info(
     what: &str,
-    directories: &[PathBuf],
+    shelves: &Shelves,
     as_json: bool,
     out: &mut impl Write,
 ) -> Result<u8, PluginCommandError> {
     let path = Path::new(what);
-    if !what.contains('/') && path.extension().is_none_or(|extension| extension != "so") {
-        let catalog = catalog::find(directories)?;
+    if is_name(what) {
+        let catalog = catalog::find(&shelves.folders)?;
         return match catalog.lookup(what)? {
             Found::Builtin(builtin) => write(out, &show::info(&builtin.manifest, None, as_json)),
-            Found::Library(library) => info_file(&library.path, as_json, out),
+            Found::Library(library) => info_file(&library.path, &shelves.trust, as_json, out),
         };
     }
-    info_file(path, as_json, out)
+    info_file(path, &shelves.trust, as_json, out)
 }
 
-fn info_file(path: &Path, as_json: bool, out: &mut impl Write) -> Result<u8, PluginCommandError> {
+/// Whether this is the name of a plugin, rather than the path of a file.
+fn is_name(what: &str) -> bool {
+    let extension = Path::new(what).extension();
+    !what.contains('/') && extension.is_none_or(|extension| extension != "so")
+}
+
+fn info_file(
+    path: &Path,
+    trust: &TrustPolicy,
+    as_json: bool,
+    out: &mut impl Write,
+) -> Result<u8, PluginCommandError> {
     let described = inspect::inspect(path).and_then(|library| {
         let sha256 =
             load::sha256(path).map_err(|reason| Refusal::named(&library.manifest.name, path, reason))?;
+        let standing = trust.standing(&library.manifest.name, path, path, &sha256);
+        let refused = trust
+            .judge(path, &standing)
+            .err()
+            .map(|reason| reason.to_string());
         let file = show::FileFacts {
             path,
             size: library.size,
             glibc: library.glibc,
             sha256,
+            standing,
+            refused,
         };
         Ok(show::info(&library.manifest, Some(&file), as_json))
     });

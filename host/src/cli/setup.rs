@@ -11,6 +11,7 @@ use super::config::BAD_CONFIG;
 use super::{Failure, Outcome};
 use crate::config::{self, Config, FlagOverride, Loaded, Sources};
 use crate::control::{self, Op};
+use crate::plugins::trust::TrustPolicy;
 use crate::spool::SpoolReader;
 use crate::telemetry;
 
@@ -51,6 +52,15 @@ pub(super) fn flag(key: &str, value: Value, flag: &'static str) -> FlagOverride 
 /// Status 78 with every error.
 pub(super) fn load(sources: &Sources) -> Result<Loaded, Failure> {
     config::load(sources).map_err(|errors| Failure::new(BAD_CONFIG, errors))
+}
+
+/// Which libraries may be loaded.
+///
+/// # Errors
+/// Status 78 for a key that is none.
+pub(super) fn trust(config: &Config) -> Result<TrustPolicy, Failure> {
+    TrustPolicy::of(&config.trust)
+        .map_err(|error| Failure::new(BAD_CONFIG, format!("key `plugins.trusted_keys`: {error}")))
 }
 
 /// Starts the log of this process. `quiet` logs warnings alone where nothing else is asked for.

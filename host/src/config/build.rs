@@ -34,6 +34,7 @@ pub(super) fn build(
         workspace,
         home,
         plugin_paths: at.section("plugins")?.list("paths", |path| path.path())?,
+        trust: trust(&at.section("plugins")?)?,
         channels: at.instances("channels", channel)?,
         providers: at.instances("providers", provider)?,
         provider: at.text("provider")?,
@@ -45,6 +46,18 @@ pub(super) fn build(
         delivery: delivery(&at.section("delivery")?)?,
         log: log(&at.section("log")?)?,
         secrets,
+    })
+}
+
+fn trust(at: &Reader<'_>) -> Result<TrustConfig, ConfigError> {
+    Ok(TrustConfig {
+        signatures: match at.text("signatures")?.as_str() {
+            "require" => Signatures::Require,
+            "warn" => Signatures::Warn,
+            _ => Signatures::Off,
+        },
+        trusted_keys: at.list("trusted_keys", |key| key.key_source())?,
+        pins: at.digests("pins")?,
     })
 }
 
@@ -227,6 +240,21 @@ impl<'a> Reader<'a> {
         names
             .map(|name| Ok((name.clone(), read(&at.section(name)?)?)))
             .collect()
+    }
+
+    fn digests(&self, name: &str) -> Result<BTreeMap<String, String>, ConfigError> {
+        let at = self.section(name)?;
+        let object = at.node.object().ok_or_else(|| at.unfit("an object"))?;
+        let digest = |name: &String| Ok((name.clone(), at.text(name)?.to_ascii_lowercase()));
+        object.keys().map(digest).collect()
+    }
+
+    fn key_source(&self) -> Result<KeySource, ConfigError> {
+        let word = self.word()?;
+        match word.trim() {
+            line if KeySource::is_line(line) => Ok(KeySource::Line(line.to_owned())),
+            _ => self.path().map(KeySource::File),
+        }
     }
 
     fn span(&self) -> Result<Duration, ConfigError> {

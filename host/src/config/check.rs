@@ -24,6 +24,7 @@ fn value(node: &mut Node, kind: &'static Kind, path: &str, errors: &mut Vec<Conf
             }
         }
         (Kind::Settings, Data::Object(_)) => {}
+        (Kind::Digests, Data::Object(object)) => digests(object, path, errors),
         _ => {
             if let Err(problem) = leaf(kind, node) {
                 errors.push(node.origin.error(path, problem));
@@ -55,6 +56,19 @@ fn instances(object: &mut Object, entry: &'static Kind, path: &str, errors: &mut
             errors.push(member.key.error(&*path, problem));
         }
         value(&mut member.node, entry, &path, errors);
+    }
+}
+
+/// No name is ignored here: a pin that does not count would be worse than none.
+fn digests(object: &mut Object, path: &str, errors: &mut Vec<ConfigError>) {
+    for (name, member) in object {
+        let path = join(path, name);
+        let lawful = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+        if name.is_empty() || !name.bytes().all(lawful) {
+            let name = shown(name);
+            errors.push(member.key.error(&*path, Problem::PluginName { name }));
+        }
+        value(&mut member.node, &Kind::Digest, &path, errors);
     }
 }
 
@@ -93,9 +107,14 @@ fn leaf(kind: &Kind, node: &Node) -> Result<(), Problem> {
             Some(given) => duration(given, *min, *max),
             None => Err(unfit(kind, node)),
         },
+        (Kind::Digest, Data::Text(text)) if is_digest(text) => Ok(()),
         (Kind::Choice(allowed), Data::Text(text)) => choice(text, allowed),
         _ => Err(unfit(kind, node)),
     }
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Bytes of a size as it stands in a tree.
@@ -202,6 +221,8 @@ fn describe(kind: &Kind) -> String {
         Kind::List(Kind::Path) => "a list of paths",
         Kind::List(_) => "a list",
         Kind::Section(_) | Kind::Settings => "an object",
+        Kind::Digests => "an object with a SHA-256 for each name of a plugin",
+        Kind::Digest => "a SHA-256: 64 hexadecimal digits, as `miniclaw plugin info` prints it",
         Kind::Instances(_) => "an object with one entry for each name",
     };
     words.into()

@@ -224,9 +224,12 @@ fn typed(
     origin: &Origin,
 ) -> Result<(Node, Vec<ConfigError>), ConfigError> {
     let textual = match kind {
-        Kind::Count { .. } | Kind::Size { .. } | Kind::List(_) | Kind::Section(_) | Kind::Instances(_) => {
-            false
-        }
+        Kind::Count { .. }
+        | Kind::Size { .. }
+        | Kind::List(_)
+        | Kind::Section(_)
+        | Kind::Instances(_)
+        | Kind::Digests => false,
         Kind::Settings => verbatim,
         _ => true,
     };

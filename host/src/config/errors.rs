@@ -92,6 +92,8 @@ pub(crate) enum Problem {
         "the name `{name}` is not allowed; use at most 32 of a-z, 0-9, `-` and `_`, a letter or digit first"
     )]
     Name { name: String },
+    #[error("no plugin has the name `{name}`; it is made of a-z, 0-9, `-` and `_`")]
+    PluginName { name: String },
     #[error("the name `cli` is taken by `miniclaw agent`; choose another")]
     Reserved,
     #[error("{what} `{name}` is not known; {hint}")]
@@ -104,6 +106,8 @@ pub(crate) enum Problem {
     UnknownProvider { name: String, hint: Hint },
     #[error("the folder {} {state}; create it, or leave it out", path.display())]
     PluginFolder { path: PathBuf, state: &'static str },
+    #[error("{0}")]
+    TrustedKey(String),
     #[error("plugin `{name}` is a {is}, where a {wanted} is needed")]
     WrongKind {
         name: String,

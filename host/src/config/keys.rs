@@ -51,6 +51,10 @@ pub(super) enum Kind {
     Instances(&'static Kind),
     /// An object that belongs to a plugin.
     Settings,
+    /// Digests by the name of a plugin.
+    Digests,
+    /// A SHA-256 in hexadecimal.
+    Digest,
 }
 
 /// What stands where nothing is given.
@@ -81,6 +85,7 @@ pub(super) fn find(path: &[String]) -> Result<&'static Kind, Hint> {
             },
             Kind::Instances(entry) => entry,
             Kind::Settings => return Ok(kind),
+            Kind::Digests => &Kind::Digest,
             _ => return Err(hint(name, &[])),
         };
     }

@@ -1,7 +1,7 @@
 //! The configuration as the rest of the gateway sees it: complete, checked, secrets resolved.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Everything that the operator decides.
@@ -13,6 +13,7 @@ pub(crate) struct Config {
     pub(crate) workspace: PathBuf,
     /// Directories to find libraries in, in order of precedence.
     pub(crate) plugin_paths: Vec<PathBuf>,
+    pub(crate) trust: TrustConfig,
     /// Channel instances by name.
     pub(crate) channels: BTreeMap<String, ChannelConfig>,
     /// Provider instances by name; always holds the one that `provider` names.
@@ -30,6 +31,32 @@ pub(crate) struct Config {
     pub(crate) log: LogConfig,
     /// Resolved secret values, for the log to scrub.
     pub(crate) secrets: Vec<String>,
+}
+
+/// Which libraries may be loaded.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TrustConfig {
+    pub(crate) signatures: Signatures,
+    pub(crate) trusted_keys: Vec<KeySource>,
+    /// Lowercase SHA-256 by name of the plugin.
+    pub(crate) pins: BTreeMap<String, String>,
+}
+
+/// What becomes of a library without a good signature by a trusted key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Signatures {
+    #[default]
+    Off,
+    Warn,
+    Require,
+}
+
+/// Where a public key stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeySource {
+    /// In base64.
+    Line(String),
+    File(PathBuf),
 }
 
 #[derive(Debug, Clone)]
@@ -215,6 +242,7 @@ impl std::fmt::Debug for Config {
             .field("home", &self.home)
             .field("workspace", &self.workspace)
             .field("plugin_paths", &self.plugin_paths)
+            .field("trust", &self.trust)
             .field("channels", &self.channels)
             .field("providers", &self.providers)
             .field("provider", &self.provider)
@@ -240,8 +268,41 @@ impl Config {
         self.home.join("data").join(name)
     }
 
+    /// Where `plugin install` puts libraries by default, beside `plugins.paths`.
+    pub(crate) fn own_plugins(&self) -> PathBuf {
+        self.home.join("plugins")
+    }
+
+    /// Every folder to find libraries in: the configured ones, then the one in the home folder where it exists.
+    pub(crate) fn plugin_folders(&self) -> Vec<PathBuf> {
+        let mut folders = self.plugin_paths.clone();
+        let own = self.own_plugins();
+        if own.exists() && !folders.iter().any(|folder| same_place(folder, &own)) {
+            folders.push(own);
+        }
+        folders
+    }
+
     /// Where sessions are checkpointed.
     pub(crate) fn sessions_dir(&self) -> PathBuf {
         self.workspace.join("sessions")
+    }
+}
+
+fn same_place(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+impl KeySource {
+    /// A public key has 56 letters of base64 and begins with the name of its algorithm; no path is like that.
+    pub(crate) fn is_line(text: &str) -> bool {
+        text.len() == 56
+            && text.starts_with("RW")
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
     }
 }

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 
 use miniclaw_plugin_api::Kind;
 
+use super::KeySource;
 use super::Loaded;
 use super::errors::{ConfigError, ConfigErrors, Hint, Origin, Problem, shown};
 use super::settings::check_settings;
@@ -42,6 +43,34 @@ impl Loaded {
             errors.push(node.origin.error(format!("plugins.paths[{index}]"), problem));
         }
         refuse(errors)
+    }
+
+    /// Checks that the keys whose signatures count are keys; `read` reads one.
+    ///
+    /// # Errors
+    /// Each that is none.
+    pub(crate) fn check_trusted_keys(
+        &self,
+        read: impl Fn(&KeySource) -> Result<(), String>,
+    ) -> Result<(), ConfigErrors> {
+        let keys = self
+            .effective
+            .get("plugins")
+            .and_then(|plugins| plugins.get("trusted_keys"));
+        let nodes = keys.and_then(Node::list).unwrap_or_default();
+        let sources = &self.config.trust.trusted_keys;
+        let wrong = nodes
+            .iter()
+            .zip(sources)
+            .enumerate()
+            .filter_map(|(index, (node, source))| {
+                let problem = Problem::TrustedKey(read(source).err()?);
+                Some(
+                    node.origin
+                        .error(format!("plugins.trusted_keys[{index}]"), problem),
+                )
+            });
+        refuse(wrong.collect())
     }
 
     /// Checks every instance against the plugins that there are.

@@ -49,6 +49,12 @@ fn of(kind: &Kind) -> Value {
             "additionalProperties": false,
         }),
         Kind::Settings => json!({ "type": "object" }),
+        Kind::Digests => json!({
+            "type": "object",
+            "patternProperties": { "^[a-z0-9_-]+$": of(&Kind::Digest) },
+            "additionalProperties": false,
+        }),
+        Kind::Digest => json!({ "type": "string", "pattern": "^[0-9a-fA-F]{64}$" }),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::intake::{Gate, Told};
 use crate::plugins::catalog::Catalog;
 use crate::plugins::instance::{Hooks, Instance, LogSink};
 use crate::plugins::load::Loader;
+use crate::plugins::trust::TrustPolicy;
 use crate::sessions::SessionManager;
 use crate::spool::{Opened, Spool, SpoolError, SqliteSpool};
 use crate::supervisor::{Bounds, ChannelDuties, Ledger, Make, ORDERS, Order, State, Stops, Supervised};
@@ -62,7 +63,8 @@ pub(super) async fn assemble(
 ) -> Result<Running, StartError> {
     let shared_config = config.clone();
     let config = &*config;
-    let loader = Arc::new(Loader::new(config.state_dir().join("cache")));
+    let trust = TrustPolicy::of(&config.trust)?;
+    let loader = Arc::new(Loader::new(config.state_dir().join("cache"), trust));
     let processes = Tasks::default();
     let common = Common {
         config,

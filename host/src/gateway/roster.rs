@@ -1,5 +1,6 @@
 //! The instances of a running gateway, and what the operator may do with them: replace, disable, enable.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::join_all;
@@ -58,7 +59,7 @@ pub(crate) enum Which {
 
 /// How an instance is, for the command line.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Standing {
+pub(crate) struct InstanceState {
     pub(crate) instance: String,
     /// `channel` or `provider`.
     pub(crate) kind: String,
@@ -109,14 +110,19 @@ impl Roster {
         }
     }
 
+    /// Where libraries are looked for.
+    pub(super) fn folders(&self) -> Vec<PathBuf> {
+        lock(&self.config).plugin_folders()
+    }
+
     /// How all instances are.
-    pub(crate) fn standings(&self) -> Vec<Standing> {
+    pub(crate) fn states(&self) -> Vec<InstanceState> {
         let config = lock(&self.config).clone();
-        let standing = |slot: &Slot| {
+        let describe = |slot: &Slot| {
             let state = slot.state.borrow();
             let (word, reason) = state.describe();
             let version = slot.current.borrow();
-            Standing {
+            InstanceState {
                 instance: slot.name.to_string(),
                 kind: kind_name(slot.kind).into(),
                 plugin: plugin_of(&config, slot.kind, &slot.name)
@@ -129,7 +135,7 @@ impl Roster {
                 reason: reason.map(str::to_owned),
             }
         };
-        self.slots.iter().map(standing).collect()
+        self.slots.iter().map(describe).collect()
     }
 
     /// Reads the configuration again and takes up what belongs to plugins. Returns a line for each thing that stays as it
@@ -292,7 +298,8 @@ impl Roster {
 
 impl Workshop {
     fn make_all(&self, names: &[(Kind, Arc<str>)]) -> Result<Vec<Result<Make, String>>, String> {
-        let catalog = catalog::find(&self.config.plugin_paths).map_err(|error| crate::cli::chain(&error))?;
+        let catalog =
+            catalog::find(&self.config.plugin_folders()).map_err(|error| crate::cli::chain(&error))?;
         let blueprints = Blueprints {
             config: &self.config,
             catalog: &catalog,

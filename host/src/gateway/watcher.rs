@@ -17,13 +17,13 @@ const LOOK: Duration = Duration::from_millis(500);
 type Prints = BTreeMap<PathBuf, (u64, u64, i64, i64)>;
 
 /// Looks until the runtime ends.
-pub(super) async fn libraries(roster: Arc<Roster>, folders: Vec<PathBuf>) {
-    info!(folders = ?folders, "Plugin directories are watched");
-    let mut taken = look(&folders).await;
+pub(super) async fn libraries(roster: Arc<Roster>) {
+    info!(folders = ?roster.folders(), "Plugin directories are watched");
+    let mut taken = look(roster.folders()).await;
     let mut last = taken.clone();
     loop {
         tokio::time::sleep(LOOK).await;
-        let seen = look(&folders).await;
+        let seen = look(roster.folders()).await;
         // A file that is being written is taken when it is whole: when two looks are alike.
         let steady = seen == last;
         last = seen;
@@ -47,8 +47,7 @@ pub(super) async fn libraries(roster: Arc<Roster>, folders: Vec<PathBuf>) {
     }
 }
 
-async fn look(folders: &[PathBuf]) -> Prints {
-    let folders = folders.to_vec();
+async fn look(folders: Vec<PathBuf>) -> Prints {
     let prints = tokio::task::spawn_blocking(move || {
         let mut prints = Prints::new();
         for folder in folders {

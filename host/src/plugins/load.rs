@@ -16,8 +16,9 @@ use abi_stable::library::{AbiHeaderRef, RootModuleError};
 
 use super::inspect::{self, Inspected, ManifestInfo, Reason, Refusal, api_text};
 use super::isolate::sandbox::{self, Sandbox};
+use super::trust::TrustPolicy;
 use cache::Cache;
-pub(crate) use cache::sha256;
+pub(crate) use cache::{Copy, digest, sha256};
 pub(crate) use probe::{Probe, without_core_dump};
 
 /// A library that was checked, and that may be loaded from its private copy.
@@ -42,6 +43,7 @@ pub(crate) struct Loaded {
 pub(crate) struct Loader {
     cache: Cache,
     probe: Probe,
+    trust: TrustPolicy,
     /// By digest: the same content is the same module.
     loaded: Mutex<HashMap<String, Loaded>>,
     /// Digests of copies that are in use.
@@ -50,14 +52,15 @@ pub(crate) struct Loader {
 
 impl Loader {
     /// A loader that keeps its copies in `cache_dir`; the folder is made when it is needed.
-    pub(crate) fn new(cache_dir: PathBuf) -> Self {
-        Self::with_probe(cache_dir, Probe::own_binary())
+    pub(crate) fn new(cache_dir: PathBuf, trust: TrustPolicy) -> Self {
+        Self::with_probe(cache_dir, trust, Probe::own_binary())
     }
 
-    fn with_probe(cache_dir: PathBuf, probe: Probe) -> Self {
+    fn with_probe(cache_dir: PathBuf, trust: TrustPolicy, probe: Probe) -> Self {
         Self {
             cache: Cache::new(cache_dir),
             probe,
+            trust,
             loaded: Mutex::default(),
             kept: Mutex::default(),
         }
@@ -70,18 +73,15 @@ impl Loader {
     /// One readable line.
     pub(crate) fn admit(&self, inspected: &Inspected) -> Result<Admitted, Refusal> {
         let refuse = |reason| Refusal::named(&inspected.manifest.name, &inspected.path, reason);
-        let copy = self.cache.copy(&inspected.path).map_err(refuse)?;
-        let again = inspect::inspect(&copy.path).map_err(|refusal| refuse(refusal.reason))?;
-        if again.manifest != inspected.manifest {
-            return Err(refuse(Reason::Changed));
+        let (copy, doubt) = self.trusted_copy(inspected).map_err(refuse)?;
+        if let Some(doubt) = doubt {
+            let error = refuse(doubt);
+            tracing::warn!(plugin = %inspected.manifest.name, %error, "Plugin is loaded without a good signature");
         }
-        if !self.cache.is_proven(&copy) {
-            self.probe.run(&copy.path).map_err(refuse)?;
-            self.cache.mark_proven(&copy).map_err(refuse)?;
-        }
+        self.prove(inspected, &copy).map_err(refuse)?;
         lock(&self.kept).insert(copy.sha256.clone());
         Ok(Admitted {
-            manifest: again.manifest,
+            manifest: inspected.manifest.clone(),
             path: copy.path,
             sha256: copy.sha256,
         })
@@ -105,6 +105,42 @@ impl Loader {
         };
         loaded.insert(admitted.sha256, module.clone());
         Ok(module)
+    }
+
+    /// All checks before a library is mapped, without mapping it: gives the private copy whose bytes passed.
+    ///
+    /// # Errors
+    /// One readable line.
+    pub(crate) fn check(&self, inspected: &Inspected) -> Result<Copy, Refusal> {
+        let refuse = |reason| Refusal::named(&inspected.manifest.name, &inspected.path, reason);
+        let (copy, _) = self.trusted_copy(inspected).map_err(refuse)?;
+        self.prove(inspected, &copy).map_err(refuse)?;
+        Ok(copy)
+    }
+
+    /// A private copy whose digest and signature the policy takes, and what it doubts of it.
+    fn trusted_copy(&self, inspected: &Inspected) -> Result<(Copy, Option<Reason>), Reason> {
+        let (name, path) = (&inspected.manifest.name, &inspected.path);
+        let copy = self.cache.copy(path)?;
+        let doubt = self.trust.check(name, path, &copy.path, &copy.sha256)?;
+        Ok((copy, doubt))
+    }
+
+    /// Inspects the copy, and loads it in a child unless its content survived that before.
+    fn prove(&self, inspected: &Inspected, copy: &Copy) -> Result<(), Reason> {
+        let again = inspect::inspect(&copy.path).map_err(|refusal| refusal.reason)?;
+        if again.manifest != inspected.manifest {
+            return Err(Reason::Changed);
+        }
+        if !self.cache.is_proven(copy) {
+            self.probe.run(&copy.path)?;
+            self.cache.mark_proven(copy)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn trust(&self) -> &TrustPolicy {
+        &self.trust
     }
 
     /// Removes copies of what this process did not admit. For the one process that owns the folder, after it took what

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Output;
+use super::{InstallArgs, KeygenArgs, Output, RemoveArgs, SignArgs, VerifyArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
@@ -28,6 +28,16 @@ pub(crate) enum PluginCommand {
         output: Output,
     },
 
+    /// Check a library as the gateway does, a trial load included, and put it into the plugin folder
+    Install(InstallArgs),
+    /// Take a plugin's library and signature out of its folder
+    Remove(RemoveArgs),
+    /// Check a library's signature and pinned digest; runs nothing of it
+    Verify(VerifyArgs),
+    /// Sign a library as `minisign` does
+    Sign(SignArgs),
+    /// Make a pair of keys to sign with
+    Keygen(KeygenArgs),
     /// Start a plugin's library, settings and bounds anew in a running gateway, without a gap
     Reload(Instances),
     /// Let an instance, or all of a plugin, run again that was disabled or quarantined

@@ -8,7 +8,7 @@ use crate::cli::args::{Global, Instances};
 use crate::cli::{Failure, Outcome, setup};
 use crate::config::Config;
 use crate::control::Op;
-use crate::gateway::{Changed, Standing, StateLock, private_folder};
+use crate::gateway::{Changed, InstanceState, StateLock, private_folder};
 use crate::supervisor::Ledger;
 use crate::telemetry::printable;
 
@@ -64,12 +64,12 @@ fn offline(config: &Config, verb: Verb, name: &str) -> Result<Vec<Changed>, Fail
         return Err(Failure::new(NO_GATEWAY, text));
     }
     let all = configured(config);
-    let mut wanted: Vec<&Standing> = all.iter().filter(|standing| standing.instance == name).collect();
+    let mut wanted: Vec<&InstanceState> = all.iter().filter(|state| state.instance == name).collect();
     if wanted.is_empty() {
-        wanted = all.iter().filter(|standing| standing.plugin == name).collect();
+        wanted = all.iter().filter(|state| state.plugin == name).collect();
     }
     if wanted.is_empty() {
-        let known: Vec<&str> = all.iter().map(|standing| &*standing.instance).collect();
+        let known: Vec<&str> = all.iter().map(|state| &*state.instance).collect();
         return Err(Failure::new(
             1,
             format!(
@@ -86,9 +86,7 @@ fn offline(config: &Config, verb: Verb, name: &str) -> Result<Vec<Changed>, Fail
     let written = match verb {
         Verb::Disable => ledger.disable(name),
         _ => {
-            let names = wanted
-                .iter()
-                .flat_map(|standing| [&*standing.instance, &*standing.plugin]);
+            let names = wanted.iter().flat_map(|state| [&*state.instance, &*state.plugin]);
             ledger.enable(names.chain([name]))
         }
     };
@@ -97,8 +95,8 @@ fn offline(config: &Config, verb: Verb, name: &str) -> Result<Vec<Changed>, Fail
         Verb::Disable => "disabled; no gateway runs",
         _ => "starts with the next gateway",
     };
-    let change = |standing: &&Standing| Changed {
-        instance: standing.instance.clone(),
+    let change = |state: &&InstanceState| Changed {
+        instance: state.instance.clone(),
         ok: true,
         outcome: outcome.into(),
     };
@@ -109,27 +107,27 @@ fn offline(config: &Config, verb: Verb, name: &str) -> Result<Vec<Changed>, Fail
 ///
 /// # Errors
 /// What the gateway says, or a list that cannot be read.
-pub(crate) fn standings(config: &Config) -> Result<Vec<Standing>, Failure> {
+pub(crate) fn states(config: &Config) -> Result<Vec<InstanceState>, Failure> {
     if let Some(answer) = setup::ask(config, Op::PluginStates)? {
         return serde_json::from_value(answer).map_err(|error| Failure::new(1, error));
     }
-    let mut standings = configured(config);
+    let mut states = configured(config);
     if config.state_dir().exists() {
         let ledger = Ledger::open(&config.state_dir()).map_err(|error| Failure::chain(1, &error))?;
-        for standing in &mut standings {
-            if ledger.is_disabled(&standing.instance, Some(&standing.plugin)) {
-                standing.state = "disabled".into();
-            } else if let Some(reason) = ledger.quarantined(&standing.instance) {
-                standing.state = "quarantined".into();
-                standing.reason = Some(reason);
+        for state in &mut states {
+            if ledger.is_disabled(&state.instance, Some(&state.plugin)) {
+                state.state = "disabled".into();
+            } else if let Some(reason) = ledger.quarantined(&state.instance) {
+                state.state = "quarantined".into();
+                state.reason = Some(reason);
             }
         }
     }
-    Ok(standings)
+    Ok(states)
 }
 
-fn configured(config: &Config) -> Vec<Standing> {
-    let standing = |kind: &str, instance: &str, plugin: &str| Standing {
+fn configured(config: &Config) -> Vec<InstanceState> {
+    let state = |kind: &str, instance: &str, plugin: &str| InstanceState {
         instance: instance.into(),
         kind: kind.into(),
         plugin: plugin.into(),
@@ -140,7 +138,7 @@ fn configured(config: &Config) -> Vec<Standing> {
     let channels = config.channels.iter();
     let providers = config.providers.iter();
     channels
-        .map(|(name, channel)| standing("channel", name, &channel.plugin))
-        .chain(providers.map(|(name, provider)| standing("provider", name, &provider.plugin)))
+        .map(|(name, channel)| state("channel", name, &channel.plugin))
+        .chain(providers.map(|(name, provider)| state("provider", name, &provider.plugin)))
         .collect()
 }

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::gateway::Standing;
-use crate::plugins::catalog::{Catalog, Entry, Origin, State};
-use crate::plugins::inspect::ManifestInfo;
+use crate::gateway::InstanceState;
+use crate::plugins::catalog::{Entry, Origin, State};
+use crate::plugins::inspect::{ManifestInfo, Refusal};
 use crate::plugins::isolate::sandbox;
+use crate::plugins::load;
+use crate::plugins::trust::{Pin, Standing, TrustPolicy};
 use crate::telemetry::printable;
 
 /// What is known of a library beyond its manifest.
@@ -17,31 +19,66 @@ pub(super) struct FileFacts<'a> {
     pub(super) size: u64,
     pub(super) glibc: Option<(u32, u32)>,
     pub(super) sha256: String,
+    pub(super) standing: Standing,
+    /// Why the policy refuses it.
+    pub(super) refused: Option<String>,
 }
 
-const HEAD: [&str; 6] = ["NAME", "KIND", "VERSION", "API", "ORIGIN", "STATE"];
+/// One entry of the list, held against the policy.
+pub(super) struct Line<'a> {
+    entry: &'a Entry,
+    /// `None` for what is no library that could be loaded.
+    standing: Option<Standing>,
+    refusal: Option<Refusal>,
+}
+
+const HEAD: [&str; 7] = ["NAME", "KIND", "VERSION", "API", "ORIGIN", "SIGNATURE", "STATE"];
+
+impl<'a> Line<'a> {
+    pub(super) fn of(entry: &'a Entry, trust: &TrustPolicy) -> Self {
+        let Origin::Library(library) = &entry.origin else {
+            return Self {
+                entry,
+                standing: None,
+                refusal: None,
+            };
+        };
+        let (name, path) = (&library.manifest.name, &library.path);
+        // Only a pin asks for it; an unreadable file differs from every pin.
+        let sha256 = trust
+            .is_pinned(name)
+            .then(|| load::sha256(path).unwrap_or_default());
+        let standing = trust.standing(name, path, path, &sha256.unwrap_or_default());
+        let reason = trust.judge(path, &standing).err();
+        Self {
+            entry,
+            standing: Some(standing),
+            refusal: reason.map(|reason| Refusal::named(name, path, reason)),
+        }
+    }
+}
 
 /// A line for each entry, below a line of titles.
-pub(super) fn table(catalog: &Catalog) -> String {
-    let rows: Vec<[String; 6]> = catalog.entries.iter().map(row).collect();
+pub(super) fn table(lines: &[Line<'_>]) -> String {
+    let rows: Vec<[String; 7]> = lines.iter().map(Line::row).collect();
     columns(HEAD, &rows)
 }
 
 /// A line for each instance, below an empty line and a line of titles; nothing where there is none.
-pub(super) fn instances(standings: &[Standing]) -> String {
-    if standings.is_empty() {
+pub(super) fn instances(states: &[InstanceState]) -> String {
+    if states.is_empty() {
         return String::new();
     }
-    let row = |standing: &Standing| {
-        let state = match &standing.reason {
-            Some(reason) => format!("{}: {}", standing.state, printable(reason, 400)),
-            None => standing.state.clone(),
+    let row = |state_of: &InstanceState| {
+        let state = match &state_of.reason {
+            Some(reason) => format!("{}: {}", state_of.state, printable(reason, 400)),
+            None => state_of.state.clone(),
         };
-        let version = standing.version.clone().unwrap_or_else(|| "-".into());
-        let (instance, plugin) = (standing.instance.clone(), standing.plugin.clone());
-        [instance, standing.kind.clone(), plugin, version, state]
+        let version = state_of.version.clone().unwrap_or_else(|| "-".into());
+        let (instance, plugin) = (state_of.instance.clone(), state_of.plugin.clone());
+        [instance, state_of.kind.clone(), plugin, version, state]
     };
-    let rows: Vec<[String; 5]> = standings.iter().map(row).collect();
+    let rows: Vec<[String; 5]> = states.iter().map(row).collect();
     format!(
         "\n{}",
         columns(["INSTANCE", "KIND", "PLUGIN", "VERSION", "STATE"], &rows)
@@ -68,59 +105,92 @@ fn columns<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     text
 }
 
-fn row(entry: &Entry) -> [String; 6] {
-    let absent = || "-".to_owned();
-    let name = entry.name().map_or_else(absent, str::to_owned);
-    let [kind, version, api] = match entry.manifest() {
-        Some(manifest) => [
-            manifest.kind_name().to_owned(),
-            manifest.version.clone(),
-            api(manifest.api),
-        ],
-        None => [absent(), absent(), absent()],
-    };
-    [name, kind, version, api, origin(entry.path()), state(entry)]
+impl Line<'_> {
+    fn row(&self) -> [String; 7] {
+        let absent = || "-".to_owned();
+        let entry = self.entry;
+        let name = entry.name().map_or_else(absent, str::to_owned);
+        let [kind, version, api] = match entry.manifest() {
+            Some(manifest) => [
+                manifest.kind_name().to_owned(),
+                manifest.version.clone(),
+                api(manifest.api),
+            ],
+            None => [absent(), absent(), absent()],
+        };
+        let signature = self.standing.as_ref().map_or_else(absent, signature);
+        [
+            name,
+            kind,
+            version,
+            api,
+            origin(entry.path()),
+            signature,
+            self.state(),
+        ]
+    }
+
+    fn state(&self) -> String {
+        match (&self.entry.state, &self.entry.origin, &self.refusal) {
+            (State::Replaced { by }, ..) => format!("replaced by {}", path(by)),
+            (State::Shadowed { by }, ..) => format!("shadowed by {}", path(by)),
+            (State::Refused, Origin::Refused(refusal), _) | (_, _, Some(refusal)) => {
+                format!("refused: {}", refusal.reason)
+            }
+            (State::Available, ..) => "available".to_owned(),
+            (State::Refused, ..) => "refused".to_owned(),
+        }
+    }
+
+    pub(super) fn as_json(&self, states: &[InstanceState]) -> Value {
+        let entry = self.entry;
+        let mut object = Map::new();
+        object.insert("name".to_owned(), json!(entry.name()));
+        if let Some(manifest) = entry.manifest() {
+            object.insert("kind".to_owned(), manifest.kind_name().into());
+            object.insert("version".to_owned(), manifest.version.as_str().into());
+            object.insert("description".to_owned(), manifest.description.as_str().into());
+            object.insert("api".to_owned(), api(manifest.api).into());
+        }
+        object.insert("origin".to_owned(), origin(entry.path()).into());
+        if let Some(standing) = &self.standing {
+            object.insert("signature".to_owned(), standing.signature.as_json());
+            object.insert("pin".to_owned(), json!(standing.pin.word()));
+        }
+        let (state, by) = match &entry.state {
+            State::Replaced { by } => ("replaced", Some(by)),
+            State::Shadowed { by } => ("shadowed", Some(by)),
+            State::Available if self.refusal.is_none() => ("available", None),
+            State::Available | State::Refused => ("refused", None),
+        };
+        object.insert("state".to_owned(), state.into());
+        if let Some(by) = by {
+            object.insert("by".to_owned(), path(by).into());
+        }
+        if entry.state == State::Available {
+            let of_this = |state: &&InstanceState| Some(&*state.plugin) == entry.name();
+            let instances: Vec<&InstanceState> = states.iter().filter(of_this).collect();
+            object.insert("instances".to_owned(), json!(instances));
+        }
+        let refusal = match &entry.origin {
+            Origin::Refused(refusal) => Some(refusal),
+            _ => self.refusal.as_ref(),
+        };
+        if let Some(refusal) = refusal {
+            object.insert("error".to_owned(), refusal.to_string().into());
+        }
+        object.into()
+    }
 }
 
-fn state(entry: &Entry) -> String {
-    match (&entry.state, &entry.origin) {
-        (State::Available, _) => "available".to_owned(),
-        (State::Replaced { by }, _) => format!("replaced by {}", path(by)),
-        (State::Shadowed { by }, _) => format!("shadowed by {}", path(by)),
-        (State::Refused, Origin::Refused(refusal)) => format!("refused: {}", refusal.reason),
-        (State::Refused, _) => "refused".to_owned(),
+/// What a signature is worth, and a pin beside it.
+pub(super) fn signature(standing: &Standing) -> String {
+    let words = standing.signature.words();
+    match standing.pin {
+        Pin::None => words,
+        Pin::Matches => format!("{words}, pinned"),
+        Pin::Differs { .. } => format!("{words}, pinned to another"),
     }
-}
-
-pub(super) fn entry_json(entry: &Entry, standings: &[Standing]) -> Value {
-    let mut object = Map::new();
-    object.insert("name".to_owned(), json!(entry.name()));
-    if let Some(manifest) = entry.manifest() {
-        object.insert("kind".to_owned(), manifest.kind_name().into());
-        object.insert("version".to_owned(), manifest.version.as_str().into());
-        object.insert("description".to_owned(), manifest.description.as_str().into());
-        object.insert("api".to_owned(), api(manifest.api).into());
-    }
-    object.insert("origin".to_owned(), origin(entry.path()).into());
-    let (state, by) = match &entry.state {
-        State::Available => ("available", None),
-        State::Replaced { by } => ("replaced", Some(by)),
-        State::Shadowed { by } => ("shadowed", Some(by)),
-        State::Refused => ("refused", None),
-    };
-    object.insert("state".to_owned(), state.into());
-    if let Some(by) = by {
-        object.insert("by".to_owned(), path(by).into());
-    }
-    if entry.state == State::Available {
-        let of_this = |standing: &&Standing| Some(&*standing.plugin) == entry.name();
-        let instances: Vec<&Standing> = standings.iter().filter(of_this).collect();
-        object.insert("instances".to_owned(), json!(instances));
-    }
-    if let Origin::Refused(refusal) = &entry.origin {
-        object.insert("error".to_owned(), refusal.to_string().into());
-    }
-    object.into()
 }
 
 /// A page about one plugin.
@@ -135,7 +205,13 @@ pub(super) fn info(manifest: &ManifestInfo, file: Option<&FileFacts<'_>>, as_jso
             .map(|(name, value)| (name.replace(' ', "_"), value))
             .collect();
         object.insert("settings".to_owned(), schema);
-        object.insert("state".to_owned(), "available".into());
+        let refused = file.and_then(|file| file.refused.as_deref());
+        let state = if refused.is_some() { "refused" } else { "available" };
+        object.insert("state".to_owned(), state.into());
+        if let Some(file) = file {
+            object.insert("signature".to_owned(), file.standing.signature.as_json());
+            object.insert("pin".to_owned(), json!(file.standing.pin.word()));
+        }
         return pretty(&object.into());
     }
     let mut text = String::new();
@@ -185,7 +261,11 @@ fn facts(manifest: &ManifestInfo, file: Option<&FileFacts<'_>>) -> Vec<(&'static
             ("glibc", json!(glibc)),
             ("size bytes", file.size.into()),
             ("sha256", file.sha256.as_str().into()),
+            ("signature", signature(&file.standing).into()),
         ]);
+        if let Some(refused) = &file.refused {
+            facts.push(("refused", refused.as_str().into()));
+        }
     }
     facts
 }

@@ -14,6 +14,13 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
+fn shelves(folders: &[&Path]) -> Shelves {
+    Shelves {
+        folders: folders.iter().map(|&folder| folder.to_owned()).collect(),
+        trust: TrustPolicy::default(),
+    }
+}
+
 fn run(
     command: impl FnOnce(&mut Vec<u8>) -> Result<u8, PluginCommandError>,
 ) -> (String, Result<bool, String>) {
@@ -29,7 +36,7 @@ fn run(
 fn the_list_has_a_line_for_every_file_and_says_what_is_wrong() {
     let folder = folder();
     let at = folder.path().display().to_string();
-    let (text, result) = run(|out| list(&[folder.path().to_owned()], &[], false, out));
+    let (text, result) = run(|out| list(&shelves(&[folder.path()]), &[], false, out));
     assert_eq!(result, Ok(true));
     let squeezed: Vec<String> = text
         .replace(&at, "DIR")
@@ -40,10 +47,10 @@ fn the_list_has_a_line_for_every_file_and_says_what_is_wrong() {
     assert_eq!(
         squeezed,
         [
-            "NAME KIND VERSION API ORIGIN STATE",
-            "- - - - DIR/bad.so refused: it is not an ELF library",
-            "echo-channel channel 0.1.0 0.1.0 DIR/good.so available",
-            "echo-channel channel 0.1.0 0.1.0 DIR/same.so shadowed by DIR/good.so",
+            "NAME KIND VERSION API ORIGIN SIGNATURE STATE",
+            "- - - - DIR/bad.so - refused: it is not an ELF library",
+            "echo-channel channel 0.1.0 0.1.0 DIR/good.so unsigned available",
+            "echo-channel channel 0.1.0 0.1.0 DIR/same.so unsigned shadowed by DIR/good.so",
         ]
     );
 }
@@ -51,7 +58,7 @@ fn the_list_has_a_line_for_every_file_and_says_what_is_wrong() {
 #[test]
 fn the_list_as_json_has_the_whole_line_of_a_refusal() {
     let folder = folder();
-    let (text, _) = run(|out| list(&[folder.path().to_owned()], &[], true, out));
+    let (text, _) = run(|out| list(&shelves(&[folder.path()]), &[], true, out));
     let entries: Vec<Value> = serde_json::from_str(&text).unwrap();
     let bad = entries.iter().find(|entry| entry["state"] == "refused").unwrap();
     let line = bad["error"].as_str().unwrap();
@@ -66,10 +73,9 @@ fn the_list_as_json_has_the_whole_line_of_a_refusal() {
 #[test]
 fn info_finds_a_plugin_by_file_and_by_name() {
     let folder = folder();
-    let directories = [folder.path().to_owned()];
     let file = folder.path().join("good.so").display().to_string();
-    let (by_file, _) = run(|out| info(&file, &[], false, out));
-    let (by_name, _) = run(|out| info("echo-channel", &directories, false, out));
+    let (by_file, _) = run(|out| info(&file, &shelves(&[]), false, out));
+    let (by_name, _) = run(|out| info("echo-channel", &shelves(&[folder.path()]), false, out));
     assert_eq!(by_file, by_name);
     for line in [
         "name:         echo-channel",
@@ -79,7 +85,7 @@ fn info_finds_a_plugin_by_file_and_by_name() {
     ] {
         assert!(by_file.contains(line), "{by_file}");
     }
-    let (text, _) = run(|out| info(&file, &[], true, out));
+    let (text, _) = run(|out| info(&file, &shelves(&[]), true, out));
     let object: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(
         (&object["state"], &object["api"]),
@@ -92,7 +98,7 @@ fn info_finds_a_plugin_by_file_and_by_name() {
 fn info_about_a_refused_file_fails_with_its_line() {
     let folder = folder();
     let file = folder.path().join("bad.so").display().to_string();
-    let (text, result) = run(|out| info(&file, &[], false, out));
+    let (text, result) = run(|out| info(&file, &shelves(&[]), false, out));
     assert_eq!(
         (
             text.as_str(),
@@ -100,10 +106,10 @@ fn info_about_a_refused_file_fails_with_its_line() {
         ),
         ("", true)
     );
-    let (text, result) = run(|out| info(&file, &[], true, out));
+    let (text, result) = run(|out| info(&file, &shelves(&[]), true, out));
     assert_eq!(result, Ok(false));
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["state"], "refused");
-    let (_, result) = run(|out| info("nobody", &[], false, out));
+    let (_, result) = run(|out| info("nobody", &shelves(&[]), false, out));
     assert!(
         result
             .unwrap_err()

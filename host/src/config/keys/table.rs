@@ -45,7 +45,7 @@ pub(in crate::config) const ROOT: &[Key] = &[
         "plugins",
         Kind::Section(PLUGINS),
         Default::EmptyObject,
-        "Where plugins are.",
+        "Where plugins are, and which of them are trusted.",
     ),
     key(
         "channels",
@@ -97,12 +97,32 @@ pub(in crate::config) const ROOT: &[Key] = &[
     ),
 ];
 
-const PLUGINS: &[Key] = &[key(
-    "paths",
-    Kind::List(&Kind::Path),
-    Default::EmptyList,
-    "Folders with plugin libraries, in order of precedence.",
-)];
+const PLUGINS: &[Key] = &[
+    key(
+        "paths",
+        Kind::List(&Kind::Path),
+        Default::EmptyList,
+        "Folders with plugin libraries, in order of precedence; `plugins` in the home folder comes after them where it exists.",
+    ),
+    key(
+        "signatures",
+        Kind::Choice(&["off", "warn", "require"]),
+        Default::Text("off"),
+        "What becomes of a library without a good signature by a trusted key: `warn` logs it, `require` refuses it.",
+    ),
+    key(
+        "trusted_keys",
+        Kind::List(&Kind::Word),
+        Default::EmptyList,
+        "Public keys of minisign whose signatures count: the line in base64, or the path of a `.pub` file.",
+    ),
+    key(
+        "pins",
+        Kind::Digests,
+        Default::EmptyObject,
+        "SHA-256 of the one library that may be loaded, by the name of the plugin.",
+    ),
+];
 
 const CHANNEL: &[Key] = &[
     key(

@@ -104,3 +104,80 @@ fn a_missing_plugin_folder_is_named_with_its_place() {
     let home = home.flag("plugins.paths", serde_json::json!(["/"]), "--plugins");
     assert!(home.load().check_plugin_folders().is_ok());
 }
+
+#[test]
+fn what_libraries_are_trusted_is_read_from_every_source() {
+    let line = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+    let digest = "AB".repeat(32);
+    let text = format!(
+        r#"{{"plugins": {{"signatures": "require", "trusted_keys": ["{line}", "own.pub"], "pins": {{"x-irc": "{digest}"}}}}}}"#
+    );
+    let home = Home::with(&text);
+    let trust = home.load().config.trust;
+    assert_eq!(trust.signatures, Signatures::Require);
+    assert_eq!(trust.trusted_keys[0], KeySource::Line(line.into()));
+    assert_eq!(trust.trusted_keys[1], KeySource::File(home.path("own.pub")));
+    assert_eq!(trust.pins["x-irc"], digest.to_lowercase());
+
+    let home = Home::with("{}")
+        .env("MINICLAW__PLUGINS__TRUSTED_KEYS", "a.pub,b.pub")
+        .env("MINICLAW__PLUGINS__SIGNATURES", "warn")
+        .env("MINICLAW__PLUGINS__PINS__IRC", &"7".repeat(64));
+    let trust = home.load().config.trust;
+    assert_eq!(
+        (trust.signatures, trust.trusted_keys.len()),
+        (Signatures::Warn, 2)
+    );
+    assert_eq!(trust.pins["irc"], "7".repeat(64));
+}
+
+#[test]
+fn a_pin_or_a_mode_that_would_not_count_is_refused() {
+    let home = Home::with(
+        r#"{"plugins": {"signatures": "on", "trusted_keys": [""], "pins": {"irc": "abc", "Irc": "", "m": 1}}}"#,
+    );
+    let errors = load(&home.sources).unwrap_err().to_string();
+    let lines: Vec<&str> = errors.lines().collect();
+    assert_eq!(lines.len(), 6, "{errors}");
+    for (line, words) in lines.iter().zip([
+        "key `plugins.signatures`: `on` is not allowed; allowed: `off`, `require`, `warn`",
+        "key `plugins.trusted_keys[0]`: expected text that is not empty",
+        "key `plugins.pins.irc`: expected a SHA-256: 64 hexadecimal digits",
+        "key `plugins.pins.Irc`: no plugin has the name `Irc`",
+        "key `plugins.pins.Irc`: expected a SHA-256",
+        "key `plugins.pins.m`: expected a SHA-256",
+    ]) {
+        assert!(line.contains(words), "{words} in {line}");
+    }
+}
+
+#[test]
+fn a_key_that_is_none_is_named_with_its_place() {
+    let home = Home::with(r#"{"plugins": {"trusted_keys": ["a.pub", "b.pub"]}}"#);
+    let read = |key: &KeySource| match key {
+        KeySource::File(path) if path.ends_with("b.pub") => Err("it is no key".to_owned()),
+        _ => Ok(()),
+    };
+    assert_eq!(
+        home.strip(&home.load().check_trusted_keys(read).unwrap_err().to_string()),
+        "config.json:1:40: key `plugins.trusted_keys[1]`: it is no key"
+    );
+}
+
+#[test]
+fn the_folder_in_the_home_is_searched_last_and_where_it_exists() {
+    let home = Home::with(r#"{"plugins": {"paths": ["a"]}}"#);
+    assert_eq!(home.load().config.plugin_folders(), [home.path("a")]);
+    std::fs::create_dir(home.path("plugins")).unwrap();
+    assert_eq!(
+        home.load().config.plugin_folders(),
+        [home.path("a"), home.path("plugins")]
+    );
+    let spelled_otherwise = home.path("./plugins");
+    let home = home.flag(
+        "plugins.paths",
+        serde_json::json!([spelled_otherwise]),
+        "--plugins",
+    );
+    assert_eq!(home.load().config.plugin_folders().len(), 1);
+}

@@ -109,6 +109,30 @@ pub(crate) enum Reason {
         "its layout differs from this host's in {fields}, although both speak plugin API {host}; rebuild it against miniclaw-plugin-api {host}"
     )]
     Layout { fields: String, host: String },
+    #[error(
+        "its SHA-256 is {found}, `plugins.pins` allows {pinned} alone; put that library back, or pin this one if you trust it"
+    )]
+    Pin { found: String, pinned: String },
+    #[error(
+        "it is not signed, this host trusts {trusted}; put its signature at {file}, or sign it with `miniclaw plugin sign`"
+    )]
+    Unsigned { file: String, trusted: String },
+    #[error(
+        "it is signed by the key {key}, this host trusts {trusted}; add that key to `plugins.trusted_keys` if you trust it"
+    )]
+    UnknownKey { key: String, trusted: String },
+    #[error(
+        "it or its signature was modified: its bytes are not those that the key {key} signed; copy both again"
+    )]
+    Modified { key: String },
+    #[error(
+        "its signature {file} is of no use: {reason}; this host trusts {trusted}; copy or make the signature again"
+    )]
+    UselessSignature {
+        file: String,
+        reason: String,
+        trusted: String,
+    },
     #[error("it gives no root module: {}", printable(.0, QUOTE_CHARS))]
     Root(String),
 }

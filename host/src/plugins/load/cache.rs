@@ -16,10 +16,10 @@ pub(super) struct Cache {
 }
 
 /// A library in the cache.
-pub(super) struct Copy {
-    pub(super) path: PathBuf,
+pub(crate) struct Copy {
+    pub(crate) path: PathBuf,
     /// Lowercase hexadecimal.
-    pub(super) sha256: String,
+    pub(crate) sha256: String,
 }
 
 /// Digest of a file's bytes in lowercase hexadecimal.
@@ -37,6 +37,11 @@ impl Cache {
         let mut source = inspect::open(path)?;
         let known = digest(&mut source, &mut io::sink()).map_err(Reason::Unreadable)?;
         let place = self.place(&known, "so");
+        // Also where the copy is there: in a folder that others can write it could be swapped after the check.
+        self.make_folder().map_err(|error| Reason::Copy {
+            path: place.clone(),
+            error,
+        })?;
         if sha256(&place).is_ok_and(|found| found == known) {
             return Ok(Copy {
                 path: place,
@@ -50,7 +55,6 @@ impl Cache {
     /// Writes a copy that appears complete or not at all. Its name comes from the bytes that were written, in
     /// case that the source changed meanwhile.
     fn write(&self, source: &mut File) -> io::Result<Copy> {
-        self.make_folder()?;
         source.rewind()?;
         let temporary = self.folder.join(format!("{}.tmp", std::process::id()));
         // A process of the same number may have died over it.
@@ -122,7 +126,7 @@ impl Cache {
 }
 
 /// Copies at most [`MAX_BYTES`] and returns their digest.
-fn digest(from: &mut impl Read, to: &mut impl Write) -> io::Result<String> {
+pub(crate) fn digest(from: &mut impl Read, to: &mut impl Write) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 128 * 1024];
     let mut total = 0;

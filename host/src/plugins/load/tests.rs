@@ -47,7 +47,7 @@ fn mode(path: &Path) -> u32 {
 fn a_real_library_is_loaded_from_a_private_copy() {
     let folder = folder();
     let cache = folder.path().join("state/cache");
-    let loader = Loader::new(cache.clone());
+    let loader = Loader::new(cache.clone(), TrustPolicy::default());
     let loaded = loader.load(&inspected()).unwrap();
     assert_eq!(loaded.sha256, sha256(fixture::library()).unwrap());
     let copy = cache.join(format!("{}.so", loaded.sha256));
@@ -72,7 +72,9 @@ impl HostApi for Answers {
 #[test]
 fn a_loaded_library_answers_calls() {
     let folder = folder();
-    let loaded = Loader::new(folder.path().to_owned()).load(&inspected()).unwrap();
+    let loaded = Loader::new(folder.path().to_owned(), TrustPolicy::default())
+        .load(&inspected())
+        .unwrap();
     let (sender, answers) = std::sync::mpsc::channel();
     let birth = Birth {
         instance: "test".into(),
@@ -95,7 +97,7 @@ fn a_loaded_library_answers_calls() {
 fn the_same_content_is_the_same_module_and_needs_one_trial() {
     let folder = folder();
     let cache = folder.path().to_owned();
-    let loader = Loader::new(cache.clone());
+    let loader = Loader::new(cache.clone(), TrustPolicy::default());
     let first = loader.load(&inspected()).unwrap();
     let elsewhere = folder.path().join("renamed.so");
     fs::copy(fixture::library(), &elsewhere).unwrap();
@@ -104,17 +106,17 @@ fn the_same_content_is_the_same_module_and_needs_one_trial() {
         first.root.instantiate(),
         second.root.instantiate()
     ));
-    let next_start = Loader::with_probe(cache.clone(), never());
+    let next_start = Loader::with_probe(cache.clone(), TrustPolicy::default(), never());
     assert!(next_start.load(&inspected()).is_ok());
     fs::remove_file(cache.join(format!("{}.ok", first.sha256))).unwrap();
-    let unproven = Loader::with_probe(cache, never());
+    let unproven = Loader::with_probe(cache, TrustPolicy::default(), never());
     assert!(unproven.load(&inspected()).is_err());
 }
 
 #[test]
 fn a_copy_that_was_tampered_with_is_made_again() {
     let folder = folder();
-    let loader = Loader::new(folder.path().to_owned());
+    let loader = Loader::new(folder.path().to_owned(), TrustPolicy::default());
     let digest = sha256(fixture::library()).unwrap();
     let copy = folder.path().join(format!("{digest}.so"));
     fs::write(&copy, "something else").unwrap();
@@ -130,7 +132,7 @@ fn a_file_that_changed_after_the_inspection_is_refused() {
     let inspected = inspect::inspect(&path).unwrap();
     let version = std::mem::offset_of!(RawManifest, version);
     fixture::with_manifest(&path, version, b"6.6.6\0");
-    let line = Loader::new(folder.path().join("cache"))
+    let line = Loader::new(folder.path().join("cache"), TrustPolicy::default())
         .load(&inspected)
         .err()
         .unwrap()
@@ -147,7 +149,7 @@ fn a_library_whose_code_is_garbage_kills_the_trial_and_not_us() {
     let path = folder.path().join("lib.so");
     fs::write(&path, fixture::with_garbage_for_code()).unwrap();
     let inspected = inspect::inspect(&path).unwrap();
-    let loader = Loader::new(folder.path().join("cache"));
+    let loader = Loader::new(folder.path().join("cache"), TrustPolicy::default());
     let line = loader.load(&inspected).err().unwrap().to_string();
     assert!(
         line.contains("the library crashed a trial load (signal "),
@@ -164,7 +166,11 @@ fn a_trial_that_crashes_hangs_or_complains_is_one_line() {
     let long = Duration::from_secs(20);
     let line = |script: &str, deadline| {
         let folder = folder();
-        let loader = Loader::with_probe(folder.path().to_owned(), shell(script, deadline));
+        let loader = Loader::with_probe(
+            folder.path().to_owned(),
+            TrustPolicy::default(),
+            shell(script, deadline),
+        );
         loader.load(&inspected()).err().unwrap().to_string()
     };
     let crash = line("kill -SEGV $$", long);
@@ -198,7 +204,7 @@ fn the_trial_says_why_a_library_does_not_load() {
 #[test]
 fn pruning_keeps_what_is_loaded() {
     let folder = folder();
-    let loader = Loader::new(folder.path().to_owned());
+    let loader = Loader::new(folder.path().to_owned(), TrustPolicy::default());
     let loaded = loader.load(&inspected()).unwrap();
     for old in ["0123.so", "0123.ok", "77.tmp"] {
         fs::write(folder.path().join(old), "").unwrap();
