@@ -33,6 +33,7 @@ fn table() -> Vec<Linked> {
     vec![
         builtin_plugin!(channel: miniclaw_telegram::Telegram),
         builtin_plugin!(channel: miniclaw_console::Console),
+        builtin_plugin!(channel: miniclaw_exec::Exec),
         builtin_plugin!(provider: miniclaw_openai::OpenAi),
         builtin_plugin!(provider: miniclaw_ollama::Ollama),
         builtin_plugin!(provider: miniclaw_echo::Echo),

@@ -10,6 +10,7 @@ mod bad_config;
 mod commands;
 mod conversations;
 mod durability;
+mod exec_channel;
 mod fault_fixtures;
 mod fault_table;
 mod hostile_input;
