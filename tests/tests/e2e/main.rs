@@ -8,6 +8,7 @@
 mod backup;
 mod bad_config;
 mod commands;
+mod compat;
 mod conversations;
 mod durability;
 mod exec_channel;

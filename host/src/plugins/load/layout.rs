@@ -52,6 +52,9 @@ fn places(errors: &AbiInstabilityErrors) -> String {
             places.push(place);
         }
     }
+    // What differs inside makes all around it differ.
+    let all = places.clone();
+    places.retain(|place| !all.iter().any(|other| other.starts_with(&format!("{place}."))));
     if places.is_empty() {
         places.push(errors.interface.name().to_owned());
     }
