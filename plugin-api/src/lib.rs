@@ -114,7 +114,9 @@
 //! # Testing
 //!
 //! With the feature `testkit`, `testkit::ChannelKit` and `testkit::ProviderKit` run an instance through the real ABI with the
-//! test as its host, and `testkit::check_schema` compares the schema file with the settings struct.
+//! test as its host, and `testkit::check_schema` compares the schema file with the settings struct. `testkit::conformance`
+//! holds a plugin against this contract, stage by stage; `miniclaw plugin check` runs the same on a library, in a child
+//! process. `docs/writing-a-plugin.md` goes the whole way, from `miniclaw plugin new` on.
 //!
 //! # How this contract changes
 //!

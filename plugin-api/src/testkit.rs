@@ -15,6 +15,7 @@
 //! ```
 
 mod channel_kit;
+pub mod conformance;
 mod instance;
 mod provider_kit;
 #[cfg(feature = "testkit")]

@@ -53,6 +53,24 @@ pub struct Named {
     pub data: Value,
 }
 
+/// The question at which a plugin's glue panics, so that a check sees the panic stay inside.
+pub const CHECK_PANIC: &str = "check.panic";
+
+impl Named {
+    /// Reads the body of `INVOKE`.
+    ///
+    /// # Errors
+    /// As for [`Payload::decode`].
+    ///
+    /// # Panics
+    /// At [`CHECK_PANIC`].
+    pub(crate) fn of_invoke(payload: &Payload) -> Result<Self> {
+        let named: Self = payload.decode()?;
+        assert!(named.name != CHECK_PANIC, "a check asked for it");
+        Ok(named)
+    }
+}
+
 impl Payload {
     /// A body as JSON text.
     pub fn encode<T: Serialize>(body: &T) -> Self {

@@ -121,7 +121,7 @@ impl<C: Channel> ChannelAdapter<C> {
             method::FETCH => channel.fetch(payload.decode()?).await.map(Payload::of_bytes),
             method::SHUTDOWN => channel.shutdown().await.map(|()| Payload::default()),
             method::INVOKE => {
-                let Named { name, data } = payload.decode()?;
+                let Named { name, data } = Named::of_invoke(&payload)?;
                 channel
                     .invoke(name, data)
                     .await
@@ -177,7 +177,7 @@ impl<P: Provider> ProviderAdapter<P> {
             method::MODELS => provider.models().await.map(|models| Payload::encode(&models)),
             method::SHUTDOWN => provider.shutdown().await.map(|()| Payload::default()),
             method::INVOKE => {
-                let Named { name, data } = payload.decode()?;
+                let Named { name, data } = Named::of_invoke(&payload)?;
                 provider
                     .invoke(name, data)
                     .await

@@ -33,7 +33,7 @@ pub struct Emitted {
 }
 
 /// A `receive` under way.
-pub struct Receiving(oneshot::Receiver<Reply>);
+pub struct Receiving(pub(super) oneshot::Receiver<Reply>);
 
 impl ChannelKit {
     /// An instance of `C`; its thread runs from here on.

@@ -91,6 +91,11 @@ impl Instance {
         (op, receiver)
     }
 
+    /// Cancels an operation; its end is still told.
+    pub(super) fn cancel(&self, op: u64) {
+        self.plugin.cancel(op);
+    }
+
     /// As in the host, dropping the future cancels the operation.
     pub(super) async fn call<T: Serialize>(&self, method: u32, body: &T) -> Result<Payload> {
         self.call_raw(method, Payload::encode(body)).await
