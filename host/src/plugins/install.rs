@@ -58,20 +58,26 @@ pub(crate) enum InstallError {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Folder(#[from] CatalogError),
-    #[error("cannot make the plugin folder {}; name another one with --to", path.display())]
+    #[error("cannot make the plugin folder {}; name another one with --to", shown(path))]
     MakeFolder { path: PathBuf, source: io::Error },
-    #[error("{} {holds}; take it away, or use --force to replace it", file.display())]
+    #[error("{} {holds}; take it away, or use --force to replace it", shown(file))]
     Taken { file: PathBuf, holds: String },
-    #[error("plugin `{name}` {new} is older than {old} in {}; use --force to go back", file.display())]
+    #[error(
+        "plugin `{name}` {new} is older than {old} in {}; use --force to go back",
+        shown(file)
+    )]
     Older {
         name: String,
         new: String,
         old: String,
         file: PathBuf,
     },
-    #[error("cannot write {}; what was there stays, make room or name another folder with --to", path.display())]
+    #[error(
+        "cannot write {}; what was there stays, make room or name another folder with --to",
+        shown(path)
+    )]
     Write { path: PathBuf, source: io::Error },
-    #[error("cannot remove {}", path.display())]
+    #[error("cannot remove {}", shown(path))]
     Remove { path: PathBuf, source: io::Error },
 }
 

@@ -21,6 +21,7 @@ mod old_messages;
 mod phrases;
 mod plugin_faults;
 mod plugin_folder;
+mod plugin_install;
 mod plugin_trust;
 mod queue;
 mod sandbox;

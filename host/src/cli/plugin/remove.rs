@@ -44,12 +44,17 @@ pub(crate) fn run(global: &Global, args: &RemoveArgs) -> Outcome {
         return setup::print(&show::pretty(&object), 0);
     }
     let mut text = format!("{name} removed: {}\n", removed.join(", "));
-    if let Some(heir) = heir {
-        text.push_str(&format!("  `{name}` stands for {heir} from here on\n"));
+    text.push_str(&match heir {
+        Some(heir) => format!(
+            "  `{name}` stands for {heir} from here on\n  next: a running gateway takes that up by `miniclaw plugin reload {name}`\n"
+        ),
+        None => "  next: a running gateway goes on with it until its next start\n".to_owned(),
+    });
+    if loaded.config.trust.pins.contains_key(name) {
+        text.push_str(&format!(
+            "  next: `plugins.pins.{name}` still stands in the configuration\n"
+        ));
     }
-    text.push_str(&format!(
-        "  next: a running gateway goes on with it until `miniclaw plugin reload {name}` or its next start\n"
-    ));
     setup::print(&text, 0)
 }
 

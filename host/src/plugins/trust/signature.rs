@@ -77,7 +77,7 @@ impl SignatureFile {
                     let comment = signature.trusted_comment().unwrap_or_default();
                     return SignatureState::Signed {
                         key,
-                        comment: printable(&comment, 200),
+                        comment: printable(&comment.replace('\t', " "), 200),
                     };
                 }
                 Ok(false) => {}
