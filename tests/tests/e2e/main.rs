@@ -22,6 +22,7 @@ mod phrases;
 mod plugin_faults;
 mod plugin_folder;
 mod plugin_install;
+mod plugin_reload;
 mod plugin_trust;
 mod queue;
 mod sandbox;

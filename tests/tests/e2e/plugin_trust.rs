@@ -69,7 +69,7 @@ impl World {
 
     /// A channel of the fixture, and this about plugins.
     fn configure(&self, platform: &Platform, model: &FakeModel, plugins: &Value) {
-        let settings = json!({ "socket": platform.socket() });
+        let settings = json!({ "platform": platform.address() });
         let config = ConfigFile::default().model(model).channel(
             "local",
             json!({ "plugin": "loopback", "allow_from": ["42"], "settings": settings }),
@@ -90,7 +90,7 @@ fn tamper(library: &Path) {
 #[test]
 fn a_signed_library_is_installed_verified_required_and_removed() {
     let (world, model) = (World::new(), FakeModel::start());
-    let platform = Platform::start(world.home.root(), "p");
+    let platform = Platform::start();
     let key = world.keygen("own");
     let require = json!({ "signatures": "require", "trusted_keys": [key] });
     world
@@ -143,7 +143,7 @@ fn a_signed_library_is_installed_verified_required_and_removed() {
 #[test]
 fn a_gateway_that_requires_signatures_runs_without_the_plugin_that_has_none() {
     let (world, model) = (World::new(), FakeModel::start());
-    let platform = Platform::start(world.home.root(), "p");
+    let platform = Platform::start();
     let download = world.at("download");
     world.run(&["install", download.to_str().unwrap()]).expect_code(0);
     let (own, _) = (world.keygen("own"), world.keygen("other"));
