@@ -58,7 +58,9 @@ impl Archived {
     fn load(path: &Path) -> Self {
         let folder = folder();
         let inspected = inspect::inspect(path).unwrap();
-        let loaded = Loader::new(folder.path().to_owned()).load(&inspected).unwrap();
+        let loaded = Loader::new(folder.path().to_owned(), TrustPolicy::default())
+            .load(&inspected)
+            .unwrap();
         let (sender, heard) = channel();
         let birth = Birth {
             instance: "archived".into(),
@@ -151,7 +153,7 @@ fn a_breaking_change_is_refused_with_its_place() {
     };
     let folder = folder();
     let inspected = inspect::inspect(&path).unwrap();
-    let refusal = Loader::new(folder.path().to_owned())
+    let refusal = Loader::new(folder.path().to_owned(), TrustPolicy::default())
         .load(&inspected)
         .err()
         .unwrap();
