@@ -32,6 +32,9 @@ const BACKOFF: Backoff = Backoff {
     longest: Duration::from_secs(20),
 };
 
+/// Further attempts where the provider crashed over a request.
+const CRASH_RETRIES: u32 = 1;
+
 /// Provider instances by name, as they come and go.
 pub(crate) type Providers = HashMap<String, watch::Receiver<Option<Arc<Instance>>>>;
 
@@ -203,8 +206,12 @@ impl AgentLoop {
                 _ => BACKOFF.wait(failures, chance()),
             };
             let then = Instant::now() + wait;
-            if failures > self.config.retries || then >= end || self.breakers.refuses(name, then, nobody_else)
-            {
+            // What may have ended the provider is not to end it until it is quarantined for everybody.
+            let retries = match error.cause {
+                Cause::Panicked => self.config.retries.min(CRASH_RETRIES),
+                _ => self.config.retries,
+            };
+            if failures > retries || then >= end || self.breakers.refuses(name, then, nobody_else) {
                 return Err(error);
             }
             info!(provider = name, failures, ?wait, %error, "Provider is asked again");

@@ -146,6 +146,7 @@ fn plugin(global: &args::Global, command: PluginCommand) -> Outcome {
         Ok(plugin::Shelves {
             folders: config.plugin_folders(),
             trust: setup::trust(&config)?,
+            configured: plugin::bounds::configured(&config),
         })
     };
     let out = &mut io::stdout();

@@ -1,5 +1,6 @@
 //! `miniclaw plugin list` and `plugin info`: what there is, from files alone; and what changes it.
 
+pub(crate) mod bounds;
 mod install;
 pub(crate) mod manage;
 mod remove;
@@ -11,6 +12,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+
+use bounds::Bounds;
+pub(crate) use bounds::Configured;
 
 use crate::gateway::InstanceState;
 use crate::plugins::catalog::{self, CatalogError, Found, UnknownPlugin};
@@ -27,6 +31,8 @@ pub(super) use verify::run as verify;
 pub(crate) struct Shelves {
     pub(crate) folders: Vec<PathBuf>,
     pub(crate) trust: TrustPolicy,
+    /// The instances of the configuration.
+    pub(crate) configured: Vec<Configured>,
 }
 
 /// Why a `plugin` command says nothing useful.
@@ -81,11 +87,14 @@ pub(crate) fn info(
     if is_name(what) {
         let catalog = catalog::find(&shelves.folders)?;
         return match catalog.lookup(what)? {
-            Found::Builtin(builtin) => write(out, &show::info(&builtin.manifest, None, as_json)),
-            Found::Library(library) => info_file(&library.path, &shelves.trust, as_json, out),
+            Found::Builtin(builtin) => {
+                let bounds = Bounds::of(&shelves.configured, &builtin.manifest, true);
+                write(out, &show::info(&builtin.manifest, None, &bounds, as_json))
+            }
+            Found::Library(library) => info_file(&library.path, shelves, as_json, out),
         };
     }
-    info_file(path, &shelves.trust, as_json, out)
+    info_file(path, shelves, as_json, out)
 }
 
 /// Whether this is the name of a plugin, rather than the path of a file.
@@ -96,13 +105,14 @@ fn is_name(what: &str) -> bool {
 
 fn info_file(
     path: &Path,
-    trust: &TrustPolicy,
+    shelves: &Shelves,
     as_json: bool,
     out: &mut impl Write,
 ) -> Result<u8, PluginCommandError> {
     let described = inspect::inspect(path).and_then(|library| {
         let sha256 =
             load::sha256(path).map_err(|reason| Refusal::named(&library.manifest.name, path, reason))?;
+        let trust = &shelves.trust;
         let standing = trust.standing(&library.manifest.name, path, path, &sha256);
         let refused = trust
             .judge(path, &standing)
@@ -116,7 +126,8 @@ fn info_file(
             standing,
             refused,
         };
-        Ok(show::info(&library.manifest, Some(&file), as_json))
+        let bounds = Bounds::of(&shelves.configured, &library.manifest, false);
+        Ok(show::info(&library.manifest, Some(&file), &bounds, as_json))
     });
     match described {
         Ok(text) => write(out, &text),

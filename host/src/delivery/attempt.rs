@@ -39,6 +39,9 @@ pub(crate) enum Delivered {
 
 /// Sends that end their plugin before a row is a dead letter.
 const MAX_KILLS: u32 = 3;
+/// What may have ended its plugin's process is sent by itself, and not before the process is this old: what ends it
+/// otherwise, sooner than that, buries no innocent.
+const ALONE_AFTER: Duration = Duration::from_secs(2);
 /// Of a message's text, for the session that learns of its fate.
 const EXCERPT: usize = 120;
 
@@ -68,7 +71,7 @@ impl Outbox {
             self.wait(row, not_before, outage, busy).await?;
             let instance = self.running(busy).await?;
             // Held until the end is recorded: a kill repeats what was not, and no more than may be under way.
-            let Some(_permit) = self.place(row, &instance, busy).await? else {
+            let Some(_permit) = self.place(row, kills > 0, &instance, busy).await? else {
                 if self.lock().holds(row) {
                     continue;
                 }
@@ -149,25 +152,52 @@ impl Outbox {
         }
     }
 
-    /// A place among the sends that may be under way. The inner `None` where something changed while it waited for
-    /// one: the row was dropped, the platform asked all to wait, or the instance is another one by now.
+    /// A place among the sends that may be under way; all places for a `suspect`, since a process that ends does not say
+    /// of which send. The inner `None` where something changed while it waited for one: the row was dropped, the platform
+    /// asked all to wait, or the instance is another one by now.
     async fn place(
         &self,
         row: &OutboxRow,
+        suspect: bool,
         instance: &Arc<Instance>,
         busy: &mut Busy,
     ) -> Option<Option<SemaphorePermit<'_>>> {
+        let alone = suspect && instance.blueprint.is_isolated();
+        if alone {
+            busy.set(false);
+            self.until_old(instance).await?;
+        }
         busy.set(true);
+        let places = match u32::try_from(self.config.max_concurrent_sends) {
+            Ok(all) if alone => all,
+            _ => 1,
+        };
         let permit = tokio::select! {
             biased;
             () = self.closed.cancelled() => return None,
-            permit = self.sends.acquire() => permit.ok()?,
+            permit = self.sends.acquire_many(places) => permit.ok()?,
         };
         let same = self
             .instance()
             .is_some_and(|current| Arc::ptr_eq(&current, instance));
         let held_up = lock(&self.hold).all_until(Instant::now()).is_some();
         Some((same && !held_up && self.lock().holds(row)).then_some(permit))
+    }
+
+    /// Waits until an instance is old enough for a suspect, or is another one; `None` where the outbox was closed before.
+    async fn until_old(&self, instance: &Instance) -> Option<()> {
+        let mut instances = self.instance.clone();
+        let another = |current: &Option<Arc<Instance>>| {
+            current
+                .as_deref()
+                .is_none_or(|current| !std::ptr::eq(current, instance))
+        };
+        tokio::select! {
+            biased;
+            () = self.closed.cancelled() => None,
+            () = tokio::time::sleep(ALONE_AFTER.saturating_sub(instance.born.elapsed())) => Some(()),
+            _ = instances.wait_for(another) => Some(()),
+        }
     }
 
     /// One attempt; the outer `None` where the spool is over.

@@ -112,6 +112,7 @@ pub(crate) struct Hooks {
 pub(crate) struct Instance {
     shared: Arc<Shared>,
     pub(crate) blueprint: Blueprint,
+    pub(crate) born: Instant,
 }
 
 /// Both sides of an instance hold this; the plugin's side through its box of the host.
@@ -234,7 +235,12 @@ impl Instance {
         };
         let plugin = blueprint.runner.instantiate(birth, Host(shared.clone()))?;
         *lock(&shared.plugin) = Some(Arc::new(plugin));
-        Ok((Arc::new(Self { shared, blueprint }), requests))
+        let instance = Self {
+            shared,
+            blueprint,
+            born: Instant::now(),
+        };
+        Ok((Arc::new(instance), requests))
     }
 
     /// Runs one method to its end. A passed deadline cancels it.

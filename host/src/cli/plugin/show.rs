@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::bounds::Bounds;
 use crate::gateway::InstanceState;
 use crate::plugins::catalog::{Entry, Origin, State};
 use crate::plugins::inspect::{ManifestInfo, Refusal};
@@ -194,7 +195,12 @@ pub(super) fn signature(standing: &Standing) -> String {
 }
 
 /// A page about one plugin.
-pub(super) fn info(manifest: &ManifestInfo, file: Option<&FileFacts<'_>>, as_json: bool) -> String {
+pub(super) fn info(
+    manifest: &ManifestInfo,
+    file: Option<&FileFacts<'_>>,
+    bounds: &[Bounds],
+    as_json: bool,
+) -> String {
     let facts = facts(manifest, file);
     // An unreadable schema is shown as the text that it is.
     let schema: Value =
@@ -204,6 +210,7 @@ pub(super) fn info(manifest: &ManifestInfo, file: Option<&FileFacts<'_>>, as_jso
             .into_iter()
             .map(|(name, value)| (name.replace(' ', "_"), value))
             .collect();
+        object.insert("instances".to_owned(), json!(bounds));
         object.insert("settings".to_owned(), schema);
         let refused = file.and_then(|file| file.refused.as_deref());
         let state = if refused.is_some() { "refused" } else { "available" };
@@ -229,6 +236,12 @@ pub(super) fn info(manifest: &ManifestInfo, file: Option<&FileFacts<'_>>, as_jso
         };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{:14}{}", format!("{name}:"), printable(&value, 4096));
+    }
+    if !bounds.is_empty() {
+        text.push_str("instances:\n");
+    }
+    for bounds in bounds {
+        let _ = writeln!(text, "  {}", printable(&bounds.to_string(), 4096));
     }
     let schema = pretty(&schema);
     let shown: Vec<String> = schema.lines().map(|line| printable(line, 4096)).collect();

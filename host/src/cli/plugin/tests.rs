@@ -18,6 +18,7 @@ fn shelves(folders: &[&Path]) -> Shelves {
     Shelves {
         folders: folders.iter().map(|&folder| folder.to_owned()).collect(),
         trust: TrustPolicy::default(),
+        configured: Vec::new(),
     }
 }
 
