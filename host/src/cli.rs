@@ -118,6 +118,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Spool(command) => backup::spool(&global, &command),
         Command::Version(Output { json }) => setup::printed(version(json).map(|()| 0)),
         Command::PluginProbe { file } => Ok(load::probe(&file)),
+        Command::PluginCheck { file } => Ok(plugin::check::child(&file)),
         Command::PluginHost { .. } => Ok(isolate::child::run()),
     }
 }
@@ -169,6 +170,8 @@ fn plugin(global: &args::Global, command: PluginCommand) -> Outcome {
             plugins,
             output,
         } => plugin::info(&plugin, &shelves(&plugins)?, output.json, out),
+        PluginCommand::New(args) => return plugin::new::run(&args),
+        PluginCommand::Check(args) => return plugin::check::run(&args),
     };
     printed.map_err(|error| {
         let bad_config = matches!(error, plugin::PluginCommandError::Catalog(_));

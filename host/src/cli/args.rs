@@ -1,12 +1,15 @@
 //! What the command line takes.
 
+mod author;
 mod plugin;
 mod trust;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use author::{CheckArgs, KindArg, NewArgs, SettingsArgs};
 pub(crate) use plugin::{Instances, PluginCommand};
 pub(crate) use trust::{InstallArgs, KeygenArgs, RemoveArgs, SignArgs, VerifyArgs};
 
@@ -55,7 +58,7 @@ pub(crate) enum Command {
     Gateway(GatewayArgs),
     /// Ask the agent one question and print the answer; needs no running gateway
     Agent(AgentArgs),
-    /// Look at plugins, install, sign and verify them
+    /// Look at plugins, install, sign and verify them, write one, check it and try it
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Check and show the configuration
@@ -86,6 +89,9 @@ pub(crate) enum Command {
     /// Load a library and exit: the gateway runs this before it loads one itself
     #[command(hide = true)]
     PluginProbe { file: PathBuf },
+    /// Check a loaded library: `plugin check` runs this for the stages that run the plugin's code
+    #[command(hide = true)]
+    PluginCheck { file: PathBuf },
     /// Host a plugin for the gateway that starts this
     #[command(hide = true)]
     PluginHost { instance: String },
@@ -259,6 +265,11 @@ fn not_blank(text: &str) -> Result<String, String> {
     } else {
         Ok(text.to_owned())
     }
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    let known = crate::config::parse_duration(text).filter(|span| !span.is_zero());
+    known.ok_or_else(|| "write a number and a unit, for example 500ms, 10s or 5m".into())
 }
 
 /// Checks it here, so that the refusal is one of usage; the configuration reads it.

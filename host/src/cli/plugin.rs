@@ -1,9 +1,13 @@
-//! `miniclaw plugin list` and `plugin info`: what there is, from files alone; and what changes it.
+//! `miniclaw plugin list` and `plugin info`: what there is, from files alone; what changes it, and what its author is given.
 
 pub(crate) mod bounds;
+pub(super) mod check;
+mod given;
 mod install;
 pub(crate) mod manage;
+pub(super) mod new;
 mod remove;
+mod scratch;
 mod show;
 mod sign;
 mod verify;

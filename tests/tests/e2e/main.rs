@@ -19,6 +19,7 @@ mod model_faults;
 mod model_scripts;
 mod old_messages;
 mod phrases;
+mod plugin_authors;
 mod plugin_faults;
 mod plugin_folder;
 mod plugin_install;

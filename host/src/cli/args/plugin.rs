@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{InstallArgs, KeygenArgs, Output, RemoveArgs, SignArgs, VerifyArgs};
+use super::{CheckArgs, InstallArgs, KeygenArgs, NewArgs, Output, RemoveArgs, SignArgs, VerifyArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
@@ -44,6 +44,11 @@ pub(crate) enum PluginCommand {
     Enable(Instances),
     /// Stop an instance, or all of a plugin, until it is enabled; its replies wait meanwhile
     Disable(Instances),
+
+    /// Make the crate of a plugin that builds, passes its tests, and is to be changed
+    New(NewArgs),
+    /// Check a library against the contract, in a child process
+    Check(CheckArgs),
 }
 
 #[derive(Debug, Args)]

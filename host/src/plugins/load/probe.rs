@@ -39,7 +39,7 @@ impl Probe {
     }
 
     /// Loads the file in a child process.
-    pub(super) fn run(&self, file: &Path) -> Result<(), Reason> {
+    pub(crate) fn run(&self, file: &Path) -> Result<(), Reason> {
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
             .arg(file)

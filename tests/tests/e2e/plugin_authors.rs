@@ -1,0 +1,3 @@
+//! What the author of a plugin is given: the page, the crate, the check, the trial.
+
+mod check;
