@@ -172,6 +172,7 @@ fn plugin(global: &args::Global, command: PluginCommand) -> Outcome {
         } => plugin::info(&plugin, &shelves(&plugins)?, output.json, out),
         PluginCommand::New(args) => return plugin::new::run(&args),
         PluginCommand::Check(args) => return plugin::check::run(&args),
+        PluginCommand::Run(args) => return plugin::run::run(global, &args),
     };
     printed.map_err(|error| {
         let bad_config = matches!(error, plugin::PluginCommandError::Catalog(_));

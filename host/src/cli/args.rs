@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use author::{CheckArgs, KindArg, NewArgs, SettingsArgs};
+pub(crate) use author::{CheckArgs, KindArg, NewArgs, RunArgs, SettingsArgs};
 pub(crate) use plugin::{Instances, PluginCommand};
 pub(crate) use trust::{InstallArgs, KeygenArgs, RemoveArgs, SignArgs, VerifyArgs};
 

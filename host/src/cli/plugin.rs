@@ -7,6 +7,7 @@ mod install;
 pub(crate) mod manage;
 pub(super) mod new;
 mod remove;
+pub(super) mod run;
 mod scratch;
 mod show;
 mod sign;

@@ -65,6 +65,7 @@ fn channel(at: &Reader<'_>) -> Result<ChannelConfig, ConfigError> {
     Ok(ChannelConfig {
         plugin: at.text("plugin")?,
         allow_from: at.list("allow_from", |id| id.id())?,
+        open: false,
         confinement: confinement(at)?,
         settings: at.settings()?,
     })

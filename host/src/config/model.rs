@@ -65,6 +65,8 @@ pub(crate) struct ChannelConfig {
     pub(crate) plugin: String,
     /// Sender ids; empty means nobody.
     pub(crate) allow_from: Vec<String>,
+    /// Whether everybody may speak. No configuration says so: `plugin run` alone, for its throw-away gateway.
+    pub(crate) open: bool,
     pub(crate) confinement: Confinement,
     /// The plugin's own settings, secrets resolved.
     pub(crate) settings: Settings,

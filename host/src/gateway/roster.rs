@@ -342,7 +342,8 @@ pub(super) fn make(config: &Config, kind: Kind, name: &str, blueprint: Blueprint
 
 /// Who may write to a channel; nobody where its library was refused.
 pub(super) fn gate(config: &Config, name: &str, blueprint: Option<&Blueprint>) -> Arc<Gate> {
-    let allow_from = config.channels.get(name).map(|channel| &*channel.allow_from);
+    let channel = config.channels.get(name);
+    let allow_from = channel.map(|channel| &*channel.allow_from);
     let limits = Limits {
         message_bytes: config.gateway.max_message_bytes,
         pending: config.gateway.max_pending,
@@ -350,7 +351,8 @@ pub(super) fn gate(config: &Config, name: &str, blueprint: Option<&Blueprint>) -
         message_age: config.gateway.max_message_age,
     };
     let authenticates = blueprint.is_some_and(|blueprint| blueprint.can(Capability::Authenticates));
-    let gate = Gate::new(allow_from.unwrap_or_default(), authenticates, limits);
+    let open = authenticates || channel.is_some_and(|channel| channel.open);
+    let gate = Gate::new(allow_from.unwrap_or_default(), open, limits);
     if gate.is_closed() {
         warn!(
             channel = name,

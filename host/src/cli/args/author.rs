@@ -60,3 +60,15 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) output: Output,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The library
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// Sender who may write to the channel; may be repeated [default: everybody]
+    #[arg(long, value_name = "ID")]
+    pub(crate) allow: Vec<String>,
+}

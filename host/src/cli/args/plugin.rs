@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{CheckArgs, InstallArgs, KeygenArgs, NewArgs, Output, RemoveArgs, SignArgs, VerifyArgs};
+use super::{CheckArgs, InstallArgs, KeygenArgs, NewArgs, Output, RemoveArgs, RunArgs, SignArgs, VerifyArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
@@ -49,6 +49,8 @@ pub(crate) enum PluginCommand {
     New(NewArgs),
     /// Check a library against the contract, in a child process
     Check(CheckArgs),
+    /// Try a library in a throw-away gateway with the echo provider; a rebuilt one is taken up
+    Run(RunArgs),
 }
 
 #[derive(Debug, Args)]
