@@ -75,7 +75,7 @@ fn pieces(text: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use miniclaw_plugin_api::testkit::{ProviderKit, check_schema, text_of};
+    use miniclaw_plugin_api::testkit::{ProviderKit, check_schema, conformance, text_of};
     use miniclaw_plugin_api::{Cause, ChatMessage, FinishReason};
     use serde_json::json;
 
@@ -124,6 +124,11 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(error.cause, Cause::Config);
+    }
+
+    #[tokio::test]
+    async fn provider_keeps_the_contract() {
+        conformance::provider::<Echo>(json!({})).await.assert();
     }
 
     #[test]
