@@ -46,6 +46,26 @@ fn a_list_of_senders_keeps_the_others_out() {
 }
 
 #[test]
+fn a_library_that_is_built_again_is_taken_up_while_it_is_tried() {
+    let home = Home::empty();
+    let platform = Platform::start();
+    let gateway = start(&home, &platform, &[]);
+    platform.wait_for_calls("receive", 1);
+    let library = home.root().join("plugins/libminiclaw_fixture_loopback.so");
+    let mut bytes = std::fs::read(&library).unwrap();
+    bytes.push(0);
+    let built = home.root().join("built");
+    std::fs::write(&built, bytes).unwrap();
+    std::fs::rename(&built, &library).unwrap();
+    platform.wait_for_calls("create", 2);
+    platform.wait_for_calls("shutdown", 1);
+    platform.wait_for_calls("receive", 2);
+    platform.deliver("7", "1", "666", "hello again");
+    assert_eq!(platform.wait_for_verdict("1"), "accepted");
+    gateway.stop().expect_code(0);
+}
+
+#[test]
 fn the_home_of_a_gateway_is_left_alone() {
     let home = Home::empty();
     home.write_config("{}");
