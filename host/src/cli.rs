@@ -162,7 +162,7 @@ fn plugin(global: &args::Global, command: PluginCommand) -> Outcome {
         PluginCommand::Disable(args) => return manage::run(global, Verb::Disable, &args),
         PluginCommand::List { plugins, output } => {
             let config = setup::load(&setup::sources(global, &plugins))?.config;
-            let states = manage::states(&config)?;
+            let states = manage::states(&config);
             plugin::list(&shelves(&plugins)?, &states, output.json, out)
         }
         PluginCommand::Info {

@@ -248,7 +248,9 @@ impl Roster {
 
     fn wanted(&self, config: &Config, which: &Which) -> Result<Vec<&Slot>, String> {
         let Which::Named(name) = which else {
-            return Ok(self.slots.iter().collect());
+            // What is configured no more runs until the next start.
+            let configured = |slot: &&Slot| plugin_of(config, slot.kind, &slot.name).is_some();
+            return Ok(self.slots.iter().filter(configured).collect());
         };
         let by_instance: Vec<&Slot> = self.slots.iter().filter(|slot| &*slot.name == name).collect();
         if !by_instance.is_empty() {

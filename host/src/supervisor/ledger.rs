@@ -75,6 +75,16 @@ impl Ledger {
         })
     }
 
+    /// Reads the ledger for who only looks; what is damaged counts as empty, and stays.
+    pub(crate) fn peek(state_dir: &Path) -> Self {
+        let path = state_dir.join(FILE);
+        let entries = read(&path).unwrap_or_default();
+        Self {
+            path,
+            entries: Mutex::new(entries),
+        }
+    }
+
     /// Whether the operator disabled the instance, or the plugin that it is of.
     pub(crate) fn is_disabled(&self, instance: &str, plugin: Option<&str>) -> bool {
         let entries = self.lock();

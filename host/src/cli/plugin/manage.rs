@@ -103,27 +103,33 @@ fn offline(config: &Config, verb: Verb, name: &str) -> Result<Vec<Changed>, Fail
     Ok(wanted.iter().map(change).collect())
 }
 
-/// How every configured instance is: by the gateway that runs, or else by what outlived it.
-///
-/// # Errors
-/// What the gateway says, or a list that cannot be read.
-pub(crate) fn states(config: &Config) -> Result<Vec<InstanceState>, Failure> {
-    if let Some(answer) = setup::ask(config, Op::PluginStates)? {
-        return serde_json::from_value(answer).map_err(|error| Failure::new(1, error));
-    }
+/// How every configured instance is: by the gateway that runs, or else by what outlived it. One that runs and does not
+/// answer keeps nobody from seeing the rest.
+pub(crate) fn states(config: &Config) -> Vec<InstanceState> {
     let mut states = configured(config);
-    if config.state_dir().exists() {
-        let ledger = Ledger::open(&config.state_dir()).map_err(|error| Failure::chain(1, &error))?;
-        for state in &mut states {
-            if ledger.is_disabled(&state.instance, Some(&state.plugin)) {
-                state.state = "disabled".into();
-            } else if let Some(reason) = ledger.quarantined(&state.instance) {
-                state.state = "quarantined".into();
-                state.reason = Some(reason);
+    match setup::ask(config, Op::PluginStates) {
+        Ok(Some(answer)) => match serde_json::from_value(answer) {
+            Ok(known) => return known,
+            Err(_) => unknown(&mut states),
+        },
+        Ok(None) => {
+            let ledger = Ledger::peek(&config.state_dir());
+            for state in &mut states {
+                if ledger.is_disabled(&state.instance, Some(&state.plugin)) {
+                    state.state = "disabled".into();
+                } else if let Some(reason) = ledger.quarantined(&state.instance) {
+                    state.state = "quarantined".into();
+                    state.reason = Some(reason);
+                }
             }
         }
+        Err(_) => unknown(&mut states),
     }
-    Ok(states)
+    states
+}
+
+fn unknown(states: &mut [InstanceState]) {
+    states.iter_mut().for_each(|state| state.state = "unknown".into());
 }
 
 fn configured(config: &Config) -> Vec<InstanceState> {
