@@ -82,12 +82,26 @@ fn write(damaged: &Pages, path: &Path, known: Option<&str>) -> rusqlite::Result<
 fn name(tx: &Transaction<'_>, found: &Found, model: &Model, known: Option<&str>) -> rusqlite::Result<()> {
     let row = found.rows.get("meta").and_then(|rows| rows.values().next());
     let meta = model.tables.iter().find(|table| table.name == "meta");
-    let (Some(row), Some(meta)) = (row, meta) else {
-        let sql = "UPDATE meta SET id = coalesce(?1, id), clean = 0";
-        return tx.execute(sql, [known]).map(drop);
-    };
-    tx.execute("DELETE FROM meta", [])?;
-    insert_row(tx, meta, row).map(drop)
+    if let (Some(row), Some(meta)) = (row, meta)
+        && take_over(tx, meta, row)? == 1
+    {
+        return Ok(());
+    }
+    let sql = "UPDATE meta SET id = coalesce(?1, id), clean = 0";
+    tx.execute(sql, [known]).map(drop)
+}
+
+/// Puts a row in the place of the one that the table has; 0 where damage made it one that the table does not take.
+fn take_over(tx: &Transaction<'_>, table: &Table, row: &[Value]) -> rusqlite::Result<usize> {
+    let columns = table.columns.iter().take(row.len());
+    let names: Vec<&str> = columns.map(|column| &*column.name).collect();
+    let marks = vec!["?"; names.len()].join(", ");
+    let sql = format!(
+        "UPDATE OR IGNORE {} SET ({}) = ({marks})",
+        table.name,
+        names.join(", ")
+    );
+    tx.prepare(&sql)?.execute(params_from_iter(row))
 }
 
 fn insert_row(tx: &Transaction<'_>, table: &Table, row: &[Value]) -> rusqlite::Result<usize> {
@@ -242,4 +256,34 @@ fn settle(tx: &Transaction<'_>) -> rusqlite::Result<()> {
         [snapshot::fresh_id(wall_ms())],
     )
     .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_row_of_its_name_leaves_the_spool_with_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(open::FILE);
+        schema::create(&path, 0).unwrap();
+        let mut conn = Connection::open(&path).unwrap();
+        let model = Model::of(&conn).unwrap();
+        let damaged = [
+            vec![Value::Integer(1), Value::Null],
+            vec![Value::Integer(7), Value::Text("a".into())],
+        ];
+        for row in damaged {
+            let mut found = Found::default();
+            found
+                .rows
+                .entry("meta".into())
+                .or_default()
+                .insert("1".into(), row);
+            let tx = conn.transaction().unwrap();
+            name(&tx, &found, &model, Some("known")).unwrap();
+            let id: String = tx.query_row("SELECT id FROM meta", [], |row| row.get(0)).unwrap();
+            assert_eq!(id, "known");
+        }
+    }
 }
