@@ -38,6 +38,9 @@ const HEALTHY: Duration = Duration::from_secs(60);
 /// An instance that failed is tried this often.
 const FAILED_AGAIN: Duration = Duration::from_secs(300);
 
+/// How the system's refusals read: `EPERM` and `EACCES`.
+const DENIED: [&str; 2] = ["(os error 1)", "(os error 13)"];
+
 /// What an instance is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -235,6 +238,7 @@ impl Supervised {
     /// Waits until the next life.
     async fn rest(&mut self, end: End, orders: &mut mpsc::Receiver<Order>, past: &mut Past) -> Next {
         let name = &*self.name;
+        self.hint_at_sandbox(&end);
         let again_failed = std::mem::replace(&mut past.failed, matches!(end, End::Failed(_)));
         let (state, wait) = match end {
             End::Stopped | End::Replaced(..) => return Next::Nothing,
@@ -266,6 +270,22 @@ impl Supervised {
             End::Crashed(error) | End::Broken(error) => self.back_off(error, past.failures),
         };
         self.wait(state, wait, orders, past).await
+    }
+
+    /// What a sandbox refuses looks like a fault of the system to a plugin.
+    fn hint_at_sandbox(&self, end: &End) {
+        let denied = |error: &Error| DENIED.iter().any(|text| error.message.contains(text));
+        let isolated = self
+            .make
+            .as_ref()
+            .is_some_and(|make| make.blueprint.is_isolated());
+        if isolated && end.error().is_some_and(denied) {
+            let name = &*self.name;
+            warn!(
+                plugin = name,
+                "The sandbox may have refused that: `miniclaw plugin info` shows what the plugin asks for and what it has"
+            );
+        }
     }
 
     fn is_one_crash_too_many(&self, error: &Error, past: &mut Past) -> bool {

@@ -214,7 +214,7 @@ impl Supervised {
 }
 
 impl End {
-    fn error(&self) -> Option<&Error> {
+    pub(super) fn error(&self) -> Option<&Error> {
         match self {
             Self::Failed(error) | Self::Hopeless(error) | Self::Crashed(error) | Self::Broken(error) => {
                 Some(error)
