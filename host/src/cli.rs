@@ -72,6 +72,7 @@ pub(crate) type Outcome = Result<u8, Failure>;
 pub fn run() -> ExitCode {
     // Whatever the user's habit is, what is made here is for the user alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    keep_descriptors();
     let cli = match Cli::try_parse_from(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
@@ -91,6 +92,12 @@ pub fn run() -> ExitCode {
             ExitCode::from(failure.status)
         }
     }
+}
+
+/// What whoever started this process left open is for no process that it starts, plugins least of all.
+fn keep_descriptors() {
+    // SAFETY: the call marks descriptors and closes none. A kernel without it (before 5.11) leaves them as they are.
+    let _ = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
 }
 
 fn dispatch(cli: Cli) -> Outcome {
