@@ -267,7 +267,11 @@ impl Supervised {
                 self.ledger.quarantine(&self.name, &error.message);
                 (State::Quarantined(error.message), None)
             }
-            End::Crashed(error) | End::Broken(error) => self.back_off(error, past.failures),
+            End::Crashed(error) => self.back_off(error, past.failures, false),
+            End::Broken(error) => {
+                let outage = is_outage(&error);
+                self.back_off(error, past.failures, outage)
+            }
         };
         self.wait(state, wait, orders, past).await
     }
@@ -299,16 +303,12 @@ impl Supervised {
             .too_many(tokio::time::Instant::now(), left_behind, self.bounds.max_crashes)
     }
 
-    fn back_off(&self, error: Error, failures: u32) -> (State, Option<Duration>) {
+    fn back_off(&self, error: Error, failures: u32, outage: bool) -> (State, Option<Duration>) {
         let name = &*self.name;
         let asked = match error.outcome {
             Outcome::Transient { retry_after } => retry_after,
             _ => None,
         };
-        let outage = matches!(
-            error.cause,
-            Cause::Network | Cause::Unavailable | Cause::Timeout | Cause::Protocol
-        );
         let first = self.bounds.backoff;
         let own = Backoff {
             first,
@@ -381,6 +381,14 @@ impl Supervised {
         }
         self.make = Some(*make);
     }
+}
+
+/// Whether the platform or the way to it is at fault.
+fn is_outage(error: &Error) -> bool {
+    matches!(
+        error.cause,
+        Cause::Network | Cause::Unavailable | Cause::Timeout | Cause::Protocol
+    )
 }
 
 #[cfg(test)]
