@@ -71,7 +71,8 @@ pub(crate) fn list(
         .map(|entry| show::Line::of(entry, &shelves.trust))
         .collect();
     let text = if as_json {
-        show::pretty(&lines.iter().map(|line| line.as_json(states)).collect())
+        let plugins = lines.iter().map(|line| line.as_json(states));
+        show::pretty(&plugins.chain(show::missing(&lines, states)).collect())
     } else {
         format!("{}{}", show::table(&lines), show::instances(states))
     };

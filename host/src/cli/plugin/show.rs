@@ -1,5 +1,6 @@
 //! Plugins as a table, as a page and as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -84,6 +85,21 @@ pub(super) fn instances(states: &[InstanceState]) -> String {
         "\n{}",
         columns(["INSTANCE", "KIND", "PLUGIN", "VERSION", "STATE"], &rows)
     )
+}
+
+/// An object for each plugin that instances are of and that cannot be used.
+pub(super) fn missing(lines: &[Line<'_>], states: &[InstanceState]) -> Vec<Value> {
+    let available = |name: &str| {
+        let mut entries = lines.iter().map(|line| line.entry);
+        entries.any(|entry| entry.state == State::Available && entry.name() == Some(name))
+    };
+    let mut plugins: BTreeMap<(&str, &str), Vec<&InstanceState>> = BTreeMap::new();
+    for state in states.iter().filter(|state| !available(&state.plugin)) {
+        let plugin = (&*state.kind, &*state.plugin);
+        plugins.entry(plugin).or_default().push(state);
+    }
+    let object = |((kind, name), instances)| json!({ "name": name, "kind": kind, "state": "missing", "instances": instances });
+    plugins.into_iter().map(object).collect()
 }
 
 fn columns<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
