@@ -4,7 +4,7 @@ use std::io::{BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use abi_stable::sabi_trait::TD_Opaque;
@@ -12,6 +12,7 @@ use abi_stable::std_types::RResult;
 use miniclaw_plugin_api::Error;
 use miniclaw_plugin_api::abi::{Birth, HostApi, HostApi_TO, LogRecord, Payload, PluginBox, Reply, notice};
 use miniclaw_plugin_api::wire::{decode_error, encode_reply};
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Resource, Rlimit, Signal};
 
 use super::frame::{self, Body, HEAD, ToChild, ToHost};
@@ -20,6 +21,8 @@ use crate::plugins::{builtin, load};
 
 /// Progress that follows sooner on progress is not told.
 const PROGRESS: Duration = Duration::from_millis(100);
+/// What waiting takes.
+const WATCH_STACK: usize = 64 * 1024;
 
 /// Runs a child to its end; its socket is standard input.
 pub(crate) fn run() -> u8 {
@@ -41,8 +44,14 @@ pub(crate) fn run() -> u8 {
 /// What the plugin left running, or registered for the end, keeps nobody waiting.
 fn end() -> u8 {
     let _ = std::io::stdout().flush();
-    let _ = rustix::process::kill_current_process_group(Signal::KILL);
+    kill();
     0
+}
+
+/// Ends this process and what it started; in a sandbox it can reach itself alone, and has started nothing.
+fn kill() {
+    let _ = rustix::process::kill_current_process_group(Signal::KILL);
+    let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::KILL);
 }
 
 /// The socket moves away from where a plugin would look for its input.
@@ -66,6 +75,7 @@ fn load(task: &Task, link: &Arc<Link>) -> Result<PluginBox, String> {
         Some(sandbox) => sandbox::enter(sandbox, library)?,
         None => String::new(),
     };
+    end_with_gateway(link).map_err(|error| format!("its process has no second thread: {error}"))?;
     let root = match &task.source {
         Source::Library(path) => load::map(path).map_err(|reason| reason.to_string())?,
         Source::Builtin(name) => {
@@ -89,6 +99,25 @@ fn load(task: &Task, link: &Arc<Link>) -> Result<PluginBox, String> {
         }
         RResult::RErr(payload) => Err(decode_error(&payload).message),
     }
+}
+
+/// A plugin that hangs where it is loaded or called keeps the process from reading that the gateway is gone. The thread is
+/// in the sandbox as well.
+fn end_with_gateway(link: &Arc<Link>) -> std::io::Result<()> {
+    let link = link.clone();
+    // A thread that begins waits for a library that is being loaded, perhaps for ever.
+    let begun = Arc::new(Barrier::new(2));
+    let begins = begun.clone();
+    let watch = move || {
+        begins.wait();
+        let mut ends = [PollFd::new(&link.socket, PollFlags::RDHUP)];
+        while rustix::event::poll(&mut ends, None).is_err() {}
+        kill();
+    };
+    let thread = std::thread::Builder::new().name("gateway".into());
+    thread.stack_size(WATCH_STACK).spawn(watch)?;
+    begun.wait();
+    Ok(())
 }
 
 fn limit(limits: &Limits) -> std::io::Result<()> {
