@@ -23,6 +23,7 @@ pub mod procfs;
 pub mod server;
 pub mod stage;
 pub mod tally;
+pub mod ward;
 pub mod watched;
 
 pub use config::ConfigFile;
@@ -32,4 +33,5 @@ pub use gateway::{Command, Gateway, Home};
 pub use platform::Platform;
 pub use stage::Stage;
 pub use tally::Tally;
+pub use ward::Ward;
 pub use watched::{DEADLINE, until};

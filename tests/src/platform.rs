@@ -14,6 +14,9 @@ use crate::watched::{DEADLINE, Watched};
 /// for every message handed over, `{"send":{…}}` for every outbound message. They read inbound messages, one a line.
 /// On a connection for that alone, they ask before they misbehave: `{"ask":"segfault","at":"send","times":2}` is answered
 /// by `{"do":true}` twice.
+///
+/// What is [posted](Platform::post) is kept and handed over again to every channel that receives, until there is a verdict
+/// on it, as real platforms do; what is [delivered](Platform::deliver) is said once.
 pub struct Platform {
     address: SocketAddr,
     shared: Arc<Watched<State>>,
@@ -24,8 +27,16 @@ struct State {
     lines: Vec<Value>,
     /// The channel that spoke first last.
     writer: Option<TcpStream>,
+    /// Whether that one was called to receive.
+    receives: bool,
+    /// Messages without a verdict, by id.
+    kept: Vec<(String, Value)>,
     /// Faults that were asked for and allowed.
     faults: u64,
+    /// How many are allowed, beside what a channel's settings say.
+    granted: Option<u64>,
+    /// The process that asked last.
+    asker: Option<u32>,
 }
 
 impl Platform {
@@ -58,11 +69,54 @@ impl Platform {
     /// # Panics
     /// Where none is connected.
     pub fn deliver(&self, chat: &str, id: &str, sender: &str, text: &str) {
-        let message = json!({ "id": id, "chat": { "id": chat }, "sender": { "id": sender },
-            "parts": [{ "type": "text", "text": text }] });
+        let message = message(chat, id, sender, text);
         let mut state = self.shared.lock();
         let writer = state.writer.as_mut().expect("a channel is connected");
         writeln!(writer, "{message}").expect("the channel reads");
+    }
+
+    /// Hands over a message of user 42 until there is a verdict on it.
+    pub fn post(&self, chat: &str, id: &str, text: &str) {
+        let message = message(chat, id, "42", text);
+        self.shared.change(|state| {
+            state.kept.push((id.to_owned(), message.clone()));
+            if state.receives
+                && let Some(writer) = &mut state.writer
+            {
+                // One that has died gets it in its next life.
+                let _ = writeln!(writer, "{message}");
+            }
+        });
+    }
+
+    /// Messages without a verdict.
+    pub fn kept(&self) -> usize {
+        self.shared.lock().kept.len()
+    }
+
+    /// How often `text` was answered, by the fake model's standard answer.
+    pub fn answers_to(&self, text: &str) -> usize {
+        answers(&self.shared.lock(), text)
+    }
+
+    /// Waits until `text` was answered.
+    ///
+    /// # Panics
+    /// At the deadline.
+    pub fn wait_for_answer(&self, text: &str) {
+        self.wait(&format!("an answer to `{text}`"), |state| {
+            (answers(state, text) > 0).then_some(())
+        });
+    }
+
+    /// Allows `n` faults in all, those that happened included.
+    pub fn grant(&self, n: u64) {
+        self.shared.change(|state| state.granted = Some(n));
+    }
+
+    /// The process of the channel that asked last whether to misbehave.
+    pub fn asker(&self) -> Option<u32> {
+        self.shared.lock().asker
     }
 
     /// How often the host called a method.
@@ -142,21 +196,50 @@ fn read(stream: TcpStream, state: &Watched<State>) {
         state.change(|state| {
             if first {
                 state.writer = answers.try_clone().ok();
+                state.receives = false;
             }
-            state.lines.push(line);
+            state.hear(line, &mut answers);
         });
     }
 }
 
 impl State {
+    fn hear(&mut self, line: Value, answers: &mut TcpStream) {
+        if line["call"] == "receive" {
+            self.receives = true;
+            for (_, message) in &self.kept {
+                // One that has died gets it in its next life.
+                let _ = writeln!(answers, "{message}");
+            }
+        } else if line.get("verdict").is_some() {
+            self.kept.retain(|(id, _)| line["id"] != id.as_str());
+        }
+        self.lines.push(line);
+    }
+
     /// Whether a channel shall misbehave, of which it asks before it does; one in a process of its own could not count.
     fn strike(&mut self, mut ask: Value) -> bool {
-        let strike = ask["times"].as_u64().is_none_or(|times| self.faults < times);
+        let limits = [ask["times"].as_u64(), self.granted];
+        let strike = limits.into_iter().flatten().all(|limit| self.faults < limit);
+        self.asker = ask["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
         self.faults += u64::from(strike);
         ask["done"] = strike.into();
         self.lines.push(ask);
         strike
     }
+}
+
+fn message(chat: &str, id: &str, sender: &str, text: &str) -> Value {
+    json!({ "id": id, "chat": { "id": chat }, "sender": { "id": sender },
+        "parts": [{ "type": "text", "text": text }] })
+}
+
+fn answers(state: &State, text: &str) -> usize {
+    let start = format!("re: {text} [");
+    sent(state)
+        .iter()
+        .filter(|(_, answer)| answer.starts_with(&start))
+        .count()
 }
 
 fn calls(state: &State, name: &str) -> usize {
@@ -196,6 +279,24 @@ mod tests {
         BufReader::new(channel).read_line(&mut line).unwrap();
         let message: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(message["parts"][0]["text"], "you");
+    }
+
+    #[test]
+    fn what_is_posted_comes_again_until_there_is_a_verdict() {
+        let platform = Platform::start();
+        platform.post("7", "1", "first");
+        let life = |verdict: &str| {
+            let mut channel = TcpStream::connect(platform.address()).unwrap();
+            let calls = "{\"call\":\"create\"}\n{\"call\":\"receive\"}\n";
+            channel.write_all(calls.as_bytes()).unwrap();
+            let mut line = String::new();
+            BufReader::new(&channel).read_line(&mut line).unwrap();
+            channel.write_all(verdict.as_bytes()).unwrap();
+            line.contains("first")
+        };
+        assert!(life("") && life("{\"verdict\":\"accepted\",\"id\":\"1\"}\n"));
+        platform.wait_for_verdict("1");
+        assert_eq!(platform.kept(), 0);
     }
 
     #[test]

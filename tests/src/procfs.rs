@@ -36,6 +36,63 @@ pub fn open_files(pid: u32) -> usize {
         .count()
 }
 
+/// Whether a process runs; one that only nobody has waited for does not.
+pub fn runs(pid: u32) -> bool {
+    fields_of(pid).is_some_and(|fields| !matches!(&*fields[0], "Z" | "X"))
+}
+
+/// The processes that a process started, as long as it runs.
+///
+/// # Panics
+/// Without a `/proc`.
+pub fn children(parent: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").expect("there is a /proc").flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers
+        .filter(|pid| fields_of(*pid).is_some_and(|fields| fields[1] == parent.to_string()))
+        .filter(|pid| runs(*pid))
+        .collect()
+}
+
+/// What follows on the name in `stat`: state, parent, ….
+fn fields_of(pid: u32) -> Option<Vec<String>> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let rest = text.rsplit_once(')')?.1;
+    Some(rest.split_whitespace().map(str::to_owned).collect())
+}
+
+/// What the descriptors of a process are: number, and what it names.
+///
+/// # Panics
+/// Where the process is gone.
+pub fn descriptors(pid: u32) -> Vec<(u32, String)> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs");
+    let read = |entry: std::fs::DirEntry| {
+        let target = std::fs::read_link(entry.path()).ok()?;
+        let number = entry.file_name().to_str()?.parse().ok()?;
+        Some((number, target.to_string_lossy().into_owned()))
+    };
+    entries.flatten().filter_map(read).collect()
+}
+
+/// Names of a process's environment.
+///
+/// # Panics
+/// Where the process is gone.
+pub fn variables(pid: u32) -> Vec<String> {
+    let bytes = std::fs::read(format!("/proc/{pid}/environ")).expect("the process runs");
+    let entries = bytes.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
+    entries
+        .map(|entry| {
+            String::from_utf8_lossy(entry)
+                .split('=')
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
+        .collect()
+}
+
 /// Processor time of all threads so far, ended ones included; resolution is one clock tick.
 ///
 /// # Panics
@@ -74,6 +131,8 @@ mod tests {
         let pid = std::process::id();
         assert!(pss_kb(pid) > 100 && rss_kb(pid) >= pss_kb(pid) / 2);
         assert!(open_files(pid) > 2);
+        assert!(runs(pid) && children(std::os::unix::process::parent_id()).contains(&pid));
+        assert!(!variables(pid).is_empty() && descriptors(pid).len() > 2);
         let before = cpu_time(pid);
         while cpu_time(pid) == before {
             std::hint::spin_loop();

@@ -20,7 +20,7 @@ pub struct Settings {
     /// Faults before it behaves, over all processes and instances of one platform; without it there is no end.
     #[serde(default)]
     times: Option<u64>,
-    /// With `at: "message"` or `"accepted"`: which message of a `receive` brings it, from 1 on.
+    /// With `at: "message"` or `"accepted"`: from which message of a `receive` on, the first being 1.
     #[serde(default = "first")]
     after: u64,
     /// How much: lines, messages or bytes, whatever the fault is made of.
@@ -148,12 +148,12 @@ impl Channel for Faulty {
         let mut count = 0;
         while let Some(message) = self.link.next(&mut stop).await? {
             count += 1;
-            if count == self.settings.after {
+            if count >= self.settings.after {
                 scene.reach(Place::Message).await;
             }
             let id = message.id.clone();
             let verdict = inbox.emit(message).await?;
-            if count == self.settings.after {
+            if count >= self.settings.after {
                 scene.reach(Place::Accepted).await;
             }
             self.link.confirm(&id, verdict).await?;
