@@ -10,7 +10,9 @@ fn suffer(faults: &[&str]) {
         let complaints = ward.run(1);
         assert!(complaints.is_empty(), "{name}: {complaints:#?}");
         assert!(ward.gateway().is_running(), "{name}");
-        ward.take_gateway().stop().expect_code(0);
+        let stopped = ward.take_gateway().stop();
+        // A reply that a death cut off after it was sent may wait for its repeat, by itself and a little later.
+        assert!([0, 143].contains(&stopped.code()), "{name}: {stopped:?}");
     }
 }
 
