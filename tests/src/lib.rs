@@ -17,6 +17,7 @@ pub mod gateway;
 pub mod http;
 pub mod libraries;
 pub mod measure;
+pub mod mutants;
 pub mod platform;
 pub mod prober;
 pub mod procfs;

@@ -1,9 +1,13 @@
 //! Real libraries with a change in their bytes, for what no build of this workspace can make.
 
+mod mutation;
+
 use std::path::{Path, PathBuf};
 
 use crate::build;
 use crate::gateway::write_private;
+
+pub use mutation::Original;
 
 /// What stands before the digits that `tests/plugins/faulty/src/load.rs` reads.
 const LOAD_FAULT: &[u8] = b"fault-while-loading:";
@@ -13,6 +17,7 @@ const MANIFEST: &[u8] = b"miniclaw-plugin\0\x01\0\0\0";
 const API_AT: usize = 28;
 const PANIC_ABORT_AT: usize = 40;
 const PERMISSIONS_AT: usize = 64;
+const NAME_AT: usize = 72;
 const RUSTC_AT: usize = 232;
 
 /// How the fixture `faulty` fails while it is being loaded.
@@ -103,14 +108,20 @@ impl Library {
 
     /// Writes `change` behind every place with these bytes, since some may stand in the code as well.
     fn changed(mut self, marker: &[u8], at: usize, change: &[u8]) -> Self {
-        let last = self.bytes.len().saturating_sub(at + change.len());
-        let places: Vec<usize> = (0..last)
-            .filter(|&place| self.bytes[place..].starts_with(marker))
-            .collect();
+        let places = self.places(marker, at + change.len());
         assert!(!places.is_empty(), "{} has no place to change", self.name);
         for place in places {
             self.bytes[place + at..place + at + change.len()].copy_from_slice(change);
         }
         self
+    }
+
+    /// Where these bytes stand, with so many behind their beginning.
+    fn places(&self, marker: &[u8], length: usize) -> Vec<usize> {
+        let last = self.bytes.len().saturating_sub(length);
+        let first = marker[0];
+        (0..last)
+            .filter(|&place| self.bytes[place] == first && self.bytes[place..].starts_with(marker))
+            .collect()
     }
 }

@@ -1,5 +1,6 @@
 //! The platform behind the fixture channels: they connect to it, and it writes down what they do.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -29,6 +30,8 @@ struct State {
     writer: Option<TcpStream>,
     /// Whether that one was called to receive.
     receives: bool,
+    /// How often a text was answered.
+    answered: HashMap<String, usize>,
     /// Messages without a verdict, by id.
     kept: Vec<(String, Value)>,
     /// Faults that were asked for and allowed.
@@ -213,6 +216,12 @@ impl State {
             }
         } else if line.get("verdict").is_some() {
             self.kept.retain(|(id, _)| line["id"] != id.as_str());
+        } else if let Some((_, text)) = line.get("send").map(chat_and_text)
+            && let Some((asked, _)) = text
+                .strip_prefix("re: ")
+                .and_then(|text| text.rsplit_once(" [n="))
+        {
+            *self.answered.entry(asked.to_owned()).or_default() += 1;
         }
         self.lines.push(line);
     }
@@ -235,11 +244,7 @@ fn message(chat: &str, id: &str, sender: &str, text: &str) -> Value {
 }
 
 fn answers(state: &State, text: &str) -> usize {
-    let start = format!("re: {text} [");
-    sent(state)
-        .iter()
-        .filter(|(_, answer)| answer.starts_with(&start))
-        .count()
+    state.answered.get(text).copied().unwrap_or_default()
 }
 
 fn calls(state: &State, name: &str) -> usize {
@@ -248,14 +253,14 @@ fn calls(state: &State, name: &str) -> usize {
 
 fn sent(state: &State) -> Vec<(String, String)> {
     let messages = state.lines.iter().filter_map(|line| line.get("send"));
-    messages
-        .map(|message| {
-            let parts = message["parts"].as_array().map_or(&[][..], Vec::as_slice);
-            let texts: Vec<&str> = parts.iter().filter_map(|part| part["text"].as_str()).collect();
-            let chat = message["chat"]["id"].as_str().unwrap_or_default();
-            (chat.to_owned(), texts.join("\n"))
-        })
-        .collect()
+    messages.map(chat_and_text).collect()
+}
+
+fn chat_and_text(message: &Value) -> (String, String) {
+    let parts = message["parts"].as_array().map_or(&[][..], Vec::as_slice);
+    let texts: Vec<&str> = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+    let chat = message["chat"]["id"].as_str().unwrap_or_default();
+    (chat.to_owned(), texts.join("\n"))
 }
 
 #[cfg(test)]

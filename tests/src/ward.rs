@@ -146,21 +146,38 @@ impl Ward {
         complaints.into_iter().chain(lost).chain(reborn).collect()
     }
 
-    fn suffer(&self, bed: &Bed, rounds: u64) -> Vec<String> {
-        bed.platform.wait_for_calls("receive", 1);
-        (1..=rounds).flat_map(|number| self.round(bed, number)).collect()
+    /// What came of the messages of so many rounds.
+    pub fn count(&self, rounds: u64) -> Count {
+        let mut count = Count::default();
+        for bed in &self.beds {
+            for number in 1..=rounds {
+                let answers = bed.platform.answers_to(&Round { bed, number }.text()) as u64;
+                count.messages += 1;
+                count.lost += u64::from(answers == 0);
+                count.repeated += answers.saturating_sub(1);
+            }
+        }
+        let asked = self.asked.load(Ordering::Relaxed);
+        let answered = |number: &u64| self.healthy.answers_to(&beside(*number)) > 0;
+        count.messages += asked;
+        count.lost += (0..asked).filter(|number| !answered(number)).count() as u64;
+        count
     }
 
-    fn round(&self, bed: &Bed, number: u64) -> Option<String> {
-        let round = Round { bed, number };
-        round.provoke(|| self.plugin("reload", &bed.name));
-        bed.platform.wait_for_faults(number);
-        round.relieve();
-        round.wait_for_answer();
-        // What was answered is also written down by the time that this one is.
-        self.assert_healthy();
-        round.clean_up();
-        round.complaint()
+    fn suffer(&self, bed: &Bed, rounds: u64) -> Vec<String> {
+        bed.platform.wait_for_calls("receive", 1);
+        let rounds: Vec<Round<'_>> = (1..=rounds).map(|number| Round { bed, number }).collect();
+        for round in &rounds {
+            round.provoke(|| self.plugin("reload", &bed.name));
+            bed.platform.wait_for_faults(round.number);
+            round.relieve();
+            round.wait_for_answer();
+            // What was answered is also written down by the time that this one is.
+            self.assert_healthy();
+            round.clean_up();
+            round.settle();
+        }
+        rounds.iter().filter_map(Round::complaint).collect()
     }
 
     /// Shows that the healthy channel works.
@@ -169,7 +186,7 @@ impl Ward {
     /// Where it gives no answer.
     pub fn assert_healthy(&self) {
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
-        let text = format!("healthy {number}");
+        let text = beside(number);
         self.healthy.post(&format!("chat {}", number % 50), &text, &text);
         self.healthy.wait_for_answer(&text);
     }
@@ -201,6 +218,21 @@ impl Ward {
             self.state(name)["state"] == state
         });
     }
+}
+
+/// Messages, those of the healthy channel included.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Count {
+    pub messages: u64,
+    /// Never answered.
+    pub lost: u64,
+    /// Answers too many.
+    pub repeated: u64,
+}
+
+/// The text of a message to the healthy channel.
+fn beside(number: u64) -> String {
+    format!("healthy {number}")
 }
 
 /// What `miniclaw plugin list --json` says of an instance; plugins lie in [`Home::plugins`].

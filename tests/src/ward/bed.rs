@@ -75,7 +75,7 @@ pub struct Round<'a> {
 }
 
 impl Round<'_> {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         format!("{} {}", self.bed.name, self.number)
     }
 
@@ -110,10 +110,24 @@ impl Round<'_> {
         }
     }
 
-    /// Only a process that dies between the send and its report may make the host send again.
+    /// Waits until nothing is left to be sent again, since the next fault would strike there.
+    pub(super) fn settle(&self) {
+        if self.may_repeat() {
+            let text = format!("{} settled", self.text());
+            self.bed.platform.post(&self.bed.name, &text, &text);
+            self.bed.platform.wait_for_answer(&text);
+        }
+    }
+
+    /// Only a process that dies between the send and its report may make the host send again. Garbage is no end by itself:
+    /// the host kills for it when it is read, which may be there.
+    fn may_repeat(&self) -> bool {
+        self.bed.at == "sent" || self.bed.fault.name == "garbage"
+    }
+
     pub(super) fn complaint(&self) -> Option<String> {
-        let most = if self.bed.at == "sent" { 2 } else { 1 };
         let answers = self.bed.platform.answers_to(&self.text());
+        let most = 1 + usize::from(self.may_repeat());
         (answers > most).then(|| format!("{}: answered {answers} times", self.text()))
     }
 }

@@ -17,6 +17,7 @@ mod fault_table;
 mod hostile_input;
 mod model_faults;
 mod model_scripts;
+mod mutated_libraries;
 mod old_messages;
 mod phrases;
 mod plugin_authors;
