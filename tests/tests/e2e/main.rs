@@ -29,6 +29,7 @@ mod plugin_trust;
 mod process_faults;
 mod process_life;
 mod process_loading;
+mod process_telegram;
 mod queue;
 mod sandbox;
 mod script;
