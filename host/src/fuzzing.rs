@@ -3,6 +3,7 @@
 pub use crate::config::fuzzing::config;
 pub use crate::delivery::split::fuzzing::split;
 pub use crate::plugins::inspect::fuzzing::inspect;
+pub use crate::plugins::isolate::fuzzing::frames;
 pub use crate::sessions::fuzzing::session_file;
 
 #[cfg(test)]
@@ -32,6 +33,11 @@ mod tests {
     #[test]
     fn every_seed_is_inspected_or_refused() {
         replay("inspect", inspect);
+    }
+
+    #[test]
+    fn every_seed_is_frames_or_none() {
+        replay("frames", frames);
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod bucket;
 pub(crate) mod child;
 mod driver;
 mod frame;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod output;
 mod remote;
 pub(crate) mod sandbox;
