@@ -1,6 +1,5 @@
 //! Reads what a child says, and sees to its end.
 
-use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
@@ -10,7 +9,9 @@ use std::time::{Duration, Instant};
 use miniclaw_plugin_api::abi::{HostApi as _, LogRecord};
 use miniclaw_plugin_api::{Cause, Error};
 use rustix::process::{Pid, PidfdFlags};
+use tokio::io::AsyncReadExt;
 use tokio::io::unix::AsyncFd;
+use tokio::net::unix::OwnedReadHalf;
 use tracing::{debug, warn};
 
 use super::bucket::Bucket;
@@ -28,6 +29,7 @@ const GONE: Duration = Duration::from_secs(5);
 /// One child, from its start to its end.
 pub(super) struct Driver {
     line: Arc<Line>,
+    socket: OwnedReadHalf,
     child: Child,
     exit: AsyncFd<OwnedFd>,
     refused: Option<Error>,
@@ -46,7 +48,7 @@ enum Stopped {
 impl Driver {
     /// # Errors
     /// Where the system has no descriptor for it.
-    pub(super) fn new(line: Arc<Line>, child: Child) -> std::io::Result<Self> {
+    pub(super) fn new(line: Arc<Line>, socket: OwnedReadHalf, child: Child) -> std::io::Result<Self> {
         let number = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let number = number.ok_or_else(|| std::io::Error::other("the process has no number"))?;
         let exit = rustix::process::pidfd_open(number, PidfdFlags::empty())?;
@@ -54,6 +56,7 @@ impl Driver {
         let exit = unsafe { AsyncFd::register(exit) }?;
         Ok(Self {
             line,
+            socket,
             child,
             exit,
             refused: None,
@@ -68,7 +71,7 @@ impl Driver {
             loop {
                 line.pending.notified().await;
                 while !line.flush() {
-                    if line.stream.writable().await.is_err() {
+                    if line.socket.writable().await.is_err() {
                         break;
                     }
                 }
@@ -104,32 +107,18 @@ impl Driver {
 
     /// Reads frames until there are no more.
     async fn read(&mut self) -> Stopped {
-        let line = self.line.clone();
         let mut bucket = Bucket::full(Instant::now());
         let mut bytes: Vec<u8> = Vec::new();
         loop {
-            let exited = tokio::select! {
-                biased;
-                ready = line.stream.readable() => {
-                    if ready.is_err() {
-                        return Stopped::Ended;
-                    }
-                    false
-                }
-                _ = self.exit.readable() => true,
-            };
             bytes.reserve(CHUNK);
-            match line.stream.try_read_buf(&mut bytes) {
-                Ok(0) => return Stopped::Ended,
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    // What it said before it ended was read by now.
-                    if exited {
-                        return Stopped::Ended;
-                    }
-                    continue;
-                }
-                Err(_) => return Stopped::Ended,
+            let read = tokio::select! {
+                biased;
+                read = self.socket.read_buf(&mut bytes) => read,
+                // What it said before it ended is read all the same.
+                _ = self.exit.readable() => self.socket.try_read_buf(&mut bytes),
+            };
+            if !matches!(read, Ok(1..)) {
+                return Stopped::Ended;
             }
             let Some(taken) = self.take(&bytes, &mut bucket).await else {
                 return Stopped::Garbage;

@@ -1,6 +1,7 @@
 //! What crosses the socket: a length of four bytes, little-endian, and that many bytes of postcard.
 
 use miniclaw_plugin_api::abi::{LogRecord, Payload, Reply};
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 use super::Task;
@@ -130,7 +131,7 @@ impl<'a> ToHost<'a> {
 pub(super) fn append<T: Serialize>(buffer: &mut Vec<u8>, frame: &T) -> Result<(), Unfit> {
     let start = buffer.len();
     buffer.extend([0; HEAD]);
-    let made = postcard::to_extend(frame, Tail(buffer)).is_ok();
+    let made = postcard::serialize_with_flavor(frame, Tail(buffer)).is_ok();
     match made {
         true if buffer.len() - start - HEAD <= MAX_BYTES => {
             let length = (buffer.len() - start - HEAD) as u32;
@@ -150,9 +151,21 @@ pub(super) struct Unfit;
 
 struct Tail<'a>(&'a mut Vec<u8>);
 
-impl Extend<u8> for Tail<'_> {
-    fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
-        self.0.extend(bytes);
+impl Flavor for Tail<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use miniclaw_plugin_api::wire::encode_reply;
 use miniclaw_plugin_api::{Cause, Error};
 use rustix::process::{Pid, Signal};
 use tokio::net::UnixStream;
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +31,7 @@ pub(super) struct Remote(Arc<Line>);
 
 /// What both ends of a child's socket share in this process.
 pub(super) struct Line {
-    pub(super) stream: UnixStream,
+    pub(super) socket: OwnedWriteHalf,
     pub(super) host: Host,
     unread: Mutex<Unread>,
     /// Something waits to be written.
@@ -59,8 +60,9 @@ struct Requests {
 /// Both users of a new line.
 pub(super) fn connect(stream: UnixStream, child: Child, host: Host) -> std::io::Result<(Arc<Line>, Driver)> {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let (reader, socket) = stream.into_split();
     let line = Arc::new(Line {
-        stream,
+        socket,
         host,
         unread: Mutex::default(),
         pending: Notify::new(),
@@ -69,7 +71,7 @@ pub(super) fn connect(stream: UnixStream, child: Child, host: Host) -> std::io::
         over: CancellationToken::new(),
         group: Mutex::new(group),
     });
-    let driver = Driver::new(line.clone(), child).inspect_err(|_| line.kill())?;
+    let driver = Driver::new(line.clone(), reader, child).inspect_err(|_| line.kill())?;
     Ok((line, driver))
 }
 
@@ -112,20 +114,18 @@ impl Drop for Remote {
 }
 
 impl Line {
-    /// Writes a frame, or keeps what the socket does not take; `false` where nobody will read it.
+    /// Has the driver write a frame, in one go with what else is said until it gets to it; `false` where nobody will read
+    /// it.
     pub(super) fn send(&self, message: &ToChild<'_>) -> bool {
         let mut unread = lock(&self.unread);
         let waits = !unread.bytes.is_empty();
         if unread.closed || frame::append(&mut unread.bytes, message).is_err() {
             return false;
         }
-        if !waits {
-            self.write(&mut unread);
-        }
         if unread.bytes.len() > MAX_UNREAD {
             unread.closed = true;
             self.over.cancel();
-        } else if !waits && !unread.bytes.is_empty() {
+        } else if !waits {
             self.pending.notify_one();
         }
         !unread.closed
@@ -141,7 +141,7 @@ impl Line {
     fn write(&self, unread: &mut Unread) {
         let mut written = 0;
         while written < unread.bytes.len() {
-            match self.stream.try_write(&unread.bytes[written..]) {
+            match self.socket.try_write(&unread.bytes[written..]) {
                 Ok(count) => written += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
