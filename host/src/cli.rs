@@ -72,6 +72,13 @@ pub(crate) type Outcome = Result<u8, Failure>;
 pub fn run() -> ExitCode {
     // Whatever the user's habit is, what is made here is for the user alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    // The table of all commands would stay with every child, and take a millisecond of its start.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|command| command == isolate::COMMAND)
+    {
+        return ExitCode::from(isolate::child::run());
+    }
     keep_descriptors();
     let cli = match Cli::try_parse_from(std::env::args_os()) {
         Ok(cli) => cli,
@@ -126,7 +133,6 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Version(Output { json }) => setup::printed(version(json).map(|()| 0)),
         Command::PluginProbe { file } => Ok(load::probe(&file)),
         Command::PluginCheck { file } => Ok(plugin::check::child(&file)),
-        Command::PluginHost { .. } => Ok(isolate::child::run()),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod fuzzing;
 mod gateway;
 mod hub;
 mod intake;
+mod memory;
 mod plugins;
 mod sessions;
 mod spool;

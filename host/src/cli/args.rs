@@ -92,9 +92,6 @@ pub(crate) enum Command {
     /// Check a loaded library: `plugin check` runs this for the stages that run the plugin's code
     #[command(hide = true)]
     PluginCheck { file: PathBuf },
-    /// Host a plugin for the gateway that starts this
-    #[command(hide = true)]
-    PluginHost { instance: String },
 }
 
 #[derive(Debug, Args)]

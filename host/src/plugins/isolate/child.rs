@@ -1,6 +1,6 @@
 //! The child: limits itself, shuts itself in, loads the library, and passes calls on.
 
-use std::io::{BufReader, Read, Write};
+use std::io::{BufReader, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,8 +17,11 @@ use rustix::process::{Resource, Rlimit, Signal};
 
 use super::frame::{self, Body, HEAD, ToChild, ToHost};
 use super::{Limits, Source, Task, sandbox};
+use crate::memory;
 use crate::plugins::{builtin, load};
 
+/// A child that hears nothing for this long is through with its start.
+const SETTLED: Duration = Duration::from_secs(2);
 /// Progress that follows sooner on progress is not told.
 const PROGRESS: Duration = Duration::from_millis(100);
 /// What waiting takes.
@@ -30,6 +33,8 @@ pub(crate) fn run() -> u8 {
         eprintln!("error: the gateway runs this command, it is of no use by hand");
         return 2;
     };
+    // Where that fails, it keeps a little more memory.
+    let _ = socket.set_read_timeout(Some(SETTLED));
     let link = Arc::new(Link::new(socket));
     let mut frames = Frames::new(&link);
     if let Some(ToChild::Task(task)) = frames.next() {
@@ -217,12 +222,20 @@ impl Link {
     }
 }
 
-/// The reading end.
+/// The reading end. At the first silence it lets go of what the start needed.
 struct Socket(Arc<Link>);
 
 impl Read for Socket {
     fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
-        (&self.0.socket).read(bytes)
+        let mut socket = &self.0.socket;
+        match socket.read(bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                memory::release_startup_code();
+                socket.set_read_timeout(None)?;
+                socket.read(bytes)
+            }
+            read => read,
+        }
     }
 }
 
