@@ -304,6 +304,10 @@ async fn shut_down(name: &str, stops: &Stops, instance: &Instance) {
     match instance.call(method, &()).await {
         Ok(_) if stops.receiving.is_cancelled() => info!(plugin = name, "Plugin shut down"),
         Ok(_) => debug!(plugin = name, "Plugin shut down"),
+        // It was gone by then, which stands in the log.
+        Err(error) if error.cause == Cause::Cancelled => {
+            debug!(plugin = name, %error, "Plugin was not shut down")
+        }
         Err(error) if error.cause == Cause::Timeout && instance.blueprint.is_isolated() => {
             warn!(plugin = name, %error, "Plugin hangs in its shutdown and is killed");
         }
