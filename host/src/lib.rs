@@ -5,6 +5,8 @@ mod agent;
 mod aliases;
 mod backoff;
 mod backup;
+#[doc(hidden)]
+pub mod bench;
 pub mod cli;
 mod config;
 mod control;

@@ -10,6 +10,7 @@ pub mod bad_files;
 pub mod build;
 pub mod chance;
 pub mod config;
+pub mod courier;
 pub mod fake_model;
 pub mod fake_telegram;
 pub mod flags;
@@ -28,6 +29,7 @@ pub mod ward;
 pub mod watched;
 
 pub use config::ConfigFile;
+pub use courier::Courier;
 pub use fake_model::FakeModel;
 pub use fake_telegram::FakeTelegram;
 pub use gateway::{Command, Gateway, Home};

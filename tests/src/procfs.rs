@@ -7,11 +7,51 @@ use std::time::Duration;
 /// # Panics
 /// Where the process is gone.
 pub fn pss_kb(pid: u32) -> u64 {
+    rollup(pid, &["Pss:"])
+}
+
+/// What it shares with no other process, in kilobytes.
+///
+/// # Panics
+/// Where the process is gone.
+pub fn private_kb(pid: u32) -> u64 {
+    rollup(pid, &["Private_Clean:", "Private_Dirty:"])
+}
+
+fn rollup(pid: u32, names: &[&str]) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("the process runs");
-    text.lines()
-        .find_map(|line| line.strip_prefix("Pss:"))
-        .and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok())
-        .expect("smaps_rollup has a line `Pss:`")
+    let of = |name: &&str| -> u64 {
+        text.lines()
+            .find_map(|line| line.strip_prefix(*name))
+            .and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok())
+            .unwrap_or_else(|| panic!("smaps_rollup has a line `{name}`"))
+    };
+    names.iter().map(of).sum()
+}
+
+/// The processes that it started, whichever of its threads did.
+///
+/// # Panics
+/// Where the process is gone.
+pub fn children(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
+    let lists = tasks
+        .flatten()
+        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| {
+            list.split_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// SIGKILL to a process that was found by [`children`].
+pub fn kill(pid: u32) {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    // One that ended meanwhile is as dead.
+    let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
 }
 
 /// Resident set size in kilobytes.

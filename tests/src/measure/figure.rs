@@ -4,15 +4,15 @@ use std::time::Duration;
 
 /// What was measured, and what it should be.
 pub struct Figure {
-    what: &'static str,
+    what: String,
     value: String,
     target: &'static str,
 }
 
 impl Figure {
-    pub fn new(what: &'static str, value: impl Into<String>, target: &'static str) -> Self {
+    pub fn new(what: impl Into<String>, value: impl Into<String>, target: &'static str) -> Self {
         Self {
-            what,
+            what: what.into(),
             value: value.into(),
             target,
         }

@@ -30,7 +30,7 @@ impl Bench {
     }
 
     /// Where homes are made.
-    fn folder(&self) -> PathBuf {
+    pub fn folder(&self) -> PathBuf {
         std::env::var_os("MINICLAW_BENCH_DIR")
             .map_or_else(|| self.artifacts().libraries.clone(), PathBuf::from)
     }
