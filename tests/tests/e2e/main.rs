@@ -25,6 +25,7 @@ mod plugin_faults;
 mod plugin_folder;
 mod plugin_install;
 mod plugin_reload;
+mod plugin_reload_busy;
 mod plugin_trust;
 mod process_faults;
 mod process_life;

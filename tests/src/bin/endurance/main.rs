@@ -9,10 +9,12 @@
 //! | `flood` | `--messages 100000 --chats 1000 --pending 1000` |
 //! | `restart` | `--sessions 10000 --pending 1000 --runs 5` |
 //! | `noisy` | `--rate 1000 --chats 20 --seconds 5 --rounds 4` |
+//! | `reload` | `--reloads 100 --in-process 20 --rate 100 --pause 500` (milliseconds between reloads) |
 
 mod arguments;
 mod flood;
 mod noisy;
+mod reload;
 mod restart;
 mod sample;
 mod soak;
@@ -30,11 +32,12 @@ type Run = (
     fn(&Bench, &Arguments) -> bool,
 );
 
-const RUNS: [Run; 4] = [
+const RUNS: [Run; 5] = [
     ("soak", &["messages", "chats"], soak::run),
     ("flood", &["messages", "chats", "pending"], flood::run),
     ("restart", &["sessions", "pending", "runs"], restart::run),
     ("noisy", &["rate", "chats", "seconds", "rounds"], noisy::run),
+    ("reload", &["reloads", "in-process", "rate", "pause"], reload::run),
 ];
 
 fn main() -> ExitCode {
