@@ -29,24 +29,6 @@ fn rollup(pid: u32, names: &[&str]) -> u64 {
     names.iter().map(of).sum()
 }
 
-/// The processes that it started, whichever of its threads did.
-///
-/// # Panics
-/// Where the process is gone.
-pub fn children(pid: u32) -> Vec<u32> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
-    let lists = tasks
-        .flatten()
-        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    lists
-        .flat_map(|list| {
-            list.split_whitespace()
-                .filter_map(|pid| pid.parse().ok())
-                .collect::<Vec<_>>()
-        })
-        .collect()
-}
-
 /// SIGKILL to a process that was found by [`children`].
 pub fn kill(pid: u32) {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
