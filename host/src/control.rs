@@ -28,7 +28,7 @@ const REQUEST_BYTES: u64 = 64 * 1024;
 /// Connections at once; more wait in the system's queue.
 const CONNECTIONS: usize = 8;
 /// What a request may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Request {
@@ -219,7 +219,13 @@ pub(crate) fn ask(state_dir: &Path, op: Op) -> Result<Option<Value>, String> {
         }
         Err(error) => return Err(format!("cannot reach the gateway at {}: {error}", path.display())),
     };
-    let broken = |error: io::Error| format!("the gateway at {} broke off: {error}", path.display());
+    let broken = |error: io::Error| match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => format!(
+            "the gateway at {} has not answered within {PATIENCE:?}; what was asked of it may still happen",
+            path.display()
+        ),
+        _ => format!("the gateway at {} broke off: {error}", path.display()),
+    };
     stream.set_read_timeout(Some(PATIENCE)).map_err(broken)?;
     let request = serde_json::to_string(&Request { v: VERSION, op }).map_err(|error| error.to_string())?;
     stream

@@ -7,7 +7,7 @@ mod ledger;
 mod life;
 mod orders;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use miniclaw_plugin_api::{Cause, Error, Outcome};
@@ -127,8 +127,12 @@ pub(crate) struct Bounds {
 /// One configured instance.
 pub(crate) struct Supervised {
     pub(crate) name: Arc<str>,
+    /// Its place in the configuration: `channels.NAME` or `providers.NAME`.
+    pub(crate) key: String,
     /// `None` where the plugin's library was refused.
     pub(crate) make: Option<Make>,
+    /// Of what makes instances from here on, see [`Make::mark`].
+    pub(crate) mark: Arc<Mutex<Option<String>>>,
     pub(crate) log_level: u8,
     pub(crate) hooks: Hooks,
     pub(crate) current: watch::Sender<Option<Arc<Instance>>>,
@@ -147,8 +151,8 @@ enum End {
     Stopped,
     /// Another instance takes its place.
     Replaced(Box<Ready>, Answer),
-    /// The operator does not want it to run.
-    Disabled(Answer),
+    /// The operator does not want it to run, and was told that it does not.
+    Disabled,
     Failed(Error),
     /// `create` failed for good. It sees nothing but the settings: no further attempt can help until they are others.
     Hopeless(Error),
@@ -219,11 +223,10 @@ impl Supervised {
 
     /// Why it is not even started.
     fn hindrance(&self) -> Option<State> {
-        let plugin = self.make.as_ref().map(|make| &*make.blueprint.plugin);
-        if self.ledger.is_disabled(&self.name, plugin) {
+        if self.ledger.is_disabled(&self.key) {
             return Some(State::Disabled);
         }
-        if let Some(reason) = self.ledger.quarantined(&self.name) {
+        if let Some(reason) = self.ledger.quarantined(&self.key) {
             warn!(
                 plugin = &*self.name,
                 reason, "Plugin is quarantined, `miniclaw plugin enable` lifts it"
@@ -242,10 +245,7 @@ impl Supervised {
         let again_failed = std::mem::replace(&mut past.failed, matches!(end, End::Failed(_)));
         let (state, wait) = match end {
             End::Stopped | End::Replaced(..) => return Next::Nothing,
-            End::Disabled(answer) => {
-                answer.tell(Ok("disabled".into()));
-                (State::Disabled, None)
-            }
+            End::Disabled => (State::Disabled, None),
             End::Failed(error) => {
                 let wait = FAILED_AGAIN;
                 if again_failed {
@@ -264,7 +264,7 @@ impl Supervised {
                     plugin = name, %error,
                     "Plugin crashed too often and is quarantined; when that is mended, run `miniclaw plugin enable {name}`"
                 );
-                self.ledger.quarantine(&self.name, &error.message);
+                self.ledger.quarantine(&self.key, &error.message);
                 (State::Quarantined(error.message), None)
             }
             End::Crashed(error) => self.back_off(error, past.failures, false),
@@ -352,7 +352,7 @@ impl Supervised {
                         answer.tell(Ok("it is disabled, and starts when it is enabled".into()));
                         continue;
                     }
-                    self.ledger.lift(&self.name);
+                    self.ledger.lift(&self.key);
                     *past = Past::default();
                     return Next::Told(answer);
                 }
@@ -379,6 +379,7 @@ impl Supervised {
         if let Some(duties) = &self.channel {
             duties.admit_by(&make, &self.name);
         }
+        *lock(&self.mark) = Some(make.mark.clone());
         self.make = Some(*make);
     }
 }
@@ -389,6 +390,10 @@ fn is_outage(error: &Error) -> bool {
         error.cause,
         Cause::Network | Cause::Unavailable | Cause::Timeout | Cause::Protocol
     )
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

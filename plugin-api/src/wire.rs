@@ -7,6 +7,9 @@ use crate::abi::{Payload, Reply};
 use crate::error::{Cause, Error, Result};
 use crate::message::{Change, ChatRef, InboundMessage, MessageRef, Signal};
 
+/// Longest message of an error that is read, in bytes.
+const MESSAGE_BYTES: usize = 4 * 1024;
+
 /// Body of `INBOUND`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Batch {
@@ -118,7 +121,11 @@ pub fn encode_reply<T: Serialize>(result: &Result<T>) -> Reply {
 
 /// Reads a reply's error; an unreadable one is [`Outcome::Unknown`](crate::Outcome::Unknown).
 pub fn decode_error(payload: &Payload) -> Error {
-    payload
+    let mut error: Error = payload
         .decode()
-        .unwrap_or_else(|error| Error::unknown(error.message).because(Cause::Protocol))
+        .unwrap_or_else(|error| Error::unknown(error.message).because(Cause::Protocol));
+    error
+        .message
+        .truncate(error.message.floor_char_boundary(MESSAGE_BYTES));
+    error
 }

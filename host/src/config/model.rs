@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use miniclaw_plugin_api::Kind;
+
 /// Everything that the operator decides.
 #[derive(Clone)]
 pub(crate) struct Config {
@@ -265,9 +267,14 @@ impl Config {
         self.home.join("state")
     }
 
-    /// Where the instance `name` may keep files of its own.
-    pub(crate) fn data_dir(&self, name: &str) -> PathBuf {
-        self.home.join("data").join(name)
+    /// Where the channel `name`, or the provider, may keep files of its own. A channel and a provider may have one name,
+    /// and no name has a dot.
+    pub(crate) fn data_dir(&self, kind: Kind, name: &str) -> PathBuf {
+        let data = self.home.join("data");
+        match kind {
+            Kind::Provider => data.join(format!("provider.{name}")),
+            _ => data.join(name),
+        }
     }
 
     /// Where `plugin install` puts libraries by default, beside `plugins.paths`.

@@ -50,6 +50,7 @@ struct Draft {
     name: Arc<str>,
     /// `None` where the plugin's library was refused, which is in the log.
     make: Option<Make>,
+    mark: Arc<Mutex<Option<String>>>,
     current: Current,
     state: watch::Sender<State>,
     orders: mpsc::Receiver<Order>,
@@ -138,9 +139,10 @@ pub(super) async fn assemble(
     };
     let turns = config.gateway.max_concurrent_turns;
     let hub = ChatHub::new(parts, outboxes.clone(), counters, turns);
-    let states = channels
+    // Where a provider has a channel's name, the channel's state is the one that is told.
+    let states = providers
         .iter()
-        .chain(&providers)
+        .chain(&channels)
         .map(|draft| (draft.name.to_string(), draft.state.subscribe()));
     let states: BTreeMap<String, watch::Receiver<State>> = states.collect();
     let names = channels.iter().map(|draft| draft.name.to_string()).collect();
@@ -220,10 +222,12 @@ fn draft(
         None => State::Failed("its library was refused".into()),
     };
     let (sender, orders) = mpsc::channel(ORDERS);
+    let make = blueprint.map(|blueprint| roster::make(config, kind, name, blueprint));
     let draft = Draft {
         kind,
         name: name.into(),
-        make: blueprint.map(|blueprint| roster::make(config, kind, name, blueprint)),
+        mark: Arc::new(Mutex::new(make.as_ref().map(|make| make.mark.clone()))),
+        make,
         current: watch::channel(None).0,
         state: watch::channel(state).0,
         orders,
@@ -234,7 +238,7 @@ fn draft(
         orders: sender,
         state: draft.state.subscribe(),
         current: draft.current.subscribe(),
-        mark: Mutex::new(draft.make.as_ref().map(|make| make.mark.clone())),
+        mark: draft.mark.clone(),
     });
     Ok(draft)
 }
@@ -272,8 +276,10 @@ impl Common<'_> {
         debug_assert_eq!(draft.kind == Kind::Channel, channel.is_some());
         let supervised = Supervised {
             hooks: self.hooks(&draft.name, channel.as_ref()),
+            key: roster::key(draft.kind, &draft.name),
             name: draft.name,
             make: draft.make,
+            mark: draft.mark,
             log_level: self.log_level,
             current: draft.current,
             state: draft.state,

@@ -53,7 +53,7 @@ impl Blueprints<'_> {
         if manifest.kind != kind {
             return Err(NoBlueprint::Config(wrong_kind(kind, name, plugin)));
         }
-        let data_dir = self.config.data_dir(name);
+        let data_dir = self.config.data_dir(kind, name);
         let isolated = |source, asked| {
             Runner::Process(Process {
                 source,

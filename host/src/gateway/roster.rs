@@ -45,7 +45,7 @@ pub(super) struct Slot {
     pub(super) state: watch::Receiver<State>,
     pub(super) current: watch::Receiver<Option<Arc<Instance>>>,
     /// Of what it was made with last.
-    pub(super) mark: Mutex<Option<String>>,
+    pub(super) mark: Arc<Mutex<Option<String>>>,
 }
 
 /// Which instances a reload means.
@@ -70,6 +70,13 @@ pub(crate) struct InstanceState {
     pub(crate) state: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
+}
+
+impl InstanceState {
+    /// Its place in the configuration.
+    pub(crate) fn key(&self) -> String {
+        format!("{}s.{}", self.kind, self.instance)
+    }
 }
 
 /// What became of one instance.
@@ -196,14 +203,12 @@ impl Roster {
                 return Some(changed(name, Err(reason)));
             }
         };
-        let mark = make.mark.clone();
-        if matches!(which, Which::Changed) && lock(&slot.mark).as_ref() == Some(&mark) {
+        if matches!(which, Which::Changed) && lock(&slot.mark).as_ref() == Some(&make.mark) {
             return None;
         }
         let outcome = order(slot, |answer| Order::Replace(Box::new(make), answer)).await;
         if let Ok(text) = &outcome {
             info!(instance = name, "Plugin reloaded: {text}");
-            *lock(&slot.mark) = Some(mark);
         }
         Some(changed(name, outcome))
     }
@@ -216,12 +221,9 @@ impl Roster {
         let _turn = self.turn.lock().await;
         let config = lock(&self.config).clone();
         let wanted = self.wanted(&config, &Which::Named(name.to_owned()))?;
-        let plugins = wanted
-            .iter()
-            .filter_map(|slot| plugin_of(&config, slot.kind, &slot.name));
-        let names = wanted.iter().map(|slot| &*slot.name).chain(plugins).chain([name]);
+        let keys = wanted.iter().map(|slot| key(slot.kind, &slot.name));
         self.ledger
-            .enable(names)
+            .enable(keys)
             .map_err(|error| crate::cli::chain(&error))?;
         let changes = wanted
             .into_iter()
@@ -237,8 +239,9 @@ impl Roster {
         let _turn = self.turn.lock().await;
         let config = lock(&self.config).clone();
         let wanted = self.wanted(&config, &Which::Named(name.to_owned()))?;
+        let keys = wanted.iter().map(|slot| key(slot.kind, &slot.name));
         self.ledger
-            .disable(name)
+            .disable(keys)
             .map_err(|error| crate::cli::chain(&error))?;
         let changes = wanted
             .into_iter()
@@ -384,6 +387,11 @@ fn changed(name: &str, outcome: Result<String, String>) -> Changed {
         ok: outcome.is_ok(),
         outcome: outcome.unwrap_or_else(|reason| reason),
     }
+}
+
+/// The place of an instance in the configuration.
+pub(super) fn key(kind: Kind, name: &str) -> String {
+    format!("{}s.{name}", kind_name(kind))
 }
 
 fn kind_name(kind: Kind) -> &'static str {

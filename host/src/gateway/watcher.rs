@@ -53,7 +53,9 @@ async fn look(folders: Vec<PathBuf>) -> Prints {
         for folder in folders {
             for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
                 let path = file.path();
-                if path.extension().is_some_and(|extension| extension == "so")
+                if path
+                    .extension()
+                    .is_some_and(|extension| extension == "so" || extension == "minisig")
                     && let Ok(metadata) = std::fs::metadata(&path)
                 {
                     let print = (

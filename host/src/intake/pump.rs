@@ -22,6 +22,9 @@ use crate::spool::{Admission, Batch, BatchItem, Spool, SpoolError, wall_ms};
 /// Batches of one channel that may be on their way to the disk at once.
 const IN_FLIGHT: usize = 64;
 
+/// Longest cursor, which is stored with each batch.
+const CURSOR_BYTES: usize = 64 * 1024;
+
 /// The intake of one channel instance.
 pub(crate) struct Pump {
     pub(crate) channel: Arc<str>,
@@ -133,6 +136,10 @@ impl Pump {
         }
         let gate = self.gate.borrow().clone();
         let Received { messages, cursor } = received;
+        if cursor.as_ref().is_some_and(|cursor| cursor.len() > CURSOR_BYTES) {
+            let text = format!("a cursor has at most {CURSOR_BYTES} bytes");
+            return Err(Error::permanent(text).because(Cause::Protocol));
+        }
         let counters = &self.hub.counters;
         let handed_over = messages.len() as u64;
         counters.received.add(handed_over);

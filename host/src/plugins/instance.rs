@@ -228,7 +228,7 @@ impl Instance {
             log_level,
             meta: serde_json::json!({
                 "host_version": env!("CARGO_PKG_VERSION"),
-                "data_dir": &*blueprint.data_dir,
+                "data_dir": blueprint.data_dir.to_str(),
             })
             .to_string()
             .into(),
@@ -316,6 +316,12 @@ impl Instance {
             }
             ended.await;
         }
+    }
+
+    /// Ends what is under way as a crash.
+    pub(crate) fn end_operations(&self, error: &Error) {
+        let error = Error::unknown(error.message.clone()).because(Cause::Panicked);
+        self.shared.end_all(&error);
     }
 
     /// Lets go of the plugin: its thread ends when nothing blocks it. Operations under way end as cancelled.
@@ -487,6 +493,15 @@ impl Shared {
         let operation = lock(&self.operations).open.remove(&op);
         self.ended.notify_waiters();
         operation
+    }
+
+    fn end_all(&self, error: &Error) {
+        let operations = std::mem::take(&mut lock(&self.operations).open);
+        self.ended.notify_waiters();
+        for operation in operations.into_values() {
+            // Nobody waits where the caller was dropped at this moment.
+            let _ = operation.reply.send(encode_reply::<()>(&Err(error.clone())));
+        }
     }
 
     fn plugin(&self) -> Option<Arc<PluginBox>> {

@@ -135,7 +135,11 @@ impl Process {
             sandbox: self.sandbox.clone(),
         };
         let (remote, driver) = remote::connect(stream, child, host).map_err(none)?;
-        remote.send(&ToChild::Task(task));
+        if remote.send(&ToChild::Task(task)).is_err() {
+            remote.kill();
+            let text = "its task cannot be told to its process: the home folder or a path of the sandbox is not UTF-8";
+            return Err(Error::permanent(text).because(Cause::Config));
+        }
         self.tasks.spawn("plugin process", Driver::run(driver));
         Ok(Remote::boxed(remote))
     }

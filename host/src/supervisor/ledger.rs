@@ -11,9 +11,12 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use crate::spool::wall_ms;
+use crate::telemetry::printable;
 
 /// The file, in the state folder.
 const FILE: &str = "plugins.json";
+/// Of the reason of a quarantine.
+const REASON_CHARS: usize = 500;
 /// A larger file is none of ours.
 const MAX_BYTES: u64 = 1024 * 1024;
 
@@ -25,10 +28,10 @@ pub(crate) struct Ledger {
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Entries {
-    /// Names of instances and of plugins.
+    /// Instances as the configuration names them: `channels.NAME`, `providers.NAME`.
     #[serde(default)]
     disabled: BTreeSet<String>,
-    /// Names of instances.
+    /// The same.
     #[serde(default)]
     quarantined: BTreeMap<String, Quarantine>,
 }
@@ -85,10 +88,9 @@ impl Ledger {
         }
     }
 
-    /// Whether the operator disabled the instance, or the plugin that it is of.
-    pub(crate) fn is_disabled(&self, instance: &str, plugin: Option<&str>) -> bool {
-        let entries = self.lock();
-        entries.disabled.contains(instance) || plugin.is_some_and(|plugin| entries.disabled.contains(plugin))
+    /// Whether the operator disabled the instance.
+    pub(crate) fn is_disabled(&self, instance: &str) -> bool {
+        self.lock().disabled.contains(instance)
     }
 
     /// Why the instance is quarantined, where it is.
@@ -101,7 +103,7 @@ impl Ledger {
     /// Remembers a quarantine. Where that fails, it holds until the gateway ends.
     pub(crate) fn quarantine(&self, instance: &str, reason: &str) {
         let quarantine = Quarantine {
-            reason: reason.to_owned(),
+            reason: printable(reason, REASON_CHARS),
             since_ms: wall_ms(),
         };
         let kept = self.change(|entries| drop(entries.quarantined.insert(instance.to_owned(), quarantine)));
@@ -115,25 +117,23 @@ impl Ledger {
         }
     }
 
-    /// Marks an instance or a plugin as not wanted.
+    /// Marks instances as not wanted.
     ///
     /// # Errors
     /// Where that cannot be written.
-    pub(crate) fn disable(&self, name: &str) -> Result<(), LedgerError> {
-        self.change(|entries| {
-            entries.disabled.insert(name.to_owned());
-        })
+    pub(crate) fn disable(&self, instances: impl IntoIterator<Item = String>) -> Result<(), LedgerError> {
+        self.change(|entries| entries.disabled.extend(instances))
     }
 
-    /// Forgets every mark of these names.
+    /// Forgets every mark of instances.
     ///
     /// # Errors
     /// Where that cannot be written.
-    pub(crate) fn enable<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<(), LedgerError> {
+    pub(crate) fn enable(&self, instances: impl IntoIterator<Item = String>) -> Result<(), LedgerError> {
         self.change(|entries| {
-            for name in names {
-                entries.disabled.remove(name);
-                entries.quarantined.remove(name);
+            for instance in instances {
+                entries.disabled.remove(&instance);
+                entries.quarantined.remove(&instance);
             }
         })
     }
@@ -202,15 +202,17 @@ mod tests {
     fn what_is_written_is_read_again_and_lifted() {
         let state = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(state.path()).unwrap();
-        ledger.quarantine("a", "signal 11");
-        ledger.disable("telegram").unwrap();
+        ledger.quarantine("channels.a", "signal 11");
+        ledger.quarantine("channels.b", &"long ".repeat(1_000_000));
+        ledger.disable(["channels.bot".to_owned()]).unwrap();
         let again = Ledger::open(state.path()).unwrap();
-        assert_eq!(again.quarantined("a").as_deref(), Some("signal 11"));
-        assert!(again.is_disabled("bot", Some("telegram")) && !again.is_disabled("bot", Some("echo")));
-        again.enable(["a", "telegram"]).unwrap();
+        assert_eq!(again.quarantined("channels.a").as_deref(), Some("signal 11"));
+        assert!(again.is_disabled("channels.bot") && !again.is_disabled("providers.bot"));
+        let all = ["channels.a", "channels.bot"].map(str::to_owned);
+        again.enable(all).unwrap();
         let last = Ledger::open(state.path()).unwrap();
-        assert_eq!(last.quarantined("a"), None);
-        assert!(!last.is_disabled("bot", Some("telegram")));
+        assert_eq!(last.quarantined("channels.a"), None);
+        assert!(!last.is_disabled("channels.bot"));
     }
 
     #[test]

@@ -19,6 +19,9 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 /// What is under way on a replaced instance may take this long: as long as the longest turn, and as a send.
 const RETIRES: Duration = Duration::from_secs(300);
 
+/// And on one that is disabled; who enables it again waits for that.
+const SETTLES: Duration = Duration::from_secs(30);
+
 /// An instance that started.
 pub(super) struct Ready {
     instance: Arc<Instance>,
@@ -78,8 +81,14 @@ impl Supervised {
             return end;
         }
         self.current.send_replace(None);
-        if let End::Disabled(_) = end {
+        if let End::Disabled = end {
             self.settle(&instance).await;
+        }
+        if let End::Crashed(error) = &end
+            && instance.blueprint.is_isolated()
+        {
+            // A process that is to be killed ends what is under way on it, of which one thing may be what it hangs in.
+            instance.end_operations(error);
         }
         shut_down(&self.name, &self.stops, &instance).await;
         instance.abandon();
@@ -161,7 +170,9 @@ impl Supervised {
                 Order::Enable(answer) => answer.tell(Ok("it runs already".into())),
                 Order::Disable(answer) => {
                     quiet(&receiving, instance, &mut serve).await;
-                    break End::Disabled(answer);
+                    self.state.send_replace(State::Disabled);
+                    answer.tell(Ok("disabled".into()));
+                    break End::Disabled;
                 }
             }
         };
@@ -207,7 +218,7 @@ impl Supervised {
     async fn settle(&self, instance: &Instance) {
         tokio::select! {
             () = instance.settled() => {}
-            () = tokio::time::sleep(RETIRES) => {}
+            () = tokio::time::sleep(SETTLES) => {}
             () = self.stops.running.cancelled() => {}
         }
     }
@@ -219,7 +230,7 @@ impl End {
             Self::Failed(error) | Self::Hopeless(error) | Self::Crashed(error) | Self::Broken(error) => {
                 Some(error)
             }
-            Self::Stopped | Self::Replaced(..) | Self::Disabled(_) => None,
+            Self::Stopped | Self::Replaced(..) | Self::Disabled => None,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use miniclaw_plugin_api::abi::LogRecord;
 use serde_json::{Map, Value};
 use tracing::field::Value as FieldValue;
+use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Event, Level, Span};
 
 use callsite::{CALLSITES, Callsites, Key};
@@ -39,6 +40,10 @@ impl PluginLog {
 
     /// Logs a plugin's event, where the filter lets it pass.
     pub(crate) fn record(&self, record: &LogRecord) {
+        // Before anything is read of a record that nobody wants.
+        if level(record.level) > LevelFilter::current() {
+            return;
+        }
         let fields = Split::parse(&record.fields);
         let spans = describe_spans(&record.spans);
         let (names, values) = fields.with(&self.instance, spans);

@@ -156,6 +156,13 @@ fn command(name: &str, arguments: &[String], settings: &Settings) -> Command {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    // Whatever ends this instance's thread, a kill of its process included, ends the program.
+    let end_with_this_thread = || {
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+            .map_err(Into::into)
+    };
+    // SAFETY: between fork and exec this makes one system call; it takes no lock and no memory.
+    unsafe { command.pre_exec(end_with_this_thread) };
     command
 }
 

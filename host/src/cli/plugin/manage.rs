@@ -84,11 +84,8 @@ fn offline(config: &Config, verb: Verb, name: &str) -> Result<Vec<Changed>, Fail
     let _lock = StateLock::acquire(&config.state_dir()).map_err(|error| failed(&error))?;
     let ledger = Ledger::open(&config.state_dir()).map_err(|error| failed(&error))?;
     let written = match verb {
-        Verb::Disable => ledger.disable(name),
-        _ => {
-            let names = wanted.iter().flat_map(|state| [&*state.instance, &*state.plugin]);
-            ledger.enable(names.chain([name]))
-        }
+        Verb::Disable => ledger.disable(wanted.iter().map(|state| state.key())),
+        _ => ledger.enable(wanted.iter().map(|state| state.key())),
     };
     written.map_err(|error| failed(&error))?;
     let outcome = match verb {
@@ -115,9 +112,9 @@ pub(crate) fn states(config: &Config) -> Vec<InstanceState> {
         Ok(None) => {
             let ledger = Ledger::peek(&config.state_dir());
             for state in &mut states {
-                if ledger.is_disabled(&state.instance, Some(&state.plugin)) {
+                if ledger.is_disabled(&state.key()) {
                     state.state = "disabled".into();
-                } else if let Some(reason) = ledger.quarantined(&state.instance) {
+                } else if let Some(reason) = ledger.quarantined(&state.key()) {
                     state.state = "quarantined".into();
                     state.reason = Some(reason);
                 }

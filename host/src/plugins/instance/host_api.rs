@@ -66,12 +66,7 @@ impl Host {
     /// The instance's process is gone: whatever was under way in it ended with `error`.
     pub(crate) fn died(&self, error: Error) {
         self.0.failure.send_replace(Some(error.clone()));
-        let operations = std::mem::take(&mut lock(&self.0.operations).open);
-        self.0.ended.notify_waiters();
-        for operation in operations.into_values() {
-            // Nobody waits where the caller was dropped at this moment.
-            let _ = operation.reply.send(encode_reply::<()>(&Err(error.clone())));
-        }
+        self.0.end_all(&error);
     }
 
     fn inbound(&self, ticket: u64, payload: Payload) -> Option<Error> {

@@ -6,6 +6,8 @@ use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
+use futures_util::future::FusedFuture;
 use miniclaw_plugin_api::abi::{HostApi as _, LogRecord};
 use miniclaw_plugin_api::{Cause, Error};
 use rustix::process::{Pid, PidfdFlags};
@@ -18,11 +20,20 @@ use super::bucket::Bucket;
 use super::frame::{self, HEAD, ToHost};
 use super::output;
 use super::remote::Line;
+use crate::telemetry::printable;
 
 /// Room for one reading of the socket, in bytes.
 const CHUNK: usize = 64 * 1024;
 /// Frames of one child that are handled before others get their turn.
 const TURN: usize = 64;
+/// And their bytes.
+const TURN_BYTES: usize = 256 * 1024;
+/// Lines and notices of a plugin that are longer are no help to anybody.
+const MAX_UNASKED: usize = 64 * 1024;
+/// Of what a plugin's process says of itself, in characters.
+const MAX_REASON: usize = 1_000;
+/// For the last lines of a child that is gone, which may be what it died of.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// A child that was killed is gone after this, unless the kernel itself holds it.
 const GONE: Duration = Duration::from_secs(5);
 
@@ -66,7 +77,8 @@ impl Driver {
     /// Runs until the child is gone; every operation under way has ended by then.
     pub(super) async fn run(mut self) {
         let (line, name) = (self.line.clone(), self.line.host.name());
-        let outputs = output::both(&mut self.child, &name);
+        let outputs = output::both(&mut self.child, &name).fuse();
+        tokio::pin!(outputs);
         let flush = async {
             loop {
                 line.pending.notified().await;
@@ -79,13 +91,17 @@ impl Driver {
         };
         let stopped = {
             let reading = self.read();
-            tokio::pin!(outputs);
+            // A child that closes its standard streams lives on.
+            let outputs = async {
+                (&mut outputs).await;
+                std::future::pending::<()>().await;
+            };
             tokio::select! {
                 biased;
                 () = line.over.cancelled() => Stopped::Over,
                 stopped = reading => stopped,
                 () = flush => Stopped::Ended,
-                () = &mut outputs => Stopped::Ended,
+                () = outputs => Stopped::Ended,
             }
         };
         line.close();
@@ -93,6 +109,9 @@ impl Driver {
             line.kill();
         }
         let ended = self.reap().await;
+        if !outputs.is_terminated() {
+            let _ = tokio::time::timeout(LAST_WORDS, &mut outputs).await;
+        }
         let error = match (self.refused.take(), stopped) {
             (Some(refused), _) => refused,
             (None, Stopped::Garbage) => crashed("it sent what is no frame, and was killed".to_owned()),
@@ -132,28 +151,33 @@ impl Driver {
 
     /// Handles the whole frames in `bytes` and says how long they are together; `None` for what is no frame.
     async fn take(&mut self, bytes: &[u8], bucket: &mut Bucket) -> Option<usize> {
-        let (mut at, mut count) = (0, 0);
+        let (mut at, mut count, mut handled) = (0, 0, 0);
         while let Some(head) = bytes[at..].first_chunk::<HEAD>() {
             let end = at + HEAD + frame::length(*head)?;
             let Some(body) = bytes.get(at + HEAD..end) else {
                 break;
             };
             let message = frame::parse(body)?;
-            if let ToHost::Log { .. } | ToHost::Notify { .. } = &message
-                && let Some(wait) = bucket.take(Instant::now())
-            {
-                tokio::time::sleep(wait).await;
-            }
-            if let ToHost::Request { ticket, body, .. } = &message {
-                while !self.line.has_room() {
-                    self.line.answered.notified().await;
+            match &message {
+                ToHost::Request { ticket, body, .. } => {
+                    while !self.line.has_room() {
+                        self.line.answered.notified().await;
+                    }
+                    self.line.open_request(*ticket, body.len()).ok()?;
                 }
-                self.line.open_request(*ticket, body.len());
+                ToHost::Done { .. } => {}
+                _ => {
+                    if let Some(wait) = bucket.take(Instant::now(), end - at) {
+                        tokio::time::sleep(wait).await;
+                    }
+                }
             }
             self.handle(message);
-            at = end;
             count += 1;
-            if count % TURN == 0 {
+            handled += end - at;
+            at = end;
+            if count >= TURN || handled >= TURN_BYTES {
+                (count, handled) = (0, 0);
                 tokio::task::yield_now().await;
             }
         }
@@ -163,6 +187,20 @@ impl Driver {
     fn handle(&mut self, message: ToHost<'_>) {
         let host = &self.line.host;
         match message {
+            ToHost::Log { fields, spans, .. } if fields.len() + spans.len() > MAX_UNASKED => {
+                let bytes = fields.len() + spans.len();
+                warn!(
+                    plugin = &*host.name(),
+                    bytes, "Plugin logs more in one line than fits, it is left out"
+                );
+            }
+            ToHost::Notify { body, .. } if body.len() > MAX_UNASKED => {
+                warn!(
+                    plugin = &*host.name(),
+                    bytes = body.len(),
+                    "Plugin tells more at once than fits, it is left out"
+                );
+            }
             ToHost::Request {
                 ticket,
                 op,
@@ -190,11 +228,12 @@ impl Driver {
             ToHost::Ready { gaps } => {
                 warn!(
                     plugin = &*host.name(),
-                    "Plugin runs with less of a sandbox than it should: {gaps}"
+                    "Plugin runs with less of a sandbox than it should: {}",
+                    printable(gaps, MAX_REASON)
                 );
             }
             ToHost::Refused { reason } => {
-                self.refused = Some(Error::permanent(reason.to_owned()).because(Cause::Config));
+                self.refused = Some(Error::permanent(printable(reason, MAX_REASON)).because(Cause::Config));
             }
         }
     }
@@ -210,9 +249,8 @@ impl Driver {
         let exited = tokio::time::timeout(GONE, self.exit.readable()).await;
         // The number is not free before it was waited for.
         self.line.kill();
-        let status = exited.ok().and_then(|_| self.child.try_wait().ok().flatten());
         self.line.reaped();
-        status
+        exited.ok().and_then(|_| self.child.try_wait().ok().flatten())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::telemetry::printable;
 /// A longer line is logged in pieces.
 const LINE_BYTES: usize = 4 * 1024;
 
-/// Logs both until the gateway is through with the child.
+/// Logs both until the child, and whatever has them from it, closed them.
 pub(super) fn both(child: &mut Child, plugin: &str) -> impl Future<Output = ()> + use<> {
     let out = child.stdout.take().map(OwnedFd::from);
     let err = child.stderr.take().map(OwnedFd::from);
@@ -23,8 +23,6 @@ pub(super) fn both(child: &mut Child, plugin: &str) -> impl Future<Output = ()> 
         let out = lines(out, move |line| info!(plugin = out_name, "stdout: {line}"));
         let err = lines(err, move |line| warn!(plugin = err_name, "stderr: {line}"));
         tokio::join!(out, err);
-        // A child that closes them lives on.
-        std::future::pending::<()>().await;
     }
 }
 
@@ -36,7 +34,7 @@ async fn lines(pipe: Option<OwnedFd>, log: impl Fn(&str)) {
     let mut waiting: Vec<u8> = Vec::new();
     while read(&mut pipe, &mut waiting).await {
         while let Some(line) = next_line(&mut waiting) {
-            if let Some(wait) = bucket.take(Instant::now()) {
+            if let Some(wait) = bucket.take(Instant::now(), line.len()) {
                 tokio::time::sleep(wait).await;
             }
             show(&line, &log);

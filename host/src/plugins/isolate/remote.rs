@@ -21,6 +21,8 @@ use crate::plugins::instance::Host;
 
 /// Bytes that may wait for a child to read them. One that reads so little is ended.
 const MAX_UNREAD: usize = 64 * 1024 * 1024;
+/// What was written stays in memory up to here, so that the rest is not moved each time.
+const MOVED: usize = 256 * 1024;
 /// Requests of a child that may wait for their answers, and their bytes. Full means *wait*: the child is read on
 /// when one was answered.
 const MAX_REQUESTS: usize = 512;
@@ -48,13 +50,37 @@ pub(super) struct Line {
 #[derive(Default)]
 struct Unread {
     bytes: Vec<u8>,
+    /// How much of it was written.
+    written: usize,
     closed: bool,
 }
+
+/// A ticket that is in use: whoever sends it keeps no rules.
+#[derive(Debug)]
+pub(super) struct Taken;
 
 #[derive(Default)]
 struct Requests {
     open: HashMap<u64, usize>,
     bytes: usize,
+}
+
+impl Unread {
+    fn close(&mut self) {
+        *self = Self {
+            closed: true,
+            ..Self::default()
+        };
+    }
+}
+
+/// Why a frame does not go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unsent {
+    /// Nobody will read it.
+    Over,
+    /// It is longer than a frame may be.
+    TooLong,
 }
 
 /// Both users of a new line.
@@ -84,24 +110,30 @@ impl Remote {
 impl Plugin for Remote {
     fn call(&self, op: u64, method: u32, payload: Payload) {
         let body = Body::of(&payload);
-        if !self.0.send(&ToChild::Call { op, method, body }) {
-            let error = Error::transient("the plugin's process is over").because(Cause::Cancelled);
-            self.0.host.done(op, encode_reply::<()>(&Err(error)));
-        }
+        let error = match self.0.send(&ToChild::Call { op, method, body }) {
+            Ok(()) => return,
+            Err(Unsent::Over) => Error::transient("the plugin's process is over").because(Cause::Cancelled),
+            Err(Unsent::TooLong) => {
+                Error::permanent("it is too long to cross into the plugin's process").because(Cause::TooLarge)
+            }
+        };
+        self.0.host.done(op, encode_reply::<()>(&Err(error)));
     }
 
     fn cancel(&self, op: u64) {
-        self.0.send(&ToChild::Cancel { op });
+        // A process that is over has nothing to cancel.
+        let _ = self.0.send(&ToChild::Cancel { op });
     }
 
     fn answer(&self, ticket: u64, reply: Reply) {
         let (ok, body) = Body::of_reply(&reply);
-        self.0.send(&ToChild::Answer { ticket, ok, body });
+        // Nor does it wait for an answer.
+        let _ = self.0.send(&ToChild::Answer { ticket, ok, body });
         self.0.close_request(ticket);
     }
 
     fn set_log_level(&self, level: u8) {
-        self.0.send(&ToChild::LogLevel(level));
+        let _ = self.0.send(&ToChild::LogLevel(level));
     }
 }
 
@@ -114,21 +146,26 @@ impl Drop for Remote {
 }
 
 impl Line {
-    /// Has the driver write a frame, in one go with what else is said until it gets to it; `false` where nobody will read
-    /// it.
-    pub(super) fn send(&self, message: &ToChild<'_>) -> bool {
+    /// Has the driver write a frame, in one go with what else is said until it gets to it.
+    ///
+    /// # Errors
+    /// See [`Unsent`].
+    pub(super) fn send(&self, message: &ToChild<'_>) -> Result<(), Unsent> {
         let mut unread = lock(&self.unread);
         let waits = !unread.bytes.is_empty();
-        if unread.closed || frame::append(&mut unread.bytes, message).is_err() {
-            return false;
+        if unread.closed {
+            return Err(Unsent::Over);
         }
+        frame::append(&mut unread.bytes, message).map_err(|_| Unsent::TooLong)?;
         if unread.bytes.len() > MAX_UNREAD {
             unread.closed = true;
             self.over.cancel();
-        } else if !waits {
+            return Err(Unsent::Over);
+        }
+        if !waits {
             self.pending.notify_one();
         }
-        !unread.closed
+        Ok(())
     }
 
     /// Writes what waits; `true` when nothing is left.
@@ -139,38 +176,44 @@ impl Line {
     }
 
     fn write(&self, unread: &mut Unread) {
-        let mut written = 0;
-        while written < unread.bytes.len() {
-            match self.socket.try_write(&unread.bytes[written..]) {
-                Ok(count) => written += count,
+        while unread.written < unread.bytes.len() {
+            match self.socket.try_write(&unread.bytes[unread.written..]) {
+                Ok(count) => unread.written += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 // The child is gone, which the driver is about to see.
                 Err(_) => {
-                    unread.closed = true;
-                    unread.bytes = Vec::new();
+                    unread.close();
                     return;
                 }
             }
         }
-        unread.bytes.drain(..written);
-        if unread.bytes.is_empty() && unread.bytes.capacity() > 256 * 1024 {
-            unread.bytes = Vec::new();
+        let Unread { bytes, written, .. } = unread;
+        if *written == bytes.len() || *written > MOVED {
+            bytes.drain(..*written);
+            *written = 0;
+        }
+        if bytes.is_empty() && bytes.capacity() > MOVED {
+            *bytes = Vec::new();
         }
     }
 
     /// Nothing is written from here on.
     pub(super) fn close(&self) {
-        let mut unread = lock(&self.unread);
-        unread.closed = true;
-        unread.bytes = Vec::new();
+        lock(&self.unread).close();
     }
 
     /// Counts a request until it is answered.
-    pub(super) fn open_request(&self, ticket: u64, bytes: usize) {
+    ///
+    /// # Errors
+    /// A ticket that waits already.
+    pub(super) fn open_request(&self, ticket: u64, bytes: usize) -> Result<(), Taken> {
         let mut requests = lock(&self.requests);
-        let before = requests.open.insert(ticket, bytes).unwrap_or_default();
-        requests.bytes = requests.bytes + bytes - before;
+        if requests.open.insert(ticket, bytes).is_some() {
+            return Err(Taken);
+        }
+        requests.bytes += bytes;
+        Ok(())
     }
 
     fn close_request(&self, ticket: u64) {

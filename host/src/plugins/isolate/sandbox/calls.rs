@@ -73,6 +73,20 @@ const NEVER: &[c_long] = &[
     libc::SYS_syslog,
     libc::SYS_shmget,
     libc::SYS_shmat,
+    libc::SYS_shmdt,
+    libc::SYS_shmctl,
+    libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_semctl,
+    libc::SYS_msgget,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
+    // Memory that no limit counts.
+    libc::SYS_memfd_create,
     libc::SYS_setuid,
     libc::SYS_setgid,
     libc::SYS_setreuid,
@@ -84,9 +98,11 @@ const NEVER: &[c_long] = &[
     libc::SYS_setfsgid,
     libc::SYS_capset,
     // Landlock does not look at these, and they change files that can be named though not opened.
+    libc::SYS_truncate,
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
-    libc::SYS_fchmodat2,
+    // `fchmodat2`, which libc does not name everywhere; the numbers of later calls are the same on all machines.
+    452,
     libc::SYS_fchown,
     libc::SYS_fchownat,
     libc::SYS_setxattr,
@@ -96,6 +112,12 @@ const NEVER: &[c_long] = &[
     libc::SYS_lremovexattr,
     libc::SYS_fremovexattr,
     libc::SYS_utimensat,
+    // `quotactl_fd`, `setxattrat`, `removexattrat`, `open_tree_attr`, `file_setattr`.
+    443,
+    463,
+    466,
+    467,
+    469,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_chmod,
     #[cfg(target_arch = "x86_64")]
@@ -110,6 +132,8 @@ const NEVER: &[c_long] = &[
     libc::SYS_futimesat,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_kexec_file_load,
+    #[cfg(target_arch = "aarch64")]
+    294,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_iopl,
     #[cfg(target_arch = "x86_64")]
@@ -139,6 +163,21 @@ const SIGNAL_OWNERS: [u64; 3] = [8, 10, 15];
 /// `SOCK_PACKET` of `socket`.
 const SOCK_PACKET: i32 = 10;
 
+/// Memory shared with nobody yet, which the limit of memory does not count.
+const UNCOUNTED: u64 = (libc::MAP_SHARED | libc::MAP_ANONYMOUS) as u64;
+/// Flags of `clone` that make namespaces.
+const NAMESPACES: [i32; 7] = [
+    libc::CLONE_NEWNS,
+    libc::CLONE_NEWCGROUP,
+    libc::CLONE_NEWUTS,
+    libc::CLONE_NEWIPC,
+    libc::CLONE_NEWUSER,
+    libc::CLONE_NEWPID,
+    libc::CLONE_NEWNET,
+];
+/// Requests of `ioctl`: input for a terminal, and who gets the signals of a socket (`FIOSETOWN`, `SIOCSPGRP`).
+const IOCTLS: [u64; 4] = [0x5412, 0x541C, 0x8901, 0x8902];
+
 type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
 
 /// Installs the filters.
@@ -155,13 +194,11 @@ pub(super) fn restrict(sandbox: &Sandbox) -> Result<(), seccompiler::Error> {
         )?;
         seccompiler::apply_filter(&without_x32(filter.try_into()?))
     };
-    if !sandbox.has(Permission::Exec) {
-        // Its arguments cannot be seen; the C library falls back to `clone`, whose flags can.
-        apply(
-            BTreeMap::from([(libc::SYS_clone3, Vec::new())]),
-            libc::ENOSYS as u32,
-        )?;
-    }
+    // Its arguments cannot be seen; the C library falls back to `clone`, whose flags can.
+    apply(
+        BTreeMap::from([(libc::SYS_clone3, Vec::new())]),
+        libc::ENOSYS as u32,
+    )?;
     apply(rules(sandbox)?, libc::EPERM as u32)
 }
 
@@ -172,7 +209,19 @@ fn rules(sandbox: &Sandbox) -> Result<Rules, BackendError> {
     }
     if !sandbox.has(Permission::Exec) {
         rules.extend(STARTING.iter().map(|call| (*call, Vec::new())));
-        processes(&mut rules)?;
+        signals(&mut rules)?;
+    }
+    rules.insert(libc::SYS_clone, processes(sandbox)?);
+    rules.insert(
+        libc::SYS_mmap,
+        vec![SeccompRule::new(vec![all_of(3, UNCOUNTED)?])?],
+    );
+    if !sandbox.has(Permission::UnixSockets) {
+        // A datagram can be sent to any name.
+        rules.insert(
+            libc::SYS_socketpair,
+            kinds(&[libc::SOCK_DGRAM, libc::SOCK_SEQPACKET])?,
+        );
     }
     rules.insert(libc::SYS_socket, sockets(sandbox)?);
     // Limits of its own are looked at, not changed; those of others neither.
@@ -192,16 +241,26 @@ fn rules(sandbox: &Sandbox) -> Result<Rules, BackendError> {
         libc::SYS_sched_setaffinity,
         vec![SeccompRule::new(vec![not(0, 0)?])?],
     );
-    let terminal = [libc::TIOCSTI, libc::TIOCLINUX].map(|command| equals(1, command));
-    rules.insert(libc::SYS_ioctl, any(terminal)?);
+    rules.insert(libc::SYS_ioctl, any(IOCTLS.map(|command| equals(1, command)))?);
     Ok(rules)
 }
 
-/// Threads of its own, and signals to itself, are all that is left.
-fn processes(rules: &mut Rules) -> Result<(), BackendError> {
-    let thread = libc::CLONE_THREAD as u64;
-    let no_thread = is(0, SeccompCmpOp::MaskedEq(thread), 0, SeccompCmpArgLen::Dword)?;
-    rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![no_thread])?]);
+/// Namespaces never; processes where programs may be started, threads always.
+fn processes(sandbox: &Sandbox) -> Result<Vec<SeccompRule>, BackendError> {
+    let mut rules = Vec::new();
+    for namespace in NAMESPACES {
+        rules.push(SeccompRule::new(vec![all_of(0, namespace as u64)?])?);
+    }
+    if !sandbox.has(Permission::Exec) {
+        let thread = libc::CLONE_THREAD as u64;
+        let no_thread = is(0, SeccompCmpOp::MaskedEq(thread), 0, SeccompCmpArgLen::Dword)?;
+        rules.push(SeccompRule::new(vec![no_thread])?);
+    }
+    Ok(rules)
+}
+
+/// To itself alone.
+fn signals(rules: &mut Rules) -> Result<(), BackendError> {
     for call in [
         libc::SYS_kill,
         libc::SYS_tgkill,
@@ -227,17 +286,44 @@ fn sockets(sandbox: &Sandbox) -> Result<Vec<SeccompRule>, BackendError> {
         return Ok(Vec::new());
     }
     let others = families.iter().map(|family| not(0, *family as u64));
-    let mut rules = vec![SeccompRule::new(others.collect::<Result<_, _>>()?)?];
-    for kind in [libc::SOCK_RAW, libc::SOCK_RDM, libc::SOCK_DCCP, SOCK_PACKET] {
+    let protocols = [0, libc::IPPROTO_TCP, libc::IPPROTO_UDP];
+    let other_protocols = protocols.iter().map(|protocol| not(2, *protocol as u64));
+    let mut rules = vec![
+        SeccompRule::new(others.collect::<Result<_, _>>()?)?,
+        SeccompRule::new(other_protocols.collect::<Result<_, _>>()?)?,
+    ];
+    rules.extend(kinds(&[
+        libc::SOCK_RAW,
+        libc::SOCK_RDM,
+        libc::SOCK_SEQPACKET,
+        libc::SOCK_DCCP,
+        SOCK_PACKET,
+    ])?);
+    Ok(rules)
+}
+
+/// Sockets of these kinds.
+fn kinds(kinds: &[i32]) -> Result<Vec<SeccompRule>, BackendError> {
+    let this = |kind: &i32| {
         let this = is(
             1,
             SeccompCmpOp::MaskedEq(0xf),
-            kind as u64,
+            *kind as u64,
             SeccompCmpArgLen::Dword,
         )?;
-        rules.push(SeccompRule::new(vec![this])?);
-    }
-    Ok(rules)
+        SeccompRule::new(vec![this])
+    };
+    kinds.iter().map(this).collect()
+}
+
+/// All these bits are set.
+fn all_of(argument: u8, bits: u64) -> Result<SeccompCondition, BackendError> {
+    is(
+        argument,
+        SeccompCmpOp::MaskedEq(bits),
+        bits,
+        SeccompCmpArgLen::Dword,
+    )
 }
 
 fn any<const N: usize>(

@@ -14,7 +14,7 @@ use super::Sandbox;
 const NEWEST: ABI = ABI::V6;
 
 /// Libraries, the resolver's configuration, certificates, time zones, and what the C library and Rust's look at.
-const READABLE: [&str; 31] = [
+const READABLE: [&str; 35] = [
     "/lib",
     "/lib32",
     "/lib64",
@@ -34,8 +34,12 @@ const READABLE: [&str; 31] = [
     "/etc/protocols",
     "/etc/localtime",
     "/etc/timezone",
-    "/etc/ssl",
-    "/etc/pki",
+    "/etc/ssl/certs",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/certs",
+    "/etc/pki/tls/cert.pem",
+    "/etc/pki/ca-trust",
     "/etc/ca-certificates",
     "/usr/share/ca-certificates",
     "/usr/share/zoneinfo",
@@ -50,9 +54,7 @@ const READABLE: [&str; 31] = [
 /// Nothing stays where it is written to.
 const WRITABLE: [&str; 2] = ["/dev/null", "/dev/full"];
 /// Programs and what they need.
-const EXECUTABLE: [&str; 8] = [
-    "/bin", "/sbin", "/usr", "/lib", "/lib32", "/lib64", "/opt", "/dev/tty",
-];
+const EXECUTABLE: [&str; 7] = ["/bin", "/sbin", "/usr", "/lib", "/lib32", "/lib64", "/opt"];
 
 /// Restricts this process; returns what the kernel lacks.
 ///
@@ -76,7 +78,8 @@ fn enforce(sandbox: &Sandbox, library: Option<&Path>) -> Result<RulesetStatus, R
     let certificates = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
     let certificates = certificates
         .iter()
-        .filter_map(|name| std::env::var_os(name).map(PathBuf::from));
+        .filter_map(std::env::var_os)
+        .flat_map(|paths| std::env::split_paths(&paths).collect::<Vec<_>>());
     let mut readable: Vec<PathBuf> = READABLE.iter().map(PathBuf::from).chain(certificates).collect();
     readable.extend(library.map(PathBuf::from));
     readable.extend_from_slice(&sandbox.read);
