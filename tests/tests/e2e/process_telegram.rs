@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::net::TcpListener;
 
 use miniclaw_tests::fake_telegram::TOKEN;
-use miniclaw_tests::{ConfigFile, DEADLINE, FakeModel, Gateway, Home, procfs};
+use miniclaw_tests::{ConfigFile, DEADLINE, FakeModel, Gateway, Home, procfs, until};
 use serde_json::json;
 
 use crate::phrases::READY;
@@ -62,7 +62,14 @@ fn telegram_in_a_sandbox_speaks_tls_and_believes_no_server_without_a_certificate
             .text(),
     );
     let gateway = Gateway::start(&home, &[]);
-    let (mut client, _) = listener.accept().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let mut accepted = None;
+    until("a connection", || {
+        accepted = listener.accept().ok();
+        accepted.is_some()
+    });
+    let (mut client, _) = accepted.unwrap();
+    client.set_nonblocking(false).unwrap();
     client.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut record = [0; 6];
     client.read_exact(&mut record).unwrap();
