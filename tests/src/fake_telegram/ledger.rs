@@ -11,6 +11,8 @@ pub struct Ledger {
     pub open_polls: usize,
     /// Every other call, failed ones included.
     pub calls: Vec<Call>,
+    /// Calls of any kind that a rule delayed, told when they come in.
+    pub delayed: usize,
     /// Messages that now stand in a chat, also where the answer to the bot was lost.
     pub sent: Vec<Sent>,
 }

@@ -67,6 +67,7 @@ impl Shared {
             None => None,
             Some(effect) => {
                 if !effect.delay.is_zero() {
+                    self.state.change(|state| state.ledger.delayed += 1);
                     tokio::time::sleep(effect.delay).await;
                 }
                 effect.reply.map(|reply| (reply, effect.perform))

@@ -1,8 +1,8 @@
 //! Plugins that are replaced in the middle of what they do.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use miniclaw_tests::fake_telegram::Injection;
+use miniclaw_tests::fake_telegram::{Injection, Ledger};
 use miniclaw_tests::libraries::Library;
 use miniclaw_tests::{
     Command, ConfigFile, Courier, FakeModel, FakeTelegram, Gateway, Home, Platform, procfs, until,
@@ -124,7 +124,9 @@ fn a_send_ends_on_the_channel_that_it_began_on() {
             .after(Duration::from_secs(2))
             .delay_only();
         world.ask(7, "one");
-        world.telegram.wait_for_calls("sendMessage", 1);
+        let delayed = |ledger: &Ledger| (ledger.delayed == 1).then_some(());
+        world.telegram.wait("the send", delayed);
+        let began = Instant::now();
         world.reload("telegram").run().expect_code(0);
         world.gateway.wait_for_lines(CONNECTED, 2);
         world.ask(8, "two");
@@ -135,6 +137,8 @@ fn a_send_ends_on_the_channel_that_it_began_on() {
             (&*sent[0].text, &*sent[1].text),
             ("re: one [n=1]", "re: three [n=3]")
         );
+        // A repetition would not be delayed.
+        assert!(sent[0].at - began > Duration::from_millis(1_500), "{isolation}");
         assert_eq!(
             world.telegram.wait_for_calls("sendMessage", 3).len(),
             3,
