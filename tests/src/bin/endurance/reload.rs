@@ -20,7 +20,7 @@ const ROUND: usize = 10;
 const WARM: usize = 2;
 /// What the reloads of the others may take in all, in KiB. Each of the threads that files are read on brings an arena of the
 /// allocator of 180 KiB when it first runs beside the rest, of which there are four, and a busy machine finds that out late;
-/// 500 reloads take no more than 100.
+/// from some hundred reloads on nothing is added.
 const FLAT_KIB: i64 = 1024;
 /// The sibling's p99 beside reloads over that without; a shorter one than the floor is noise of the machine.
 const WORSE: u32 = 2;
