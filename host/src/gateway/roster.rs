@@ -1,19 +1,21 @@
 //! The instances of a running gateway, and what the operator may do with them: replace, disable, enable.
 
+mod workshop;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::join_all;
-use miniclaw_plugin_api::{Capability, Kind};
+use miniclaw_plugin_api::Kind;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
-use super::blueprints::{Blueprints, NoBlueprint};
+pub(super) use workshop::{gate, make};
+
+use self::workshop::Workshop;
 use crate::config::{Config, ConfigErrors, Loaded};
-use crate::intake::{Gate, Limits};
-use crate::plugins::catalog;
-use crate::plugins::instance::{Blueprint, Instance};
+use crate::plugins::instance::Instance;
 use crate::plugins::load::Loader;
 use crate::supervisor::{Answer, Ledger, Make, Order, State};
 use crate::tasks::Tasks;
@@ -86,13 +88,6 @@ pub(crate) struct Changed {
     pub(crate) ok: bool,
     /// In words.
     pub(crate) outcome: String,
-}
-
-/// What makes instances of a configuration; owns all it needs, so that it can leave the thread.
-struct Workshop {
-    config: Arc<Config>,
-    loader: Arc<Loader>,
-    processes: Tasks,
 }
 
 impl Roster {
@@ -299,72 +294,6 @@ impl Roster {
         left.extend(dropped.map(|(key, _)| key.clone()));
         left
     }
-}
-
-impl Workshop {
-    fn make_all(&self, names: &[(Kind, Arc<str>)]) -> Result<Vec<Result<Make, String>>, String> {
-        let catalog =
-            catalog::find(&self.config.plugin_folders()).map_err(|error| crate::cli::chain(&error))?;
-        let blueprints = Blueprints {
-            config: &self.config,
-            catalog: &catalog,
-            loader: &self.loader,
-            tasks: &self.processes,
-        };
-        let make = |(kind, name): &(Kind, Arc<str>)| {
-            blueprints.make(*kind, name).map_err(|none| match none {
-                NoBlueprint::Config(error) => error.to_string(),
-                NoBlueprint::Library(reason) => reason,
-            })
-        };
-        let makes = names
-            .iter()
-            .map(|slot| Ok(self::make(&self.config, slot.0, &slot.1, make(slot)?)));
-        Ok(makes.collect())
-    }
-}
-
-/// What makes an instance, with what its channel lets in.
-pub(super) fn make(config: &Config, kind: Kind, name: &str, blueprint: Blueprint) -> Make {
-    let settings = match kind {
-        Kind::Provider => config.providers.get(name).map(|provider| &provider.settings),
-        _ => config.channels.get(name).map(|channel| &channel.settings),
-    };
-    let settings = settings.map_or_else(
-        || "{}".to_owned(),
-        |settings| serde_json::Value::Object(settings.0.clone()).to_string(),
-    );
-    let gate = (kind == Kind::Channel).then(|| gate(config, name, Some(&blueprint)));
-    let allow_from = config.channels.get(name).map(|channel| &channel.allow_from);
-    let mark = format!("{}\n{settings}\n{allow_from:?}", blueprint.mark());
-    Make {
-        blueprint,
-        settings,
-        gate,
-        mark,
-    }
-}
-
-/// Who may write to a channel; nobody where its library was refused.
-pub(super) fn gate(config: &Config, name: &str, blueprint: Option<&Blueprint>) -> Arc<Gate> {
-    let channel = config.channels.get(name);
-    let allow_from = channel.map(|channel| &*channel.allow_from);
-    let limits = Limits {
-        message_bytes: config.gateway.max_message_bytes,
-        pending: config.gateway.max_pending,
-        pending_per_conversation: config.gateway.max_pending_per_conversation,
-        message_age: config.gateway.max_message_age,
-    };
-    let authenticates = blueprint.is_some_and(|blueprint| blueprint.can(Capability::Authenticates));
-    let open = authenticates || channel.is_some_and(|channel| channel.open);
-    let gate = Gate::new(allow_from.unwrap_or_default(), open, limits);
-    if gate.is_closed() {
-        warn!(
-            channel = name,
-            "Allow list is empty: nobody may write to this channel; add sender ids to `allow_from`"
-        );
-    }
-    Arc::new(gate)
 }
 
 fn plugin_of<'a>(config: &'a Config, kind: Kind, name: &str) -> Option<&'a str> {

@@ -1,26 +1,23 @@
 //! One running instance of a plugin, as the host drives it: operations with deadlines, requests with answers.
 
+mod blueprint;
+mod deadlines;
 mod host_api;
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use abi_stable::sabi_trait::TD_Opaque;
-use abi_stable::std_types::RResult;
-use miniclaw_plugin_api::abi::{
-    Birth, HostApi_TO, LogRecord, Payload, PluginBox, PluginModRef, Reply, method,
-};
+use miniclaw_plugin_api::abi::{Birth, LogRecord, Payload, PluginBox, Reply, method};
 use miniclaw_plugin_api::wire::{Named, decode_error, encode_reply};
-use miniclaw_plugin_api::{Capability, Cause, Chunk, Error, TextUnit, Verdict};
+use miniclaw_plugin_api::{Cause, Chunk, Error, Verdict};
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+pub(crate) use blueprint::{Blueprint, Runner};
+pub(crate) use deadlines::Method;
 pub(crate) use host_api::Host;
-
-use super::isolate::Process;
 
 /// `emit`s of one instance that may wait for the intake; more are answered `Busy` at once.
 const INBOUND_QUEUE: usize = 256;
@@ -34,65 +31,6 @@ const HOST_DEADLINE: &str = "host_deadline";
 /// Whether an error says that the plugin itself did not answer, as against its platform.
 pub(crate) fn is_unresponsive(error: &Error) -> bool {
     error.cause == Cause::Timeout && error.meta.contains_key(HOST_DEADLINE)
-}
-
-/// What it takes to make instances of a plugin.
-#[derive(Clone)]
-pub(crate) struct Blueprint {
-    pub(crate) plugin: Arc<str>,
-    pub(crate) version: Arc<str>,
-    pub(crate) runner: Runner,
-    pub(crate) capabilities: u64,
-    pub(crate) text_limit: usize,
-    pub(crate) text_unit: TextUnit,
-    /// Where its instance may keep files.
-    pub(crate) data_dir: Arc<Path>,
-}
-
-/// What makes instances, and where they run.
-#[derive(Clone)]
-pub(crate) enum Runner {
-    InProcess {
-        root: PluginModRef,
-        /// The digest of its library, or a word.
-        source: Arc<str>,
-    },
-    Process(Process),
-}
-
-impl Runner {
-    fn instantiate(&self, birth: Birth, host: Host) -> Result<PluginBox, Error> {
-        match self {
-            Self::InProcess { root, .. } => {
-                let host = HostApi_TO::from_value(host, TD_Opaque);
-                match root.instantiate()(birth, host) {
-                    RResult::ROk(plugin) => Ok(plugin),
-                    RResult::RErr(payload) => Err(decode_error(&payload)),
-                }
-            }
-            Self::Process(process) => process.instantiate(&birth, host),
-        }
-    }
-}
-
-impl Blueprint {
-    /// Differs where the plugin, its content or its bounds differ.
-    pub(crate) fn mark(&self) -> String {
-        let runner = match &self.runner {
-            Runner::InProcess { source, .. } => format!("in-process {source}"),
-            Runner::Process(process) => process.mark(),
-        };
-        format!("{} {} {runner}", self.plugin, self.version)
-    }
-
-    /// Whether what hangs can be killed.
-    pub(crate) fn is_isolated(&self) -> bool {
-        matches!(self.runner, Runner::Process(_))
-    }
-
-    pub(crate) fn can(&self, capability: Capability) -> bool {
-        self.capabilities & capability as u64 != 0
-    }
 }
 
 /// Where a plugin's log goes.
@@ -388,45 +326,6 @@ impl Instance {
 impl Drop for Instance {
     fn drop(&mut self) {
         self.abandon();
-    }
-}
-
-/// A method with the time that it may take.
-#[derive(Clone, Copy)]
-pub(crate) struct Method {
-    number: u32,
-    name: &'static str,
-    deadline: Option<Duration>,
-}
-
-impl Method {
-    pub(crate) const CREATE: Self = Self::new(method::CREATE, "create", 10);
-    pub(crate) const START: Self = Self::new(method::START, "start", 30);
-    pub(crate) const RECEIVE: Self = Self {
-        number: method::RECEIVE,
-        name: "receive",
-        deadline: None,
-    };
-    pub(crate) const STOP_RECEIVING: Self = Self::new(method::STOP_RECEIVING, "stop receiving", 2);
-    pub(crate) const SEND: Self = Self::new(method::SEND, "send", 60);
-    pub(crate) const SIGNAL: Self = Self::new(method::SIGNAL, "signal", 5);
-    pub(crate) const SHUTDOWN: Self = Self::new(method::SHUTDOWN, "shutdown", 5);
-
-    const fn new(number: u32, name: &'static str, seconds: u64) -> Self {
-        Self {
-            number,
-            name,
-            deadline: Some(Duration::from_secs(seconds)),
-        }
-    }
-
-    /// A method that no plugin has: the glue itself answers, as long as the instance's thread lives.
-    pub(crate) const HEARTBEAT: Self = Self::new(u32::MAX, "heartbeat", 10);
-
-    /// The same with a shorter deadline.
-    pub(crate) fn within(mut self, limit: Duration) -> Self {
-        self.deadline = Some(self.deadline.map_or(limit, |deadline| deadline.min(limit)));
-        self
     }
 }
 

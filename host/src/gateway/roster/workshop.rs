@@ -1,0 +1,88 @@
+//! From the configuration to what makes its instances.
+
+use std::sync::Arc;
+
+use miniclaw_plugin_api::{Capability, Kind};
+use tracing::warn;
+
+use crate::config::Config;
+use crate::gateway::blueprints::{Blueprints, NoBlueprint};
+use crate::intake::{Gate, Limits};
+use crate::plugins::catalog;
+use crate::plugins::instance::Blueprint;
+use crate::plugins::load::Loader;
+use crate::supervisor::Make;
+use crate::tasks::Tasks;
+
+/// What makes instances of a configuration; owns all it needs, so that it can leave the thread.
+pub(super) struct Workshop {
+    pub(super) config: Arc<Config>,
+    pub(super) loader: Arc<Loader>,
+    pub(super) processes: Tasks,
+}
+
+impl Workshop {
+    pub(super) fn make_all(&self, names: &[(Kind, Arc<str>)]) -> Result<Vec<Result<Make, String>>, String> {
+        let catalog =
+            catalog::find(&self.config.plugin_folders()).map_err(|error| crate::cli::chain(&error))?;
+        let blueprints = Blueprints {
+            config: &self.config,
+            catalog: &catalog,
+            loader: &self.loader,
+            tasks: &self.processes,
+        };
+        let make = |(kind, name): &(Kind, Arc<str>)| {
+            blueprints.make(*kind, name).map_err(|none| match none {
+                NoBlueprint::Config(error) => error.to_string(),
+                NoBlueprint::Library(reason) => reason,
+            })
+        };
+        let makes = names
+            .iter()
+            .map(|slot| Ok(self::make(&self.config, slot.0, &slot.1, make(slot)?)));
+        Ok(makes.collect())
+    }
+}
+
+/// What makes an instance, with what its channel lets in.
+pub(in crate::gateway) fn make(config: &Config, kind: Kind, name: &str, blueprint: Blueprint) -> Make {
+    let settings = match kind {
+        Kind::Provider => config.providers.get(name).map(|provider| &provider.settings),
+        _ => config.channels.get(name).map(|channel| &channel.settings),
+    };
+    let settings = settings.map_or_else(
+        || "{}".to_owned(),
+        |settings| serde_json::Value::Object(settings.0.clone()).to_string(),
+    );
+    let gate = (kind == Kind::Channel).then(|| gate(config, name, Some(&blueprint)));
+    let allow_from = config.channels.get(name).map(|channel| &channel.allow_from);
+    let mark = format!("{}\n{settings}\n{allow_from:?}", blueprint.mark());
+    Make {
+        blueprint,
+        settings,
+        gate,
+        mark,
+    }
+}
+
+/// Who may write to a channel; nobody where its library was refused.
+pub(in crate::gateway) fn gate(config: &Config, name: &str, blueprint: Option<&Blueprint>) -> Arc<Gate> {
+    let channel = config.channels.get(name);
+    let allow_from = channel.map(|channel| &*channel.allow_from);
+    let limits = Limits {
+        message_bytes: config.gateway.max_message_bytes,
+        pending: config.gateway.max_pending,
+        pending_per_conversation: config.gateway.max_pending_per_conversation,
+        message_age: config.gateway.max_message_age,
+    };
+    let authenticates = blueprint.is_some_and(|blueprint| blueprint.can(Capability::Authenticates));
+    let open = authenticates || channel.is_some_and(|channel| channel.open);
+    let gate = Gate::new(allow_from.unwrap_or_default(), open, limits);
+    if gate.is_closed() {
+        warn!(
+            channel = name,
+            "Allow list is empty: nobody may write to this channel; add sender ids to `allow_from`"
+        );
+    }
+    Arc::new(gate)
+}
