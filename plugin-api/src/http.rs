@@ -47,12 +47,14 @@ pub(crate) mod fuzzing;
 mod lines;
 mod response;
 mod retry_after;
+mod roots;
 mod server;
 mod settings;
 mod sse;
 
 pub use client::Client;
 pub use response::{Events, Lines, Response};
+pub use roots::extra_roots;
 pub use server::Server;
 pub use settings::HttpSettings;
 pub use sse::Event;

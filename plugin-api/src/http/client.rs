@@ -2,12 +2,13 @@
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Method, Url};
+use reqwest::{ClientBuilder, Method, Url};
 use serde::Serialize;
 use tokio::time::timeout_at;
 
 use super::body::{Body, Deadlines};
 use super::response::Response;
+use super::roots::certificates;
 use super::server::{Server, address};
 use super::settings::{HttpSettings, Limits};
 use crate::error::{Error, Result};
@@ -18,7 +19,8 @@ const SHORTEST_SECRET: usize = 8;
 /// A client for one server. Cheap to clone, keeps connections open, and its `Debug` shows the address alone.
 ///
 /// Proxies come from the usual environment variables, except that a server on the loopback interface is reached
-/// directly. Certificates are checked against the roots of Mozilla that are built in.
+/// directly. Certificates are checked against the roots of Mozilla that are built in and those in the PEM bundle that
+/// `SSL_CERT_FILE` names, which is read when the client is made.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -38,16 +40,23 @@ impl Client {
     /// A client for the server at `base_url`; nothing is sent yet.
     ///
     /// # Errors
-    /// [`Cause::Config`](crate::Cause::Config): `base_url` is no address of a server, or a deadline is none.
+    /// [`Cause::Config`](crate::Cause::Config): `base_url` is no address of a server, a deadline is none, or the
+    /// file that `SSL_CERT_FILE` names is no bundle of certificates while `base_url` begins with `https`.
     pub fn new(base_url: &str, settings: &HttpSettings) -> Result<Self> {
         let base = parse_base(base_url)?;
         let limits = Limits::new(settings)?;
+        // Roots are only read where they are needed: redirects, which could lead to TLS, are not followed.
+        let tls = base.scheme() == "https";
         let mut builder = reqwest::Client::builder()
             .connect_timeout(limits.connect)
             .redirect(Policy::none())
             .user_agent(concat!("miniclaw/", env!("CARGO_PKG_VERSION")))
-            // Roots are only read where they are needed: redirects, which could lead to TLS, are not followed.
-            .tls_built_in_root_certs(base.scheme() == "https");
+            .tls_built_in_root_certs(tls);
+        if tls {
+            builder = certificates()?
+                .into_iter()
+                .fold(builder, ClientBuilder::add_root_certificate);
+        }
         if is_loopback(&base) {
             builder = builder.no_proxy();
         }

@@ -6,9 +6,10 @@ mod failure;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use miniclaw_plugin_api::http::extra_roots;
 use miniclaw_plugin_api::{Cause, Error};
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -29,18 +30,29 @@ const OUTER_GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct Api {
     api_url: String,
     token: String,
+    /// Trusted beside the built-in roots.
+    roots: Vec<Certificate>,
     client: Mutex<Client>,
 }
 
 impl Api {
     pub(crate) fn new(api_url: String, token: String) -> Result<Self, Error> {
-        let client = build_client().map_err(|error| {
+        let no_client = |error: reqwest::Error| {
             Error::transient(format!("no HTTP client for telegram: {}", failure::chain(&error)))
                 .because(Cause::Network)
-        })?;
+        };
+        // A file that nobody needs keeps nobody from starting.
+        let pem = if api_url.starts_with("https:") {
+            extra_roots()?
+        } else {
+            Vec::new()
+        };
+        let roots = Certificate::from_pem_bundle(&pem).map_err(no_client)?;
+        let client = build_client(&roots).map_err(no_client)?;
         Ok(Self {
             api_url,
             token,
+            roots,
             client: Mutex::new(client),
         })
     }
@@ -84,7 +96,7 @@ impl Api {
 
     /// Leaves all connections behind, for when one of them swallows requests.
     pub(crate) fn reconnect(&self) {
-        if let Ok(client) = build_client() {
+        if let Ok(client) = build_client(&self.roots) {
             *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
         }
     }
@@ -94,8 +106,8 @@ impl Api {
     }
 }
 
-fn build_client() -> reqwest::Result<Client> {
-    Client::builder()
+fn build_client(roots: &[Certificate]) -> reqwest::Result<Client> {
+    let builder = Client::builder()
         .connect_timeout(CONNECT_DEADLINE)
         .tcp_nodelay(true)
         .tcp_keepalive(Duration::from_secs(20))
@@ -103,7 +115,11 @@ fn build_client() -> reqwest::Result<Client> {
         // is one of unknown outcome.
         .pool_idle_timeout(Duration::from_secs(50))
         // A redirect would carry the token, which is part of the path, to somewhere else.
-        .redirect(reqwest::redirect::Policy::none())
+        .redirect(reqwest::redirect::Policy::none());
+    roots
+        .iter()
+        .cloned()
+        .fold(builder, ClientBuilder::add_root_certificate)
         .build()
 }
 
