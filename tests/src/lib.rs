@@ -25,6 +25,7 @@ pub mod procfs;
 pub mod server;
 pub mod stage;
 pub mod tally;
+pub mod tls_front;
 pub mod ward;
 pub mod watched;
 
@@ -36,5 +37,6 @@ pub use gateway::{Command, Gateway, Home};
 pub use platform::Platform;
 pub use stage::Stage;
 pub use tally::Tally;
+pub use tls_front::TlsFront;
 pub use ward::Ward;
 pub use watched::{DEADLINE, until};

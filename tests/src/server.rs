@@ -42,12 +42,20 @@ impl ServerThread {
 
     /// Serves HTTP on a free port of the loopback interface.
     pub fn serve<H: Handler>(&self, handler: Arc<H>) -> SocketAddr {
+        self.listen(|listener| http::serve(listener, handler))
+    }
+
+    /// Runs `serve` with a listener on a free port of the loopback interface.
+    pub fn listen<F>(&self, serve: impl FnOnce(tokio::net::TcpListener) -> F + Send + 'static) -> SocketAddr
+    where
+        F: Future<Output = ()> + Send,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         self.handle.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            http::serve(listener, handler).await;
+            serve(listener).await;
         });
         address
     }

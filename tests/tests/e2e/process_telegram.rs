@@ -1,18 +1,12 @@
 //! The built-in channel of Telegram in a process of its own, in the sandbox.
 
-use std::io::Read as _;
-use std::net::TcpListener;
-
 use miniclaw_tests::fake_telegram::TOKEN;
-use miniclaw_tests::{ConfigFile, DEADLINE, FakeModel, Gateway, Home, procfs, until};
+use miniclaw_tests::tls_front::authority;
+use miniclaw_tests::{Command, ConfigFile, FakeModel, FakeTelegram, Gateway, Home, TlsFront, procfs};
 use serde_json::json;
 
 use crate::phrases::READY;
-use crate::setup::World;
-
-/// First bytes of a TLS connection: a record of a handshake, and what it holds is a ClientHello.
-const HANDSHAKE: u8 = 22;
-const CLIENT_HELLO: u8 = 1;
+use crate::setup::{USER, World};
 
 #[test]
 fn telegram_in_a_sandbox_answers_and_outlives_the_end_of_its_process() {
@@ -35,7 +29,12 @@ fn telegram_in_a_sandbox_answers_and_outlives_the_end_of_its_process() {
             .contains(TOKEN)
     );
     miniclaw_tests::ward::kill_host(child);
-    assert_eq!(world.say(7, "still there?", 2), "re: still there? [n=3]");
+    // The first reply comes twice where the process ended before it told of it.
+    world.telegram.inject(7, USER, "still there?");
+    world.telegram.wait("the second reply", |ledger| {
+        let mut texts = ledger.sent.iter().map(|sent| sent.text.as_str());
+        texts.any(|text| text == "re: still there? [n=3]").then_some(())
+    });
     let finished = gateway.stop();
     finished.expect_code(0);
     assert!(
@@ -45,46 +44,90 @@ fn telegram_in_a_sandbox_answers_and_outlives_the_end_of_its_process() {
     );
 }
 
-/// The roots that certificates are held against are built in, so that no server of a test is trusted: what is seen is that
-/// the sandbox lets the client speak TLS, and that it trusts nobody it should not.
+/// Telegram and a model in sandboxes, both behind TLS with a certificate that only the authority of the tests stands for.
+struct Secured {
+    telegram: FakeTelegram,
+    front: TlsFront,
+    _model: FakeModel,
+    model_front: TlsFront,
+    home: Home,
+}
+
+impl Secured {
+    fn new() -> Self {
+        let (telegram, model) = (FakeTelegram::start(), FakeModel::start());
+        let (front, model_front) = (
+            TlsFront::before(telegram.url()),
+            TlsFront::before(&model.base_url()),
+        );
+        let config = ConfigFile::standard(&telegram, &model, &[USER])
+            .with("/channels/telegram/isolation", json!("process"))
+            .with("/channels/telegram/settings/api_url", json!(front.url()))
+            .with("/providers/model/isolation", json!("process"))
+            .with("/providers/model/settings/base_url", json!(model_front.url()));
+        Self {
+            home: Home::with(&config),
+            telegram,
+            front,
+            _model: model,
+            model_front,
+        }
+    }
+}
+
 #[test]
-fn telegram_in_a_sandbox_speaks_tls_and_believes_no_server_without_a_certificate() {
-    let (home, model) = (Home::empty(), FakeModel::start());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let settings = json!({ "token": TOKEN, "api_url": format!("https://localhost:{}", address.port()) });
-    let entry =
-        json!({ "plugin": "telegram", "isolation": "process", "allow_from": [42], "settings": settings });
-    home.write_config(
-        &ConfigFile::default()
-            .model(&model)
-            .channel("telegram", entry)
-            .text(),
+fn telegram_and_a_model_in_sandboxes_speak_tls_with_servers_that_ssl_cert_file_stands_for() {
+    let world = Secured::new();
+    let gateway = Command::new(&world.home, &["gateway"])
+        .env("SSL_CERT_FILE", authority())
+        .start();
+    world.telegram.wait_for_poll();
+    world.telegram.inject(7, USER, "hello");
+    assert_eq!(
+        world.telegram.wait_for_replies_to(7, 1)[0].text,
+        "re: hello [n=1]"
     );
-    let gateway = Gateway::start(&home, &[]);
-    listener.set_nonblocking(true).unwrap();
-    let mut accepted = None;
-    until("a connection", || {
-        accepted = listener.accept().ok();
-        accepted.is_some()
-    });
-    let (mut client, _) = accepted.unwrap();
-    client.set_nonblocking(false).unwrap();
-    client.set_read_timeout(Some(DEADLINE)).unwrap();
-    let mut record = [0; 6];
-    client.read_exact(&mut record).unwrap();
-    assert_eq!((record[0], record[5]), (HANDSHAKE, CLIENT_HELLO), "{record:?}");
-    let mut rest = vec![0; usize::from(u16::from_be_bytes([record[3], record[4]])) - 1];
-    client.read_exact(&mut rest).unwrap();
-    assert!(
-        rest.windows(9).any(|name| name == b"localhost"),
-        "no name of the server"
-    );
-    assert!(!rest.windows(8).any(|bytes| bytes == &TOKEN.as_bytes()[..8]));
-    // An answer in the clear is no answer.
-    std::io::Write::write_all(&mut client, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
-    drop(client);
+    for front in [&world.front, &world.model_front] {
+        let handshakes = front.handshakes();
+        assert!(
+            handshakes.done > 0 && handshakes.failed.is_empty(),
+            "{handshakes:?}"
+        );
+    }
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn telegram_in_a_sandbox_gives_nothing_to_a_server_that_nobody_stands_for() {
+    let world = Secured::new();
+    world.telegram.inject(7, USER, "hello");
+    let gateway = Gateway::start(&world.home, &[]);
+    let why = world.front.wait_for_failure();
+    assert!(why.contains("UnknownCA"), "{why}");
     gateway.wait_for_line("Plugin is restarted");
     assert!(gateway.is_running());
     gateway.stop().expect_code(0);
+    assert_eq!(world.front.handshakes().done, 0);
+    let ledger = world.telegram.ledger();
+    assert!(
+        ledger.polls.is_empty() && ledger.calls.is_empty(),
+        "{}",
+        ledger.summary()
+    );
+    assert_eq!(world.telegram.unconfirmed(), 1);
+}
+
+#[test]
+fn telegram_stays_down_where_ssl_cert_file_names_no_certificates_and_the_log_names_the_file() {
+    let world = Secured::new();
+    let gateway = Command::new(&world.home, &["gateway"])
+        .env("SSL_CERT_FILE", "/nowhere/roots.pem")
+        .start();
+    for plugin in ["telegram", "model"] {
+        gateway.wait_for_line(&format!(
+            "plugin={plugin} error=\"cannot take certificates from /nowhere/roots.pem, which SSL_CERT_FILE names"
+        ));
+    }
+    gateway.stop().expect_code(0);
+    assert_eq!(world.front.handshakes().done, 0);
 }
