@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 pub(crate) use assemble::log_sink;
-pub(crate) use blueprints::{Blueprints, NoBlueprint};
+pub(crate) use blueprints::{Blueprints, NoBlueprint, isolated};
 pub(crate) use folders::{FolderError, private_folder};
 pub(crate) use lock::StateLock;
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use miniclaw_plugin_api::{Cause, Error, Outcome};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 pub(crate) use channel::ChannelDuties;
 pub(crate) use ledger::{Ledger, LedgerError};
@@ -37,9 +37,6 @@ const HEALTHY: Duration = Duration::from_secs(60);
 /// What a platform refused for good is sometimes mended on its side: credentials are renewed, a bot is let in again.
 /// An instance that failed is tried this often.
 const FAILED_AGAIN: Duration = Duration::from_secs(300);
-
-/// How the system's refusals read: `EPERM` and `EACCES`.
-const DENIED: [&str; 2] = ["(os error 1)", "(os error 13)"];
 
 /// What an instance is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,6 +221,10 @@ impl Supervised {
     /// Why it is not even started.
     fn hindrance(&self) -> Option<State> {
         if self.ledger.is_disabled(&self.key) {
+            info!(
+                plugin = &*self.name,
+                "Plugin is disabled, `miniclaw plugin enable` lets it run"
+            );
             return Some(State::Disabled);
         }
         if let Some(reason) = self.ledger.quarantined(&self.key) {
@@ -276,19 +277,10 @@ impl Supervised {
         self.wait(state, wait, orders, past).await
     }
 
-    /// What a sandbox refuses looks like a fault of the system to a plugin.
     fn hint_at_sandbox(&self, end: &End) {
-        let denied = |error: &Error| DENIED.iter().any(|text| error.message.contains(text));
-        let isolated = self
-            .make
-            .as_ref()
-            .is_some_and(|make| make.blueprint.is_isolated());
-        if isolated && end.error().is_some_and(denied) {
-            let name = &*self.name;
-            warn!(
-                plugin = name,
-                "The sandbox may have refused that: `miniclaw plugin info` shows what the plugin asks for and what it has"
-            );
+        let blueprint = self.make.as_ref().map(|make| &make.blueprint);
+        if let (Some(blueprint), Some(error)) = (blueprint, end.error()) {
+            blueprint.hint_at_sandbox(&self.name, error);
         }
     }
 

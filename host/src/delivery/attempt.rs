@@ -93,11 +93,15 @@ impl Outbox {
                     .await;
             }
             match next(&error, attempts, self.config.on_unknown, chance()) {
-                Next::Dead => return self.bury(row, &error.message).await,
+                Next::Dead => {
+                    instance.blueprint.hint_at_sandbox(&self.channel, &error);
+                    return self.bury(row, &error.message).await;
+                }
                 Next::Again(wait) => {
                     // A platform that asks for more than that is not going to take it.
                     let wait = wait.min(self.left(row) + Duration::from_secs(1));
                     warn!(id = row.id, attempts, ?wait, %error, "Message not sent, it is sent again");
+                    instance.blueprint.hint_at_sandbox(&self.channel, &error);
                     not_before = Instant::now() + wait;
                     outage = of_the_platform(&error);
                     self.note_hold(row, &error, not_before);

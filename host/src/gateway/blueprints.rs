@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use miniclaw_plugin_api::Kind;
+use tracing::warn;
 
 use super::StartError;
-use crate::config::{Config, Confinement, Isolation};
+use crate::config::{Config, Confinement, Isolation, SandboxMode};
 use crate::plugins::catalog::{Catalog, Found};
 use crate::plugins::inspect::{ManifestInfo, Refusal};
 use crate::plugins::instance::{Blueprint, Runner};
@@ -53,8 +54,16 @@ impl Blueprints<'_> {
         if manifest.kind != kind {
             return Err(NoBlueprint::Config(wrong_kind(kind, name, plugin)));
         }
+        let builtin = matches!(found, Found::Builtin(_));
+        if confinement.mode == SandboxMode::Require && !isolated(confinement, builtin) {
+            return Err(NoBlueprint::Library(format!(
+                "`{name}` has `sandbox.mode` `require` and runs in the gateway's process, where there is no sandbox; set its \
+                 `isolation` to `process`"
+            )));
+        }
+        warn_of_missing(name, confinement);
         let data_dir = self.config.data_dir(kind, name);
-        let isolated = |source, asked| {
+        let in_process_of_its_own = |source, asked| {
             Runner::Process(Process {
                 source,
                 limits: Limits {
@@ -67,7 +76,7 @@ impl Blueprints<'_> {
             })
         };
         let runner = match (&found, confinement.isolation) {
-            (Found::Builtin(builtin), Some(Isolation::Process)) => isolated(
+            (Found::Builtin(builtin), Some(Isolation::Process)) => in_process_of_its_own(
                 Source::Builtin(builtin.manifest.name.clone()),
                 manifest.permissions,
             ),
@@ -84,7 +93,7 @@ impl Blueprints<'_> {
             }
             (Found::Library(inspected), _) => {
                 let admitted = self.loader.admit(inspected).map_err(refused)?;
-                isolated(Source::Library(admitted.path), manifest.permissions)
+                in_process_of_its_own(Source::Library(admitted.path), manifest.permissions)
             }
         };
         Ok(blueprint(manifest, runner, &data_dir))
@@ -102,6 +111,22 @@ impl Blueprints<'_> {
             }
         };
         found.ok_or_else(|| NoBlueprint::Library(format!("`{name}` is not configured")))
+    }
+}
+
+/// Libraries have a process of their own where nothing else is said, built-in plugins have none.
+pub(crate) fn isolated(confinement: &Confinement, builtin: bool) -> bool {
+    match confinement.isolation {
+        Some(isolation) => isolation == Isolation::Process,
+        None => !builtin,
+    }
+}
+
+/// A path that is not there is granted to nobody.
+fn warn_of_missing(name: &str, confinement: &Confinement) {
+    let granted = confinement.read.iter().chain(&confinement.write);
+    for path in granted.filter(|path| !path.exists()) {
+        warn!(plugin = name, path = %path.display(), "The sandbox is to open a path that does not exist");
     }
 }
 

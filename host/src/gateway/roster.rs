@@ -220,9 +220,10 @@ impl Roster {
         self.ledger
             .enable(keys)
             .map_err(|error| crate::cli::chain(&error))?;
-        let changes = wanted
-            .into_iter()
-            .map(|slot| async move { changed(&slot.name, order(slot, Order::Enable).await) });
+        let changes = wanted.into_iter().map(|slot| async move {
+            info!(instance = &*slot.name, "Plugin enabled");
+            changed(&slot.name, order(slot, Order::Enable).await)
+        });
         Ok(join_all(changes).await)
     }
 
@@ -238,9 +239,13 @@ impl Roster {
         self.ledger
             .disable(keys)
             .map_err(|error| crate::cli::chain(&error))?;
-        let changes = wanted
-            .into_iter()
-            .map(|slot| async move { changed(&slot.name, order(slot, Order::Disable).await) });
+        let changes = wanted.into_iter().map(|slot| async move {
+            info!(
+                instance = &*slot.name,
+                "Plugin disabled, until `miniclaw plugin enable`"
+            );
+            changed(&slot.name, order(slot, Order::Disable).await)
+        });
         Ok(join_all(changes).await)
     }
 

@@ -121,6 +121,19 @@ impl Process {
             let path = self.data_dir.display();
             Error::transient(format!("the plugin's folder {path} cannot be made: {error}"))
         })?;
+        let folder = std::fs::symlink_metadata(&self.data_dir);
+        if folder.is_ok_and(|folder| folder.is_symlink()) {
+            let path = self.data_dir.display();
+            let text = format!("the plugin's folder {path} is a symbolic link; put a folder in its place");
+            return Err(Error::permanent(text).because(Cause::Config));
+        }
+        if let Source::Library(path) = &self.source
+            && !path.exists()
+        {
+            let (path, name) = (path.display(), &birth.instance);
+            let text = format!("the copy {path} is gone; run `miniclaw plugin reload {name}`");
+            return Err(Error::permanent(text).because(Cause::Config));
+        }
         let (ours, theirs) = UnixStream::pair().map_err(none)?;
         ours.set_nonblocking(true).map_err(none)?;
         let stream = tokio::net::UnixStream::from_std(ours).map_err(none)?;

@@ -179,9 +179,11 @@ pub(crate) fn map(path: &Path) -> Result<PluginModRef, Reason> {
 
 /// Maps the library, runs its constructors, and takes its root module once its layout is known to fit.
 fn open(path: &Path, manifest: &ManifestInfo) -> Result<PluginModRef, Reason> {
+    // A bare name means a library of the system to the dynamic loader.
+    let path = std::path::absolute(path).map_err(Reason::Unreadable)?;
     // SAFETY: constructors of a plugin run here, which is what loading it means. The file was inspected and
     // survived a trial load, and lies in a folder that nobody else can write.
-    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(refused)?;
+    let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.map_err(refused)?;
     // What the module points to must stay mapped as long as the process runs.
     let library: &'static Library = Box::leak(Box::new(library));
     // SAFETY: a library exports a `RawManifest` under this name; one that lies was found out by its magic and

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use miniclaw_plugin_api::Permission;
 use serde::Serialize;
 
-use crate::config::{Config, Confinement, Isolation, SandboxMode};
+use crate::config::{Config, Confinement, SandboxMode};
+use crate::gateway::isolated;
 use crate::plugins::inspect::ManifestInfo;
 use crate::plugins::isolate::sandbox::granted;
 
@@ -65,10 +66,7 @@ impl Bounds {
 
     fn of_one(configured: &Configured, asked: u64, builtin: bool) -> Self {
         let confinement = &configured.confinement;
-        let isolated = match confinement.isolation {
-            Some(isolation) => isolation == Isolation::Process,
-            None => !builtin,
-        };
+        let isolated = isolated(confinement, builtin);
         let sandboxed = isolated && confinement.mode != SandboxMode::Off;
         let has = if sandboxed {
             granted(confinement, asked)
@@ -105,7 +103,10 @@ impl fmt::Display for Bounds {
             "{}: {}, sandbox {}",
             self.instance, self.isolation, self.sandbox
         )?;
-        write!(f, "; has {}", list(&self.has))?;
+        match self.sandbox {
+            "none" | "off" => write!(f, "; may do what the gateway's user may")?,
+            _ => write!(f, "; has {}", list(&self.has))?,
+        }
         if !self.lacks.is_empty() {
             write!(f, "; lacks {}", list(&self.lacks))?;
         }
@@ -152,7 +153,7 @@ mod tests {
         );
         assert_eq!(
             line(plain(), true),
-            "a: in-process, sandbox none; has network, exec"
+            "a: in-process, sandbox none; may do what the gateway's user may"
         );
         let mut granting = plain();
         granting.allow = vec!["exec".into()];

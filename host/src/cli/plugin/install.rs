@@ -180,7 +180,7 @@ fn next_steps(installed: &Installed, loaded: &Loaded, folder: &Path) -> Vec<Stri
     }
     if installed.change != Change::Same || !used {
         steps.push(format!(
-            "a running gateway takes it up by `miniclaw plugin reload {name}`"
+            "a running gateway that has it configured takes it up by `miniclaw plugin reload {name}`, another one when it is started again"
         ));
     }
     steps

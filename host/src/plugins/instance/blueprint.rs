@@ -9,8 +9,13 @@ use miniclaw_plugin_api::abi::{Birth, HostApi_TO, PluginBox, PluginModRef};
 use miniclaw_plugin_api::wire::decode_error;
 use miniclaw_plugin_api::{Capability, Error, TextUnit};
 
+use tracing::warn;
+
 use super::Host;
 use crate::plugins::isolate::Process;
+
+/// How the system's refusals read: `EPERM` and `EACCES`.
+const DENIED: [&str; 2] = ["(os error 1)", "(os error 13)"];
 
 /// What it takes to make instances of a plugin.
 #[derive(Clone)]
@@ -59,6 +64,17 @@ impl Blueprint {
             Runner::Process(process) => process.mark(),
         };
         format!("{} {} {runner}", self.plugin, self.version)
+    }
+
+    /// What a sandbox refuses looks like a fault of the system to a plugin, and to whoever reads its error.
+    pub(crate) fn hint_at_sandbox(&self, instance: &str, error: &Error) {
+        let denied = DENIED.iter().any(|text| error.message.contains(text));
+        if denied && self.is_isolated() {
+            warn!(
+                plugin = instance,
+                "The sandbox may have refused that: `miniclaw plugin info` shows what the plugin asks for and what it has"
+            );
+        }
     }
 
     /// Whether what hangs can be killed.
