@@ -19,7 +19,7 @@ use super::isolate::sandbox::{self, Sandbox};
 use super::trust::TrustPolicy;
 use cache::Cache;
 pub(crate) use cache::{Copy, digest, sha256};
-pub(crate) use probe::{Probe, without_core_dump};
+pub(crate) use probe::{Probe, kill_group, without_core_dump};
 
 /// A library that was checked, and that may be loaded from its private copy.
 #[derive(Clone)]

@@ -110,7 +110,8 @@ fn wait(child: &mut Child, deadline: Duration) -> io::Result<Option<ExitStatus>>
     }
 }
 
-fn kill_group(child: &Child) {
+/// Kills what is left of the group that a child leads: the child, and what it started.
+pub(crate) fn kill_group(child: &Child) {
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         // An error means that nobody is left in it.
         let _ = rustix::process::kill_process_group(group, Signal::KILL);

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use miniclaw_plugin_api::Kind;
 use miniclaw_plugin_api::testkit::conformance::{self, Check, Facts, Finding, Stage};
-use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -106,7 +105,8 @@ fn run_some(file: &Path, order: &mut Order, put: &mut impl FnMut(Stage)) -> io::
             Said::End => break false,
         }
     };
-    kill_group(&child);
+    // Also what the plugin started.
+    load::kill_group(&child);
     let status = child.wait()?;
     if order.from > *conformance::STAGES.end() {
         return Ok(None);
@@ -135,14 +135,6 @@ fn start(file: &Path) -> io::Result<Child> {
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()
-}
-
-/// Also what the plugin started.
-fn kill_group(child: &Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        // An error means that nobody is left in it.
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
-    }
 }
 
 /// How the stage ended the child.
