@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use miniclaw_plugin_api::{Cause, Error, Outcome};
+use miniclaw_plugin_api::{Cause, Error, InboundMessage, Outcome};
 use serde::Serialize;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
@@ -24,7 +24,7 @@ use crate::backoff::{Backoff, chance};
 use crate::config::{AgentConfig, Route};
 use crate::plugins::instance::Instance;
 use crate::sessions::Snapshot;
-use crate::spool::{InboundRow, wall_ms};
+use crate::spool::{Choice, InboundRow, Usage, wall_ms};
 
 /// Between attempts at the same provider. Three of them, the usual number, outlast an outage of 3 s.
 const BACKOFF: Backoff = Backoff {
@@ -60,6 +60,10 @@ pub(crate) struct Answer {
     pub(crate) new_generation: bool,
     /// JSON text of the providers' attempts, for who traces the message.
     pub(crate) story: Option<String>,
+    /// What it cost.
+    pub(crate) usage: Vec<Usage>,
+    /// What the sender chose for the conversation.
+    pub(crate) choice: Option<Choice>,
 }
 
 /// One question to a provider.
@@ -96,21 +100,29 @@ impl Answer {
 }
 
 impl AgentLoop {
-    /// Answers a message. A failure for good is answered as well, with one honest sentence.
-    pub(crate) async fn answer(&self, row: &InboundRow, snapshot: &Snapshot) -> Answer {
-        let heard = prompt::heard(&row.message);
-        let route = self.route(&row.channel, &row.message.chat.id);
+    /// Answers a message, which may be that of `row` joined with others. A failure for good is answered as well, with
+    /// one honest sentence. `listener` hears the answer as it comes.
+    pub(crate) async fn answer(
+        &self,
+        row: &InboundRow,
+        message: &InboundMessage,
+        snapshot: &Snapshot,
+        listener: &mut (dyn FnMut(Progress<'_>) + Send),
+    ) -> Answer {
+        let heard = prompt::heard(message);
+        let route = self.route(&row.channel, &message.chat.id);
         let mut request = self.prompt.request(&snapshot.entries, &heard);
         request.session = &row.session.0;
         request.idempotency_key = format!("turn-{}", row.seq);
         request.meta.inbound = row.seq;
         let mut story = Vec::new();
-        let mut listener = |progress: Progress<'_>| {
+        let mut hear = |progress: Progress<'_>| {
             if let Progress::Tried(tried) = progress {
                 story.push(tried.clone());
             }
+            listener(progress);
         };
-        let reply = match self.complete(&route, request, &mut listener).await {
+        let reply = match self.complete(&route, request, &mut hear).await {
             Ok(reply) => reply.text,
             Err(error) => {
                 warn!(%error, cause = ?error.cause, "Turn failed, its sender is told so");
@@ -120,8 +132,8 @@ impl AgentLoop {
         Answer {
             heard,
             reply,
-            new_generation: false,
             story: serde_json::to_string(&story).ok(),
+            ..Answer::default()
         }
     }
 

@@ -1,5 +1,6 @@
 //! The ChatHub: inbound messages to one lane for each conversation, replies to their channel.
 
+mod commands;
 mod counters;
 mod lanes;
 mod load;
@@ -13,12 +14,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
 
+pub(crate) use commands::menu;
 pub(crate) use counters::Counters;
 pub(crate) use lanes::Lanes;
 pub(crate) use load::{Load, LoadTable};
 pub(crate) use turn::TurnParts;
 
-use self::turn::stop_command;
+use self::commands::asks_to_stop;
 
 use crate::delivery::Outbox;
 use crate::sessions::SessionKey;
@@ -73,7 +75,7 @@ impl ChatHub {
 
     /// Takes a message whose load was counted by [`LoadTable::take`].
     pub(crate) fn push(self: &Arc<Self>, row: InboundRow) {
-        if stop_command(&row.message)
+        if asks_to_stop(&row.message)
             && let Some((_, turn)) = lock(&self.running).get(&row.session)
         {
             turn.cancel();

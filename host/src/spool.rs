@@ -22,6 +22,7 @@ mod sqlite;
 mod statements;
 mod trouble;
 mod upkeep;
+mod usage;
 mod view;
 mod work;
 mod writer;
@@ -34,6 +35,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use miniclaw_plugin_api::{InboundMessage, OutboundMessage};
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::aliases::Alias;
 pub(crate) use self::check::check_folder;
@@ -45,6 +47,7 @@ pub(crate) use self::snapshot::{
     Holdings, SpoolSnapshot, any_spool, is_backup, make_spool, open_backup, remove_spool,
 };
 pub(crate) use self::sqlite::{Opened, SqliteSpool};
+pub(crate) use self::usage::day_of;
 pub(crate) use self::view::{Filter, Letter, Story};
 use crate::sessions::{Entry, SessionKey};
 
@@ -102,6 +105,17 @@ pub(crate) trait Spool: Send + Sync + 'static {
 
     /// Removes a session's journal rows with `seq <= through`; needs no sync.
     fn trim_journal(&self, session: SessionKey, through: u64) -> BoxFuture<'_, Result<(), SpoolError>>;
+
+    /// Notes the channel's message that shows a row's answer while it is written: returns when written. A start after a
+    /// crash finds it in the row.
+    fn note_draft(&self, seq: u64, message: String) -> BoxFuture<'_, Result<(), SpoolError>>;
+
+    /// What was spent from a day (in UTC, since 1970) on, by a session or by all; sums by day, provider and model.
+    fn spent(
+        &self,
+        session: Option<SessionKey>,
+        since_day: i64,
+    ) -> BoxFuture<'_, Result<Vec<Spent>, SpoolError>>;
 
     /// Deletes what is finished and older than the retention; returns the number of rows.
     fn upkeep(&self) -> BoxFuture<'_, Result<u64, SpoolError>>;
@@ -164,6 +178,8 @@ pub(crate) struct InboundRow {
     pub(crate) suspect: bool,
     /// Milliseconds since 1970.
     pub(crate) received_ms: i64,
+    /// The channel's message that shows what an earlier process wrote of the answer.
+    pub(crate) draft: Option<String>,
 }
 
 /// T2's work.
@@ -183,6 +199,48 @@ pub(crate) struct FinishedTurn {
     pub(crate) chunks: Vec<OutboundMessage>,
     /// JSON text of what the turn did, for who traces the message.
     pub(crate) story: Option<String>,
+    /// What it cost.
+    pub(crate) usage: Vec<Usage>,
+    /// What its sender chose for the conversation from now on.
+    pub(crate) choice: Option<Choice>,
+}
+
+/// What one answer of a provider cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Usage {
+    pub(crate) provider: String,
+    pub(crate) model: Option<String>,
+    /// Tokens read.
+    pub(crate) input: u64,
+    /// Tokens written.
+    pub(crate) output: u64,
+    /// Millionths of the currency in which the prices are configured.
+    pub(crate) cost_micros: Option<u64>,
+    /// The server did not tell the tokens.
+    pub(crate) estimated: bool,
+}
+
+/// A day's [`Usage`] of one model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Spent {
+    /// Since 1970, in UTC.
+    pub(crate) day: i64,
+    pub(crate) provider: String,
+    pub(crate) model: Option<String>,
+    pub(crate) requests: u64,
+    pub(crate) input: u64,
+    pub(crate) output: u64,
+    pub(crate) cost_micros: Option<u64>,
+    /// Some of it.
+    pub(crate) estimated: bool,
+}
+
+/// What people chose for a conversation; `None` leaves it to the configuration. Outlives `/new`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Choice {
+    pub(crate) provider: Option<String>,
+    pub(crate) model: Option<String>,
 }
 
 impl FinishedTurn {
@@ -197,6 +255,8 @@ impl FinishedTurn {
             channel: row.channel.clone(),
             chunks: vec![OutboundMessage::new(row.message.chat.clone(), text)],
             story: None,
+            usage: Vec::new(),
+            choice: None,
         }
     }
 }
@@ -278,6 +338,7 @@ pub(crate) enum SendEvent {
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     pub(crate) generation: u64,
+    pub(crate) choice: Choice,
     pub(crate) rows: Vec<JournalRow>,
 }
 

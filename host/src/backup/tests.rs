@@ -86,6 +86,8 @@ async fn turn(spool: &dyn Spool, sessions: &SessionManager, session: usize, numb
         channel: "t".into(),
         chunks: vec![OutboundMessage::new(ChatRef::new("7"), "answer")],
         story: None,
+        usage: Vec::new(),
+        choice: None,
     };
     let committed = spool.finish(&turn).await.unwrap();
     if reset {

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use miniclaw_plugin_api::wire::SignalTo;
-use miniclaw_plugin_api::{Capability, ChatKind, InboundMessage, OutboundMessage, Role, Signal, TextUnit};
+use miniclaw_plugin_api::{Capability, ChatKind, OutboundMessage, Role, Signal, TextUnit};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::ChatHub;
-use crate::agent::{AgentLoop, Answer};
+use crate::agent::{AgentLoop, Answer, Progress};
 use crate::delivery::split;
 use crate::plugins::instance::Method;
 use crate::sessions::{Entry, SessionError, SessionManager, Snapshot};
@@ -29,15 +29,6 @@ pub(crate) struct TurnParts {
     pub(crate) spool: Arc<dyn Spool>,
     pub(crate) sessions: Arc<SessionManager>,
     pub(crate) agent: AgentLoop,
-}
-
-/// Whether a message asks to stop the turn under way.
-pub(crate) fn stop_command(message: &InboundMessage) -> bool {
-    command(message).is_some_and(|name| name == "stop")
-}
-
-fn command(message: &InboundMessage) -> Option<&str> {
-    message.command.as_ref().map(|command| command.name.as_str())
 }
 
 impl ChatHub {
@@ -101,21 +92,16 @@ impl ChatHub {
             }
         };
         let generation = snapshot.generation;
-        let answer = match command(&row.message) {
-            Some("new") => Answer {
-                new_generation: true,
-                ..Answer::note("This is a new conversation.")
-            },
-            Some("stop") => Answer::note("Stopped."),
-            _ => {
-                let work = self.parts.agent.answer(row, &snapshot);
-                tokio::select! {
-                    biased;
-                    () = stop.cancelled() => return self.stopped(row).map(|answer| (generation, answer)),
-                    answer = work => answer,
-                    () = self.show_typing(row) => return None,
-                }
-            }
+        if let Some(answer) = self.command(row, &snapshot).await {
+            return Some((generation, answer));
+        }
+        let mut listener = |_: Progress<'_>| {};
+        let work = self.parts.agent.answer(row, &row.message, &snapshot, &mut listener);
+        let answer = tokio::select! {
+            biased;
+            () = stop.cancelled() => return self.stopped(row).map(|answer| (generation, answer)),
+            answer = work => answer,
+            () = self.show_typing(row) => return None,
         };
         Some((generation, answer))
     }
@@ -192,6 +178,8 @@ impl ChatHub {
             channel: row.channel.clone(),
             chunks: self.chunks(row, &answer.reply),
             story: answer.story,
+            usage: answer.usage,
+            choice: answer.choice,
         }
     }
 

@@ -167,6 +167,7 @@ impl Instance {
             meta: serde_json::json!({
                 "host_version": env!("CARGO_PKG_VERSION"),
                 "data_dir": blueprint.data_dir.to_str(),
+                "commands": crate::hub::menu(),
             })
             .to_string()
             .into(),

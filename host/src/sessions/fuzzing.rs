@@ -39,6 +39,7 @@ fn is_put_together(file: SessionFile<Vec<Entry>>) {
     let spool = file.spool.clone().unwrap_or_default();
     let journal = Journal {
         generation: file.generation,
+        choice: crate::spool::Choice::default(),
         rows: Vec::new(),
     };
     let counts = file.spool.is_some() || file.generation == 0;

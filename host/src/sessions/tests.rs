@@ -122,6 +122,8 @@ impl World {
             channel: "t".into(),
             chunks: Vec::new(),
             story: None,
+            usage: Vec::new(),
+            choice: None,
         };
         self.spool().finish(&turn).await.unwrap().journal
     }

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
-use super::Appended;
 use super::work::{Need, Tx, Work, from_sql, to_sql};
+use super::{Appended, Usage};
 
 /// T2: the end of a turn.
 pub(super) struct Finish {
@@ -18,6 +18,9 @@ pub(super) struct Finish {
     pub(super) chunks: Vec<String>,
     /// JSON text of what the turn did.
     pub(super) story: Option<String>,
+    pub(super) usage: Vec<Usage>,
+    /// JSON text.
+    pub(super) choice: Option<String>,
 }
 
 pub(super) struct Finished {
@@ -41,6 +44,10 @@ impl Work for Finish {
             tx.statements
                 .done
                 .execute(params![to_sql(seq), tx.now_ms, self.story])?;
+        }
+        tx.spend(&self.session, &self.usage)?;
+        if let Some(choice) = &self.choice {
+            tx.choose(&self.session, choice)?;
         }
         let reply = self.inbound.first().map_or(tx.ids.next, |&seq| to_sql(seq));
         let insert = |chunk| {

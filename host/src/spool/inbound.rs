@@ -18,7 +18,7 @@ impl Work for Pending {
 
     fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Vec<RawInbound>> {
         let mut select = tx.conn.prepare(
-            "SELECT seq, channel, session, body, attempts, suspect, received_ms
+            "SELECT seq, channel, session, body, attempts, suspect, received_ms, draft
              FROM inbound INDEXED BY inbound_waiting
              WHERE state = 0 AND seq > ?1 ORDER BY seq LIMIT ?2",
         )?;
@@ -38,10 +38,11 @@ pub(super) struct RawInbound {
     attempts: u32,
     suspect: bool,
     received_ms: i64,
+    draft: Option<String>,
 }
 
 impl RawInbound {
-    /// Reads `seq, channel, session, body, attempts, suspect, received_ms`.
+    /// Reads `seq, channel, session, body, attempts, suspect, received_ms, draft`.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             seq: from_sql(row.get(0)?),
@@ -51,6 +52,7 @@ impl RawInbound {
             attempts: row.get(4)?,
             suspect: row.get(5)?,
             received_ms: row.get(6)?,
+            draft: text(row, 7)?,
         })
     }
 
@@ -65,6 +67,7 @@ impl RawInbound {
             attempts: self.attempts,
             suspect: self.suspect,
             received_ms: self.received_ms,
+            draft: self.draft,
         })
     }
 }

@@ -3,8 +3,9 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 use tracing::error;
 
+use super::usage;
 use super::work::{Need, Tx, Work, from_sql, to_sql};
-use super::{Appended, Journal, JournalRow};
+use super::{Appended, Choice, Journal, JournalRow};
 
 /// What a session's file does not hold yet.
 pub(super) struct ReadJournal {
@@ -15,6 +16,7 @@ pub(super) struct ReadJournal {
 /// A journal, its entries still JSON text: parsing is not the writer's work.
 pub(super) struct RawJournal {
     generation: u64,
+    choice: Choice,
     rows: Vec<(u64, String)>,
 }
 
@@ -39,11 +41,13 @@ impl RawJournal {
             "SELECT seq, body FROM journal
              WHERE session = ?1 AND seq > ?2 AND generation = ?3 ORDER BY seq",
         )?;
+        let choice = usage::choice(conn, session)?;
         let rows = select.query_map(params![session, to_sql(after), generation], |row| {
             Ok((from_sql(row.get(0)?), row.get(1)?))
         })?;
         Ok(Self {
             generation: from_sql(generation),
+            choice,
             rows: rows.collect::<rusqlite::Result<_>>()?,
         })
     }
@@ -59,6 +63,7 @@ impl RawJournal {
         };
         Journal {
             generation: self.generation,
+            choice: self.choice,
             rows: self.rows.into_iter().filter_map(parse).collect(),
         }
     }

@@ -193,8 +193,7 @@ impl Tx<'_, '_> {
     }
 
     fn dead_message(&self, seq: i64) -> rusqlite::Result<RawInbound> {
-        let sql =
-            "SELECT seq, channel, session, body, attempts, suspect, received_ms FROM inbound WHERE seq = ?1";
+        let sql = "SELECT seq, channel, session, body, attempts, suspect, received_ms, draft FROM inbound WHERE seq = ?1";
         self.conn.query_row(sql, [seq], RawInbound::read)
     }
 

@@ -175,7 +175,7 @@ fn suspect(conn: &Connection, wall_ms: i64) -> rusqlite::Result<Vec<InboundRow>>
         [],
     )?;
     let mut select = conn.prepare(
-        "SELECT seq, channel, session, body, attempts, suspect, received_ms FROM inbound
+        "SELECT seq, channel, session, body, attempts, suspect, received_ms, draft FROM inbound
          WHERE state = 0 AND attempts >= ?1 ORDER BY seq",
     )?;
     let buried = select

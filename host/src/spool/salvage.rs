@@ -29,6 +29,8 @@ pub(crate) struct Salvaged {
     pub(crate) sessions: u64,
     pub(crate) cursors: u64,
     pub(crate) aliases: u64,
+    pub(crate) usage: u64,
+    pub(crate) choices: u64,
     /// Messages that waited for their turn and are lost, but for a dead letter that names their chat.
     pub(crate) lost_inbound: u64,
     /// Replies that waited to be sent and are lost, but for a dead letter.
@@ -161,6 +163,8 @@ impl Salvaged {
             "journal" => &mut self.journal,
             "sessions" => &mut self.sessions,
             "aliases" => &mut self.aliases,
+            "usage" => &mut self.usage,
+            "choices" => &mut self.choices,
             _ => &mut self.cursors,
         }
     }
@@ -252,7 +256,7 @@ fn settle(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute(
         "UPDATE meta SET next_id = max(next_id, ?1, 1 + (SELECT max(id) FROM (
            SELECT max(seq) id FROM inbound UNION ALL SELECT max(id) FROM outbox
-           UNION ALL SELECT max(seq) FROM journal UNION ALL SELECT 0)))",
+           UNION ALL SELECT max(seq) FROM journal UNION ALL SELECT max(id) FROM usage UNION ALL SELECT 0)))",
         [snapshot::fresh_id(wall_ms())],
     )
     .map(drop)

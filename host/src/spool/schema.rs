@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 pub(super) const APPLICATION: u32 = 0x6d63_7370;
 
 /// Step `n` brings a file of schema version `n` to `n + 1`; version 0 is an empty file.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, super::aliases::SCHEMA];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, super::aliases::SCHEMA, super::usage::SCHEMA];
 
 /// Later columns of a table stay small: a finished row keeps no body. `state` is 0 waiting, 1 finished, 2 dead.
 const VERSION_1: &str = "

@@ -17,11 +17,12 @@ use super::open::{self, Started};
 use super::send::{Outbox, Record, fresh};
 use super::shared::Shared;
 use super::upkeep::{Close, Upkeep};
+use super::usage::{NoteDraft, ReadSpent};
 use super::work::{Ask, Work};
 use super::writer;
 use super::{
-    Admission, Batch, BatchItem, Committed, FinishedTurn, InboundRow, Journal, OutboxRow, SendEvent, Spool,
-    SpoolError,
+    Admission, Batch, BatchItem, Committed, FinishedTurn, InboundRow, Journal, OutboxRow, SendEvent, Spent,
+    Spool, SpoolError,
 };
 use crate::sessions::SessionKey;
 
@@ -161,6 +162,7 @@ impl SqliteSpool {
                     attempts: 0,
                     suspect: false,
                     received_ms,
+                    draft: None,
                 })
             }
             (Stored::Noted { id, reply, created }, BatchItem::Refused { session, note, .. }) => {
@@ -225,6 +227,7 @@ impl Spool for SqliteSpool {
             .iter()
             .map(|chunk| self.json(chunk))
             .collect::<Result<_, _>>();
+        let choice = turn.choice.as_ref().map(|choice| self.json(choice)).transpose();
         let asked = entries.and_then(|entries| {
             Ok(self.ask(Finish {
                 session: Arc::clone(&turn.session.0),
@@ -235,6 +238,8 @@ impl Spool for SqliteSpool {
                 channel: Arc::clone(&turn.channel),
                 chunks: bodies?,
                 story: turn.story.clone(),
+                usage: turn.usage.clone(),
+                choice: choice?,
             }))
         });
         let (session, channel, chunks) = (turn.session.clone(), turn.channel.clone(), turn.chunks.clone());
@@ -352,6 +357,21 @@ impl Spool for SqliteSpool {
         Box::pin(self.ask(TrimJournal {
             session: session.0,
             through,
+        }))
+    }
+
+    fn note_draft(&self, seq: u64, message: String) -> BoxFuture<'_, Result<(), SpoolError>> {
+        Box::pin(self.ask(NoteDraft { seq, message }))
+    }
+
+    fn spent(
+        &self,
+        session: Option<SessionKey>,
+        since_day: i64,
+    ) -> BoxFuture<'_, Result<Vec<Spent>, SpoolError>> {
+        Box::pin(self.ask(ReadSpent {
+            session: session.map(|session| session.0),
+            since_day,
         }))
     }
 

@@ -14,6 +14,7 @@ pub(super) struct Statements<'c> {
     pub(super) start: Statement<'c>,
     pub(super) done: Statement<'c>,
     pub(super) outbox: Statement<'c>,
+    pub(super) spend: Statement<'c>,
     pub(super) sending: Statement<'c>,
     pub(super) sent: Statement<'c>,
     pub(super) retry: Statement<'c>,
@@ -46,6 +47,10 @@ impl<'c> Statements<'c> {
             outbox: prepare(
                 "INSERT INTO outbox (id, channel, session, reply, body, created_ms, created_activity)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?,
+            spend: prepare(
+                "INSERT INTO usage (id, session, day, provider, model, input, output, cost_micros, estimated)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?,
             sending: prepare("UPDATE outbox SET sending = 1 WHERE id = ?1 AND state = 0")?,
             sent: prepare(

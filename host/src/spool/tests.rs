@@ -7,6 +7,7 @@ mod flow;
 mod letters;
 mod salvage;
 mod trouble;
+mod usage;
 
 use miniclaw_plugin_api::{ChatRef, InboundMessage, OutboundMessage, Role};
 use rusqlite::Connection;
@@ -102,6 +103,8 @@ fn turn(inbound: &[u64], generation: u64, chunks: usize) -> FinishedTurn {
         channel: "t".into(),
         chunks: (0..chunks).map(chunk).collect(),
         story: None,
+        usage: Vec::new(),
+        choice: None,
     }
 }
 

@@ -1,11 +1,14 @@
 use rusqlite::{OptionalExtension, params};
 
+use super::usage::day_of;
 use super::work::{Need, Tx, Work, from_sql};
 
 /// How long a finished row is kept for de-duplication and tracing, in seconds of the activity clock.
 const FINISHED_SECONDS: i64 = 72 * 3_600;
 /// How long a dead letter is kept.
 const DEAD_SECONDS: i64 = 30 * 86_400;
+/// How long it is known what answers cost, in days.
+const USAGE_DAYS: i64 = 400;
 /// Rows in one go, so that messages need not wait for a large clean-up.
 const CHUNK: i64 = 1_000;
 /// Free pages that stay in the file for what comes next, and how many go at a time.
@@ -24,6 +27,7 @@ impl Work for Upkeep {
         rows += tx.expire("inbound", "seq", "received_activity", 2, DEAD_SECONDS)?;
         rows += tx.expire("outbox", "id", "created_activity", 1, FINISHED_SECONDS)?;
         rows += tx.expire("outbox", "id", "created_activity", 2, DEAD_SECONDS)?;
+        rows += tx.forget_usage()?;
         tx.shrink()?;
         Ok(rows)
     }
@@ -45,6 +49,14 @@ impl Tx<'_, '_> {
         let gone = self
             .conn
             .execute(&delete, params![young.unwrap_or(i64::MAX), state, CHUNK])?;
+        Ok(gone as u64)
+    }
+
+    fn forget_usage(&self) -> rusqlite::Result<u64> {
+        let sql = "DELETE FROM usage WHERE id IN (SELECT id FROM usage WHERE day < ?1 LIMIT ?2)";
+        let gone = self
+            .conn
+            .execute(sql, params![day_of(self.now_ms) - USAGE_DAYS, CHUNK])?;
         Ok(gone as u64)
     }
 

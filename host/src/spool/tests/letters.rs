@@ -215,7 +215,8 @@ async fn a_file_of_the_first_version_is_upgraded_in_place() {
     store.opened = None;
     let conn = Connection::open(store.dir.path().join("spool.db")).unwrap();
     conn.execute_batch(
-        "DROP TABLE aliases; DROP INDEX inbound_dead; DROP INDEX outbox_dead; ALTER TABLE inbound DROP COLUMN story;
+        "DROP TABLE usage; DROP TABLE choices; ALTER TABLE inbound DROP COLUMN draft;
+         DROP TABLE aliases; DROP INDEX inbound_dead; DROP INDEX outbox_dead; ALTER TABLE inbound DROP COLUMN story;
          ALTER TABLE outbox DROP COLUMN kills;
          ALTER TABLE outbox DROP COLUMN outage; PRAGMA user_version = 1;",
     )
@@ -224,5 +225,5 @@ async fn a_file_of_the_first_version_is_upgraded_in_place() {
     store.crash();
     assert_eq!(pending(store.spool()).await[0].seq, waiting.seq);
     assert_eq!(outbox(store.spool()).await[0].kills, 0);
-    assert_eq!(number(store.spool(), "PRAGMA user_version").await, 3);
+    assert_eq!(number(store.spool(), "PRAGMA user_version").await, 4);
 }
