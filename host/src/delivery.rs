@@ -1,6 +1,7 @@
 //! Replies on their way out: one outbox for each channel instance, in order within a conversation.
 
 mod attempt;
+mod draft;
 mod hold;
 pub(crate) mod queue;
 pub(crate) mod split;
@@ -10,10 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::TextUnit;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info_span};
 
+pub(crate) use draft::{Draft, Shown, Writing, replace};
 pub(crate) use split::split;
 
 use self::attempt::Delivered;
@@ -212,6 +214,13 @@ impl Outbox {
     /// Another instance of the channel may take more or less.
     pub(crate) fn set_text_limit(&self, limit: usize, unit: TextUnit) {
         *lock(&self.limit) = (limit, unit);
+    }
+
+    /// A place for a message that shows what is being written, where no reply of the conversation waits, the platform asks
+    /// for no wait, and there is room beside the replies of others.
+    fn draft_place(&self, session: &SessionKey) -> Option<SemaphorePermit<'_>> {
+        let free = self.lock().is_idle(session) && !lock(&self.hold).holds(session, Instant::now());
+        free.then(|| self.sends.try_acquire().ok()).flatten()
     }
 
     /// Waits until nothing can be sent at once.

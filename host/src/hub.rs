@@ -2,6 +2,7 @@
 
 mod commands;
 mod counters;
+mod joined;
 mod lanes;
 mod load;
 mod turn;
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, debug, info_span};
 
 pub(crate) use commands::menu;
 pub(crate) use counters::Counters;
@@ -21,6 +22,7 @@ pub(crate) use load::{Load, LoadTable};
 pub(crate) use turn::TurnParts;
 
 use self::commands::asks_to_stop;
+pub(crate) use self::joined::Joined;
 
 use crate::delivery::Outbox;
 use crate::sessions::SessionKey;
@@ -36,11 +38,13 @@ const ALONE_AFTER: Duration = Duration::from_secs(2);
 /// Routes messages in both directions and runs the turns.
 pub(crate) struct ChatHub {
     /// Bounded by `max_pending`, which the intake keeps.
-    lanes: Mutex<Lanes<SessionKey, InboundRow>>,
+    lanes: Mutex<Lanes<SessionKey, Joined>>,
+    /// What the channels' configuration says of turns.
+    habits: Mutex<HashMap<Arc<str>, Habits>>,
     /// Messages that run alone were held back already, once in a life.
     held: AtomicBool,
     /// The messages that are being answered, with what ends their turns.
-    running: Mutex<HashMap<SessionKey, (u64, CancellationToken)>>,
+    running: Mutex<HashMap<SessionKey, (Vec<u64>, CancellationToken)>>,
     pub(crate) load: LoadTable,
     pub(crate) counters: Arc<Counters>,
     parts: TurnParts,
@@ -61,6 +65,7 @@ impl ChatHub {
     ) -> Arc<Self> {
         Arc::new(Self {
             lanes: Mutex::new(Lanes::new(limit)),
+            habits: Mutex::default(),
             held: AtomicBool::new(false),
             running: Mutex::default(),
             load: LoadTable::default(),
@@ -85,8 +90,76 @@ impl ChatHub {
         if alone && !self.held.swap(true, Ordering::Relaxed) {
             self.hold_back();
         }
-        lock(&self.lanes).push(row.session.clone(), row, alone);
+        if alone {
+            lock(&self.lanes).push(row.session.clone(), Joined::new(row), true);
+        } else {
+            self.join_or_queue(row);
+        }
         self.dispatch();
+    }
+
+    /// Adds a row to a turn that waits, where it belongs to that, or queues it as a turn of its own.
+    fn join_or_queue(self: &Arc<Self>, row: InboundRow) {
+        let quick = self.habits(&row.channel).debounce;
+        let (session, seq, open) = (row.session.clone(), row.seq, Joined::stays_open(&row, quick));
+        let mut lanes = lock(&self.lanes);
+        let mut waiting = lanes
+            .waiting_mut(&session)
+            .rev()
+            .filter(|(_, alone)| !alone)
+            .map(|(turn, _)| turn);
+        let last = waiting.next();
+        if let Some(turn) = last
+            .into_iter()
+            .chain(waiting)
+            .enumerate()
+            .find_map(|(behind, turn)| {
+                (turn.replaces(&row) || (behind == 0 && turn.continues(&row, quick))).then_some(turn)
+            })
+        {
+            debug!(
+                inbound = seq,
+                turn = turn.lead().seq,
+                "Message joins a turn that waits"
+            );
+            turn.add(row);
+        } else if open.is_zero() {
+            lanes.push(session.clone(), Joined::new(row), false);
+        } else {
+            lanes.push_open(session.clone(), Joined::new(row));
+        }
+        drop(lanes);
+        if !open.is_zero() {
+            self.settle_later(session, seq, open);
+        }
+    }
+
+    /// Ends the wait for what may follow `seq`, unless something did.
+    fn settle_later(self: &Arc<Self>, session: SessionKey, seq: u64, wait: Duration) {
+        let hub = self.clone();
+        self.tasks.spawn("settle", async move {
+            tokio::select! {
+                () = hub.closed.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+            {
+                let mut lanes = lock(&hub.lanes);
+                let last = lanes.waiting_mut(&session).next_back();
+                if last.is_some_and(|(turn, _)| turn.rows().last().is_some_and(|row| row.seq == seq)) {
+                    lanes.settled(&session);
+                }
+            }
+            hub.dispatch();
+        });
+    }
+
+    /// What the configuration says of a channel's turns.
+    pub(crate) fn set_habits(&self, channel: &Arc<str>, habits: Habits) {
+        lock(&self.habits).insert(channel.clone(), habits);
+    }
+
+    fn habits(&self, channel: &str) -> Habits {
+        lock(&self.habits).get(channel).copied().unwrap_or_default()
     }
 
     fn hold_back(self: &Arc<Self>) {
@@ -131,14 +204,26 @@ impl ChatHub {
 
     /// Takes a message back that waits for its turn; `None` where it does not wait, or has begun.
     pub(crate) fn withdraw(&self, seq: u64) -> Option<InboundRow> {
-        let (session, row) = lock(&self.lanes).withdraw(|row| row.seq == seq)?;
-        self.load.release(&session);
+        let row = {
+            let mut lanes = lock(&self.lanes);
+            let session = lanes.items().find(|turn| turn.holds(seq))?.lead().session.clone();
+            let joined = lanes
+                .waiting_mut(&session)
+                .find_map(|(turn, _)| turn.take_out(seq));
+            match joined {
+                Some(row) => row,
+                None => lanes.withdraw(|turn| turn.holds(seq))?.1.lead().clone(),
+            }
+        };
+        self.load.release(&row.session);
         Some(row)
     }
 
     /// Whether a turn answers this message right now.
     pub(crate) fn answers(&self, seq: u64) -> bool {
-        lock(&self.running).values().any(|(running, _)| *running == seq)
+        lock(&self.running)
+            .values()
+            .any(|(running, _)| running.contains(&seq))
     }
 
     /// Starts no further turn.
@@ -159,7 +244,7 @@ impl ChatHub {
     /// Messages that wait and turns under way.
     pub(crate) fn outstanding(&self) -> (usize, usize) {
         let lanes = lock(&self.lanes);
-        (lanes.waiting(), lanes.running())
+        (lanes.items().map(|turn| turn.rows().len()).sum(), lanes.running())
     }
 
     fn dispatch(self: &Arc<Self>) {
@@ -167,35 +252,46 @@ impl ChatHub {
             return;
         }
         loop {
-            let Some((session, row)) = lock(&self.lanes).next() else {
+            let Some((session, turn)) = lock(&self.lanes).next() else {
                 return;
             };
             let stop = self.parked.child_token();
-            lock(&self.running).insert(session.clone(), (row.seq, stop.clone()));
-            let span = info_span!("turn", inbound = row.seq, conversation = %session.0);
+            lock(&self.running).insert(session.clone(), (turn.seqs(), stop.clone()));
+            let span = info_span!("turn", inbound = turn.lead().seq, conversation = %session.0);
             let lane = LaneGuard {
                 hub: self.clone(),
                 session,
+                rows: turn.rows().len(),
             };
             self.tasks.spawn(
                 "turn",
-                async move { lane.hub.turn(row, stop).await }.instrument(span),
+                async move { lane.hub.turn(turn, stop).await }.instrument(span),
             );
         }
     }
+}
+
+/// How a channel's turns go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Habits {
+    /// Messages that follow each other within this are one turn.
+    pub(crate) debounce: Duration,
+    /// The answer is shown while it is written.
+    pub(crate) streaming: bool,
 }
 
 /// Frees the lane however the turn ends.
 struct LaneGuard {
     hub: Arc<ChatHub>,
     session: SessionKey,
+    rows: usize,
 }
 
 impl Drop for LaneGuard {
     fn drop(&mut self) {
         lock(&self.hub.running).remove(&self.session);
         lock(&self.hub.lanes).finish(&self.session);
-        self.hub.load.release(&self.session);
+        (0..self.rows).for_each(|_| self.hub.load.release(&self.session));
         self.hub.dispatch();
     }
 }

@@ -240,6 +240,7 @@ impl Shared {
         match fault {
             Some(Fault::Answer(reply)) => reply,
             Some(Fault::CutStream) => protocol.broken(&model, &text, End::Cut),
+            Some(Fault::Paced(wait)) => protocol.answer(&model, &text, stream).paced(wait),
             Some(Fault::StalledStream) => protocol.broken(&model, &text, End::Hang),
             Some(Fault::Twisted(twist)) => twist.reply(protocol, &model, &text, stream),
             Some(Fault::Empty) => protocol.answer(&model, "", stream),

@@ -66,6 +66,8 @@ fn channel(at: &Reader<'_>) -> Result<ChannelConfig, ConfigError> {
         plugin: at.text("plugin")?,
         allow_from: at.list("allow_from", |id| id.id())?,
         open: false,
+        streaming: at.text("streaming")? == "edit",
+        debounce: Duration::from_millis(at.count("debounce_ms")?),
         confinement: confinement(at)?,
         settings: at.settings()?,
     })

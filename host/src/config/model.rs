@@ -69,6 +69,10 @@ pub(crate) struct ChannelConfig {
     pub(crate) allow_from: Vec<String>,
     /// Whether everybody may speak. No configuration says so: `plugin run` alone, for its throw-away gateway.
     pub(crate) open: bool,
+    /// Whether an answer is shown while it is written.
+    pub(crate) streaming: bool,
+    /// Messages that follow each other within this are answered as one; default 0.
+    pub(crate) debounce: Duration,
     pub(crate) confinement: Confinement,
     /// The plugin's own settings, secrets resolved.
     pub(crate) settings: Settings,

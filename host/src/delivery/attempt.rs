@@ -8,11 +8,11 @@ use miniclaw_plugin_api::{Cause, Error, OutboundMessage, Outcome, Role, Sent};
 use tokio::sync::SemaphorePermit;
 use tracing::{debug, error, warn};
 
-use super::{Busy, Outbox, lock};
+use super::{Busy, Outbox, draft, lock};
 use crate::backoff::{Backoff, chance};
 use crate::config::OnUnknown;
 use crate::plugins::instance::{Instance, Method};
-use crate::sessions::Entry;
+use crate::sessions::{Entry, SessionKey};
 use crate::spool::{OutboxRow, SendEvent, until_stored, wall_ms};
 
 /// Between attempts at the same message.
@@ -42,6 +42,10 @@ const MAX_KILLS: u32 = 3;
 /// What may have ended its plugin's process is sent by itself, and not before the process is this old: what ends it
 /// otherwise, sooner than that, buries no innocent.
 const ALONE_AFTER: Duration = Duration::from_secs(2);
+/// What a row is buried with that may have been sent.
+const MAYBE_SENT: &str = "it may have been sent when the gateway ended";
+/// A wait that is not worth another start.
+const SOON: Duration = Duration::from_secs(1);
 /// Of a message's text, for the session that learns of its fate.
 const EXCERPT: usize = 120;
 
@@ -55,10 +59,8 @@ enum Next {
 impl Outbox {
     /// Sends a row until it is answered; `None` where the outbox was closed before.
     pub(super) async fn deliver(&self, row: &OutboxRow, busy: &mut Busy) -> Option<Delivered> {
-        if row.ambiguous && self.config.on_unknown == OnUnknown::Hold {
-            return self
-                .bury(row, "it may have been sent when the gateway ended")
-                .await;
+        if draft::replaced(&row.message).is_none() && self.must_not_repeat(row) {
+            return self.bury(row, MAYBE_SENT).await;
         }
         let (mut attempts, mut kills, mut outage) = (row.attempts, row.kills, row.outage);
         // A start looks at the platform anew.
@@ -104,7 +106,7 @@ impl Outbox {
                     instance.blueprint.hint_at_sandbox(&self.channel, &error);
                     not_before = Instant::now() + wait;
                     outage = of_the_platform(&error);
-                    self.note_hold(row, &error, not_before);
+                    self.told_to_wait(&row.session, &error, not_before);
                     self.put_off(row, attempts, wait, &error).await?;
                 }
             }
@@ -125,7 +127,7 @@ impl Outbox {
     }
 
     /// The message as it goes out: to where its chat is by now.
-    fn addressed<'a>(&self, message: &'a OutboundMessage) -> Cow<'a, OutboundMessage> {
+    pub(super) fn addressed<'a>(&self, message: &'a OutboundMessage) -> Cow<'a, OutboundMessage> {
         let Some(chat) = self.aliases.last(&message.chat) else {
             return Cow::Borrowed(message);
         };
@@ -210,8 +212,21 @@ impl Outbox {
             self.record(|| SendEvent::Sending { id: row.id }).await?;
         }
         let message = self.addressed(&row.message);
+        if let Some(id) = draft::replaced(&message) {
+            match draft::change(instance, id, &message).await {
+                Ok(()) => return Some(Ok(Sent::one(id))),
+                Err(error) if !draft::is_gone(&error) => return Some(Err(error)),
+                Err(_) if self.must_not_repeat(row) => return Some(Err(Error::unknown(MAYBE_SENT))),
+                Err(error) => debug!(%error, "Draft cannot be changed, the reply is a message of its own"),
+            }
+        }
         let result = instance.call(Method::SEND, &*message).await;
         Some(result.and_then(|payload| payload.decode()))
+    }
+
+    /// Whether a send may have happened, and the operator wants none twice.
+    fn must_not_repeat(&self, row: &OutboxRow) -> bool {
+        row.ambiguous && self.config.on_unknown == OnUnknown::Hold
     }
 
     /// Waits for a row's time. It comes at once when the operator asks for that and, with `outage`, when the platform
@@ -238,7 +253,8 @@ impl Outbox {
             if until <= now {
                 return (!self.closed.is_cancelled()).then_some(());
             }
-            busy.set(false);
+            // A stop waits for what is about to go out.
+            busy.set(until - now <= SOON);
             tokio::select! {
                 biased;
                 () = self.closed.cancelled() => return None,
@@ -254,10 +270,10 @@ impl Outbox {
         }
     }
 
-    fn note_hold(&self, row: &OutboxRow, error: &Error, until: Instant) {
+    /// Notes that the platform asks a conversation to wait.
+    pub(super) fn told_to_wait(&self, session: &SessionKey, error: &Error, until: Instant) {
         if error.cause == Cause::RateLimited {
-            let mut hold = lock(&self.hold);
-            hold.told(&row.session, Instant::now(), until);
+            lock(&self.hold).told(session, Instant::now(), until);
         }
     }
 

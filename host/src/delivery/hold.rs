@@ -23,6 +23,15 @@ impl RateHold {
         }
     }
 
+    /// Whether this conversation waits.
+    pub(crate) fn holds(&self, session: &SessionKey, now: Instant) -> bool {
+        let own = self
+            .told
+            .as_ref()
+            .is_some_and(|(told, until)| told == session && *until > now);
+        own || self.all_until(now).is_some()
+    }
+
     /// Until when every conversation waits.
     pub(crate) fn all_until(&self, now: Instant) -> Option<Instant> {
         self.all_until.filter(|until| *until > now)
@@ -43,6 +52,7 @@ mod tests {
         hold.told(&a, now, now + 5 * second);
         hold.told(&a, now + second, now + 6 * second);
         assert_eq!(hold.all_until(now), None);
+        assert!(hold.holds(&a, now + 5 * second) && !hold.holds(&b, now + 5 * second));
         hold.told(&b, now + 2 * second, now + 3 * second);
         assert_eq!(hold.all_until(now + 2 * second), Some(now + 6 * second));
         assert_eq!(hold.all_until(now + 6 * second), None);

@@ -99,6 +99,11 @@ impl Queue {
         }
     }
 
+    /// Whether nothing of a conversation waits, here or in the spool alone.
+    pub(crate) fn is_idle(&self, session: &SessionKey) -> bool {
+        !self.scanning && !self.lanes.contains_key(session) && !self.behind.contains_key(session)
+    }
+
     /// Whether a row with this id is in memory.
     pub(crate) fn has(&self, id: u64) -> bool {
         self.lanes.values().flatten().any(|row| row.id == id)

@@ -139,6 +139,9 @@ pub(super) async fn assemble(
     };
     let turns = config.gateway.max_concurrent_turns;
     let hub = ChatHub::new(parts, outboxes.clone(), counters, turns);
+    for draft in &channels {
+        hub.set_habits(&draft.name, roster::habits(config, &draft.name));
+    }
     // Where a provider has a channel's name, the channel's state is the one that is told.
     let states = providers
         .iter()

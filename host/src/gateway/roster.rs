@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
-pub(super) use workshop::{gate, make};
+pub(super) use workshop::{gate, habits, make};
 
 use self::workshop::Workshop;
 use crate::config::{Config, ConfigErrors, Loaded};

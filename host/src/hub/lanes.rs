@@ -7,7 +7,9 @@ use std::hash::Hash;
 ///
 /// *Order*: items of one key run one after the other in the order of `push`. *Fairness*: keys that wait take
 /// turns. *Bounds*: at most `limit` keys run; an item that runs alone shares the time with nobody. The number of
-/// waiting items is bounded by who pushes. While items that run alone are held back, so are those behind them.
+/// waiting items is bounded by who pushes. While items that run alone are held back, so are those behind them. An
+/// *open* item, the last of its lane, waits for what may still join it: until `settled`, or until another one comes
+/// behind it.
 pub(crate) struct Lanes<K, T> {
     lanes: HashMap<K, Lane<T>>,
     /// Keys that wait and do not run, in the order of their turn.
@@ -22,6 +24,16 @@ pub(crate) struct Lanes<K, T> {
 struct Lane<T> {
     waiting: VecDeque<(T, bool)>,
     running: bool,
+    /// The last one that waits is open.
+    open: bool,
+}
+
+impl<T> Lane<T> {
+    /// Whether the next item can have its turn.
+    fn is_ready(&self) -> bool {
+        let only_open = self.open && self.waiting.len() == 1;
+        !self.running && !self.waiting.is_empty() && !only_open
+    }
 }
 
 impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
@@ -39,14 +51,51 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
 
     /// Queues an item; `alone` keeps all others from running beside it.
     pub(crate) fn push(&mut self, key: K, item: T, alone: bool) {
+        self.insert(key, (item, alone), false);
+    }
+
+    /// Queues an open item.
+    pub(crate) fn push_open(&mut self, key: K, item: T) {
+        self.insert(key, (item, false), true);
+    }
+
+    fn insert(&mut self, key: K, item: (T, bool), open: bool) {
         let lane = self.lanes.entry(key.clone()).or_insert_with(|| Lane {
             waiting: VecDeque::new(),
             running: false,
+            open: false,
         });
-        if lane.waiting.is_empty() && !lane.running {
+        let was_ready = lane.is_ready();
+        lane.waiting.push_back(item);
+        lane.open = open;
+        if !was_ready && lane.is_ready() {
             self.ready.push_back(key);
         }
-        lane.waiting.push_back((item, alone));
+    }
+
+    /// Nothing more joins the open item of `key`.
+    pub(crate) fn settled(&mut self, key: &K) {
+        let Some(lane) = self.lanes.get_mut(key).filter(|lane| lane.open) else {
+            return;
+        };
+        let was_ready = lane.is_ready();
+        lane.open = false;
+        if !was_ready && lane.is_ready() {
+            self.ready.push_back(key.clone());
+        }
+    }
+
+    /// Items of `key` that wait, in order, each with whether it runs alone.
+    pub(crate) fn waiting_mut(&mut self, key: &K) -> impl DoubleEndedIterator<Item = (&mut T, bool)> {
+        let waiting = self.lanes.get_mut(key).map(|lane| lane.waiting.iter_mut());
+        waiting.into_iter().flatten().map(|(item, alone)| (item, *alone))
+    }
+
+    /// Items of all keys that wait.
+    pub(crate) fn items(&self) -> impl Iterator<Item = &T> {
+        self.lanes
+            .values()
+            .flat_map(|lane| lane.waiting.iter().map(|(item, _)| item))
     }
 
     /// Holds back what runs alone until `release`.
@@ -104,7 +153,7 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
         self.alone = false;
         if lane.waiting.is_empty() {
             self.lanes.remove(key);
-        } else {
+        } else if lane.is_ready() {
             self.ready.push_back(key.clone());
         }
     }
@@ -118,12 +167,16 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
             .find_map(|(key, lane)| Some((key.clone(), place(lane)?)))?;
         let lane = self.lanes.get_mut(&key)?;
         let (item, _) = lane.waiting.remove(at)?;
-        if lane.waiting.is_empty() && !lane.running {
-            self.lanes.remove(&key);
+        lane.open &= at < lane.waiting.len();
+        let (ready, over) = (lane.is_ready(), lane.waiting.is_empty() && !lane.running);
+        if !ready {
             self.ready.retain(|ready| *ready != key);
             if let Some(held) = &mut self.held {
                 held.retain(|held| *held != key);
             }
+        }
+        if over {
+            self.lanes.remove(&key);
         }
         Some((key, item))
     }
@@ -138,9 +191,10 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
         self.running
     }
 
-    /// Items of all keys that wait.
+    /// Number of items of all keys that wait.
+    #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
-        self.lanes.values().map(|lane| lane.waiting.len()).sum()
+        self.items().count()
     }
 }
 
@@ -222,9 +276,33 @@ mod tests {
         assert_eq!(order, [0, 2]);
     }
 
+    #[test]
+    fn an_open_item_waits_until_it_is_settled_or_another_one_comes() {
+        let mut lanes = Lanes::new(8);
+        lanes.push_open('a', 1);
+        assert_eq!(lanes.next(), None);
+        lanes.settled(&'a');
+        lanes.settled(&'a');
+        assert_eq!((lanes.next(), lanes.next()), (Some(('a', 1)), None));
+        lanes.push_open('a', 2);
+        lanes.finish(&'a');
+        assert_eq!(lanes.next(), None);
+        lanes.push('a', 3, false);
+        assert_eq!(lanes.next(), Some(('a', 2)));
+        lanes.push_open('a', 4);
+        lanes.finish(&'a');
+        assert_eq!(lanes.withdraw(|item| *item == 3), Some(('a', 3)));
+        assert_eq!(lanes.next(), None);
+        assert_eq!(lanes.withdraw(|item| *item == 4), Some(('a', 4)));
+        lanes.push('a', 5, false);
+        assert_eq!((lanes.next(), lanes.waiting()), (Some(('a', 5)), 0));
+    }
+
     #[derive(Clone, Debug)]
     enum Step {
         Push(u8, bool),
+        PushOpen(u8),
+        Settle(u8),
         Next,
         Finish(usize),
     }
@@ -232,6 +310,8 @@ mod tests {
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let step = prop_oneof![
             3 => (0..5u8, prop::bool::weighted(0.1)).prop_map(|(key, alone)| Step::Push(key, alone)),
+            1 => (0..5u8).prop_map(Step::PushOpen),
+            1 => (0..5u8).prop_map(Step::Settle),
             3 => Just(Step::Next),
             2 => any::<usize>().prop_map(Step::Finish),
         ];
@@ -259,6 +339,12 @@ mod tests {
                         pushed.entry(key).or_default().push(count);
                         count += 1;
                     }
+                    Step::PushOpen(key) => {
+                        lanes.push_open(key, count);
+                        pushed.entry(key).or_default().push(count);
+                        count += 1;
+                    }
+                    Step::Settle(key) => lanes.settled(&key),
                     Step::Next => drop(start(&mut lanes, &mut running)),
                     Step::Finish(index) if !running.is_empty() => {
                         let key = running.swap_remove(index % running.len());
@@ -268,6 +354,7 @@ mod tests {
                 }
                 prop_assert_eq!(lanes.running(), running.len());
             }
+            (0..5).for_each(|key| lanes.settled(&key));
             loop {
                 while start(&mut lanes, &mut running) {}
                 let Some(key) = running.pop() else { break };

@@ -1,28 +1,29 @@
 //! One turn: history, answer, T2, reply.
 
+mod reply;
+mod signs;
+
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use miniclaw_plugin_api::wire::SignalTo;
-use miniclaw_plugin_api::{Capability, ChatKind, OutboundMessage, Role, Signal, TextUnit};
+use miniclaw_plugin_api::InboundMessage;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::ChatHub;
+use self::reply::Answered;
+use super::{ChatHub, Joined};
 use crate::agent::{AgentLoop, Answer, Progress};
-use crate::delivery::split;
-use crate::plugins::instance::Method;
-use crate::sessions::{Entry, SessionError, SessionManager, Snapshot};
+use crate::delivery::Writing;
+use crate::sessions::{SessionError, SessionManager, Snapshot};
 use crate::spool::{Committed, FinishedTurn, InboundRow, Spool, SpoolError, until_stored, wall_ms};
 
-/// A turn shorter than this shows no sign of life.
-const TYPING_AFTER: Duration = Duration::from_millis(200);
-/// Telegram shows a signal for 5 s.
-const TYPING_EVERY: Duration = Duration::from_secs(4);
 /// Between attempts to read a session while the system is short of something.
 const READ_AGAIN: Duration = Duration::from_secs(1);
+/// What a message that shows the answer may take to arrive when the answer is there.
+const DRAFT_ENDS: Duration = Duration::from_secs(5);
 
 /// What a turn works with.
 pub(crate) struct TurnParts {
@@ -31,55 +32,87 @@ pub(crate) struct TurnParts {
     pub(crate) agent: AgentLoop,
 }
 
+/// What a turn answers.
+struct Asked<'a> {
+    rows: &'a Joined,
+    /// All rows as one message.
+    message: Cow<'a, InboundMessage>,
+}
+
+impl Asked<'_> {
+    /// The row that names the turn.
+    fn row(&self) -> &InboundRow {
+        self.rows.lead()
+    }
+}
+
 impl ChatHub {
-    /// Runs a turn to T2. When it is parked nothing was stored, and the message waits for the next start.
-    pub(super) async fn turn(self: &Arc<Self>, row: InboundRow, stop: CancellationToken) {
-        if row.suspect
-            && self
+    /// Runs a turn to T2. When it is parked nothing was stored, and its messages wait for the next start.
+    pub(super) async fn turn(self: &Arc<Self>, rows: Joined, stop: CancellationToken) {
+        for row in rows.rows().iter().filter(|row| row.suspect) {
+            if self
                 .keep(|| self.parts.spool.mark_started(row.seq))
                 .await
                 .is_none()
-        {
-            return;
+            {
+                return;
+            }
         }
         let started = std::time::Instant::now();
         // Whatever text a model or a person writes: a defect here costs one answer, not the message.
-        let prepared = AssertUnwindSafe(self.prepare(&row, &stop)).catch_unwind().await;
-        let turn = match prepared {
-            Ok(Some(turn)) => turn,
+        let prepared = AssertUnwindSafe(self.prepare(&rows, &stop)).catch_unwind().await;
+        let (turn, not_before) = match prepared {
+            Ok(Some(prepared)) => prepared,
             Ok(None) => return,
             Err(panic) => {
                 error!(panic = crate::tasks::panic_text(panic.as_ref()), "Turn panicked");
                 let text = "Something went wrong inside me, so I have no answer to this.";
-                FinishedTurn::note(&row, vec![row.seq], text)
+                (FinishedTurn::note(rows.lead(), rows.seqs(), text), None)
             }
         };
         let Some(committed) = self.keep(|| self.parts.spool.finish(&turn)).await else {
             return;
         };
-        let Committed { outbox, journal } = committed;
+        let Committed { mut outbox, journal } = committed;
         self.counters.done.add(turn.inbound.len() as u64);
-        let sessions = &self.parts.sessions;
+        let (sessions, session) = (&self.parts.sessions, &turn.session);
         if turn.new_generation {
-            sessions.reset(&row.session, turn.generation + 1);
+            sessions.reset(session, turn.generation + 1);
         } else {
-            sessions.applied(&row.session, turn.generation, journal, turn.entries);
+            sessions.applied(session, turn.generation, journal, turn.entries);
         }
         debug!(chunks = outbox.len(), elapsed = ?started.elapsed(), "Turn answered");
+        if let (Some(first), Some(wait)) = (outbox.first_mut(), not_before) {
+            first.not_before_ms = wall_ms() + i64::try_from(wait.as_millis()).unwrap_or_default();
+        }
         self.route(outbox);
     }
 
-    /// All of the turn but its end; `None` where it was parked.
-    async fn prepare(self: &Arc<Self>, row: &InboundRow, stop: &CancellationToken) -> Option<FinishedTurn> {
-        let (generation, answer) = self.answer(row, stop).await?;
-        Some(self.finished(row, generation, answer))
+    /// All of the turn but its end, and how long the platform takes no change of what it shows of the answer; `None`
+    /// where it was parked.
+    async fn prepare(
+        self: &Arc<Self>,
+        rows: &Joined,
+        stop: &CancellationToken,
+    ) -> Option<(FinishedTurn, Option<Duration>)> {
+        let asked = Asked {
+            rows,
+            message: rows.message(),
+        };
+        let answered = self.answer(&asked, stop).await?;
+        let shown = answered.shown.as_ref();
+        let wait = shown
+            .and_then(|shown| shown.not_before)
+            .map(|then| then.saturating_duration_since(std::time::Instant::now()));
+        Some((self.finished(&asked, answered), wait))
     }
 
     /// `None` where the turn was parked.
-    async fn answer(self: &Arc<Self>, row: &InboundRow, stop: &CancellationToken) -> Option<(u64, Answer)> {
+    async fn answer(self: &Arc<Self>, asked: &Asked<'_>, stop: &CancellationToken) -> Option<Answered> {
+        let row = asked.row();
         let read = tokio::select! {
             biased;
-            () = stop.cancelled() => return self.stopped(row).map(|answer| (0, answer)),
+            () = stop.cancelled() => return self.stopped(row).map(|answer| Answered::new(0, answer)),
             read = self.snapshot(row) => read,
         };
         let snapshot = match read {
@@ -88,22 +121,62 @@ impl ChatHub {
                 error!(%error, "Session cannot be read");
                 let reply = "I cannot read what we said before, so I am not answering; the operator finds the \
                              reason in my log.";
-                return Some((0, Answer::note(reply)));
+                return Some(Answered::new(0, Answer::note(reply)));
             }
         };
-        let generation = snapshot.generation;
-        if let Some(answer) = self.command(row, &snapshot).await {
-            return Some((generation, answer));
+        match self.command(row, &snapshot).await {
+            Some(answer) => Some(Answered::new(snapshot.generation, answer)),
+            None => self.ask(asked, &snapshot, stop).await,
         }
-        let mut listener = |_: Progress<'_>| {};
-        let work = self.parts.agent.answer(row, &row.message, &snapshot, &mut listener);
-        let answer = tokio::select! {
-            biased;
-            () = stop.cancelled() => return self.stopped(row).map(|answer| (generation, answer)),
-            answer = work => answer,
-            () = self.show_typing(row) => return None,
+    }
+
+    /// Asks the agent, and shows its answer as it comes; `None` where the turn was parked.
+    async fn ask(
+        self: &Arc<Self>,
+        asked: &Asked<'_>,
+        snapshot: &Snapshot,
+        stop: &CancellationToken,
+    ) -> Option<Answered> {
+        let row = asked.row();
+        let (writing, done) = (Writing::default(), CancellationToken::new());
+        let mut listener = |progress: Progress<'_>| match progress {
+            Progress::Text(text) => writing.push(text),
+            Progress::Restart => writing.restart(),
+            Progress::Tried(_) => {}
         };
-        Some((generation, answer))
+        let mut draft = self.draft(asked);
+        let answer = {
+            let work = self
+                .parts
+                .agent
+                .answer(row, &asked.message, snapshot, &mut listener);
+            let show = async {
+                match &mut draft {
+                    Some(draft) => draft.show(&writing, &done).await,
+                    None => done.cancelled().await,
+                }
+            };
+            tokio::pin!(show);
+            let answer = tokio::select! {
+                biased;
+                () = stop.cancelled() => self.stopped(row)?,
+                answer = work => answer,
+                () = &mut show => return None,
+                () = self.show_typing(row, &writing) => return None,
+            };
+            done.cancel();
+            // Without its id the message could not be replaced.
+            if tokio::time::timeout(DRAFT_ENDS, show).await.is_err() {
+                warn!("Channel takes too long to show the answer, the reply is a message of its own");
+            }
+            answer
+        };
+        Some(Answered {
+            generation: snapshot.generation,
+            answer,
+            shown: draft.and_then(crate::delivery::Draft::ended),
+            written: writing.text(),
+        })
     }
 
     /// The history, as soon as the system has what it takes to read it.
@@ -129,77 +202,6 @@ impl ChatHub {
             return None;
         }
         Some(Answer::default())
-    }
-
-    /// Shows that the agent is writing; never ends.
-    async fn show_typing(&self, row: &InboundRow) {
-        let Some(outbox) = self.outboxes.get(&row.channel) else {
-            return std::future::pending().await;
-        };
-        let signal = SignalTo {
-            chat: row.message.chat.clone(),
-            signal: Signal::Typing,
-        };
-        tokio::time::sleep(TYPING_AFTER).await;
-        loop {
-            if let Some(instance) = outbox.instance()
-                && instance.blueprint.can(Capability::Typing)
-                && let Err(error) = instance.call(Method::SIGNAL, &signal).await
-            {
-                debug!(%error, "Typing was not shown");
-            }
-            tokio::time::sleep(TYPING_EVERY).await;
-        }
-    }
-
-    fn finished(&self, row: &InboundRow, generation: u64, answer: Answer) -> FinishedTurn {
-        let now = wall_ms();
-        let mut entries = Vec::new();
-        if !answer.heard.is_empty() {
-            entries.push(Entry {
-                role: Role::User,
-                text: answer.heard,
-                at_ms: row.received_ms,
-            });
-            if !answer.reply.is_empty() {
-                entries.push(Entry {
-                    role: Role::Assistant,
-                    text: answer.reply.clone(),
-                    at_ms: now,
-                });
-            }
-        }
-        FinishedTurn {
-            session: row.session.clone(),
-            generation,
-            new_generation: answer.new_generation,
-            inbound: vec![row.seq],
-            entries,
-            channel: row.channel.clone(),
-            chunks: self.chunks(row, &answer.reply),
-            story: answer.story,
-            usage: answer.usage,
-            choice: answer.choice,
-        }
-    }
-
-    /// The reply as the channel's messages. The first one names the message that it answers where that is not
-    /// plain: in a group, and when more messages wait.
-    fn chunks(&self, row: &InboundRow, reply: &str) -> Vec<OutboundMessage> {
-        let (limit, unit) = self
-            .outboxes
-            .get(&row.channel)
-            .map_or((0, TextUnit::Chars), |outbox| outbox.text_limit());
-        let name_it = row.message.chat_kind != ChatKind::Private || self.load.of(&row.session).waiting > 1;
-        split(reply, limit, unit)
-            .into_iter()
-            .enumerate()
-            .map(|(index, text)| {
-                let mut message = OutboundMessage::new(row.message.chat.clone(), text);
-                message.reply_to = (name_it && index == 0).then(|| row.message.id.clone());
-                message
-            })
-            .collect()
     }
 
     /// Asks again and again while the disk takes nothing; `None` where the store is over.

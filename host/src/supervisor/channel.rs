@@ -46,10 +46,11 @@ pub(crate) struct ChannelDuties {
 
 impl ChannelDuties {
     /// Takes up what an instance's successor brings: who may write, and how long a text may be.
-    pub(super) fn admit_by(&self, make: &Make, name: &str) {
+    pub(super) fn admit_by(&self, make: &Make, name: &Arc<str>) {
         if let Some(gate) = &make.gate {
             self.gate.send_replace(gate.clone());
         }
+        self.hub.set_habits(name, make.habits);
         if let Some(outbox) = self.hub.outbox(name) {
             outbox.set_text_limit(make.blueprint.text_limit, make.blueprint.text_unit);
         }

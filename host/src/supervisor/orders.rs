@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use crate::hub::Habits;
 use crate::intake::Gate;
 use crate::plugins::instance::Blueprint;
 
@@ -17,6 +18,8 @@ pub(crate) struct Make {
     pub(crate) settings: String,
     /// Who may write; of a channel alone.
     pub(crate) gate: Option<Arc<Gate>>,
+    /// How a channel's turns go.
+    pub(crate) habits: Habits,
     /// Differs where anything of this differs: the library's content, settings, isolation, limits.
     pub(crate) mark: String,
 }

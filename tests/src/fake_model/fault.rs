@@ -1,5 +1,7 @@
 //! Failures on demand.
 
+use std::time::Duration;
+
 use super::Twist;
 use crate::http::Reply;
 
@@ -12,6 +14,8 @@ pub enum Fault {
     CutStream,
     /// Half of the answer comes, then nothing more.
     StalledStream,
+    /// A good answer whose pieces come one by one, with a wait before each.
+    Paced(Duration),
     /// Nothing ever comes.
     Hang,
     /// With an answer of its protocol that goes wrong in the middle, or says something odd.

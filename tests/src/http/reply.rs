@@ -88,6 +88,15 @@ impl Reply {
         }
     }
 
+    /// The same answer with a wait before each of its pieces.
+    #[must_use]
+    pub fn paced(mut self, wait: Duration) -> Self {
+        if let Self::Stream { pieces, .. } = &mut self {
+            pieces.iter_mut().for_each(|(before, _)| *before = wait);
+        }
+        self
+    }
+
     /// Bytes as they stand.
     pub fn bytes(wire: impl Into<Vec<u8>>, end: End) -> Self {
         Self::Wire {

@@ -137,6 +137,18 @@ const CHANNEL: &[Key] = &[
         Default::EmptyList,
         "Ids of those who may write. Empty: nobody, unless the plugin establishes by itself who speaks.",
     ),
+    key(
+        "streaming",
+        Kind::Choice(&["off", "edit"]),
+        Default::Text("off"),
+        "`edit` shows an answer while it is written: a message that is changed, at most once a second, until the whole reply takes its place. Needs a plugin that can edit.",
+    ),
+    key(
+        "debounce_ms",
+        count(0, 60_000),
+        Default::Number(0),
+        "Messages of one sender that follow each other within so many milliseconds are answered as one.",
+    ),
     ISOLATION,
     LIMITS_KEY,
     SANDBOX_KEY,

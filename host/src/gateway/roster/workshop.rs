@@ -7,6 +7,7 @@ use tracing::warn;
 
 use crate::config::Config;
 use crate::gateway::blueprints::{Blueprints, NoBlueprint};
+use crate::hub::Habits;
 use crate::intake::{Gate, Limits};
 use crate::plugins::catalog;
 use crate::plugins::instance::Blueprint;
@@ -56,13 +57,24 @@ pub(in crate::gateway) fn make(config: &Config, kind: Kind, name: &str, blueprin
     );
     let gate = (kind == Kind::Channel).then(|| gate(config, name, Some(&blueprint)));
     let allow_from = config.channels.get(name).map(|channel| &channel.allow_from);
-    let mark = format!("{}\n{settings}\n{allow_from:?}", blueprint.mark());
+    let habits = habits(config, name);
+    let mark = format!("{}\n{settings}\n{allow_from:?}\n{habits:?}", blueprint.mark());
     Make {
         blueprint,
         settings,
         gate,
+        habits,
         mark,
     }
+}
+
+/// How the turns of a channel go.
+pub(in crate::gateway) fn habits(config: &Config, name: &str) -> Habits {
+    let channel = config.channels.get(name);
+    channel.map_or_else(Habits::default, |channel| Habits {
+        debounce: channel.debounce,
+        streaming: channel.streaming,
+    })
 }
 
 /// Who may write to a channel; nobody where its library was refused.

@@ -1,0 +1,258 @@
+//! An answer that is shown while it is written: a message of the channel, changed until the reply takes its place.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use miniclaw_plugin_api::wire::Update;
+use miniclaw_plugin_api::{
+    Capability, Cause, Change, ChatKind, Error, MessageRef, OutboundMessage, Outcome, Sent,
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::{Outbox, lock, split};
+use crate::plugins::instance::{Instance, Method};
+use crate::sessions::SessionKey;
+use crate::spool::InboundRow;
+
+/// A turn that is shorter shows its reply alone.
+const FIRST_AFTER: Duration = Duration::from_millis(250);
+/// Telegram takes about one message a second in a chat and 20 a minute in a group
+/// (<https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>, read 2026-11).
+const EVERY: Duration = Duration::from_secs(1);
+const EVERY_IN_GROUPS: Duration = Duration::from_secs(3);
+/// Changes that fail one after the other before the draft is left as it is.
+const MAX_FAILURES: u32 = 3;
+/// What follows the text of an answer that goes on.
+const MORE: &str = " …";
+/// The datum of an outbound message that names the draft that it replaces.
+const DRAFT: &str = "draft";
+
+/// What the model has written so far.
+#[derive(Default)]
+pub(crate) struct Writing {
+    text: Mutex<String>,
+    changed: Notify,
+    shown: AtomicBool,
+}
+
+impl Writing {
+    pub(crate) fn push(&self, more: &str) {
+        lock(&self.text).push_str(more);
+        self.changed.notify_one();
+    }
+
+    /// What was written is void.
+    pub(crate) fn restart(&self) {
+        lock(&self.text).clear();
+    }
+
+    pub(crate) fn text(&self) -> String {
+        lock(&self.text).clone()
+    }
+
+    /// Whether some of it stands in the chat.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.shown.load(Ordering::Relaxed)
+    }
+}
+
+/// The message that shows an answer.
+pub(crate) struct Draft {
+    outbox: Arc<Outbox>,
+    session: SessionKey,
+    inbound: u64,
+    /// Without text.
+    blank: OutboundMessage,
+    /// The platform's id of the message, once there is one.
+    message: Option<String>,
+    shown: String,
+    begun: Instant,
+    every: Duration,
+    not_before: Option<Instant>,
+    failures: u32,
+    /// Nothing more is shown.
+    over: bool,
+}
+
+/// Where a draft stands when its turn ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) message: String,
+    /// When the platform takes the next change.
+    pub(crate) not_before: Option<Instant>,
+}
+
+impl Draft {
+    /// `reply_to`: the message that the answer names. `earlier`: what an earlier process showed of it.
+    pub(crate) fn new(
+        outbox: Arc<Outbox>,
+        row: &InboundRow,
+        reply_to: Option<String>,
+        earlier: Option<String>,
+    ) -> Self {
+        let mut blank = OutboundMessage::new(row.message.chat.clone(), "");
+        blank.reply_to = reply_to;
+        let private = row.message.chat_kind == ChatKind::Private;
+        Self {
+            outbox,
+            session: row.session.clone(),
+            inbound: row.seq,
+            blank,
+            message: earlier,
+            shown: String::new(),
+            begun: Instant::now(),
+            every: if private { EVERY } else { EVERY_IN_GROUPS },
+            not_before: None,
+            failures: 0,
+            over: false,
+        }
+    }
+
+    /// Shows what is written, until `done`; what is under way then is waited for.
+    pub(crate) async fn show(&mut self, writing: &Writing, done: &CancellationToken) {
+        while !self.over {
+            tokio::select! {
+                biased;
+                () = done.cancelled() => return,
+                () = writing.changed.notified() => {}
+            }
+            let earliest = (self.begun + FIRST_AFTER).max(self.not_before.unwrap_or(self.begun));
+            tokio::select! {
+                biased;
+                () = done.cancelled() => return,
+                () = tokio::time::sleep_until(earliest.into()) => {}
+            }
+            let text = self.first_chunk(&writing.text());
+            if text.is_empty() || text == self.shown {
+                continue;
+            }
+            self.put(text).await;
+            writing.shown.store(self.message.is_some(), Ordering::Relaxed);
+        }
+        done.cancelled().await;
+    }
+
+    pub(crate) fn ended(self) -> Option<Shown> {
+        let not_before = self.not_before;
+        self.message.map(|message| Shown { message, not_before })
+    }
+
+    /// The part of the answer that the first message of the reply is going to have.
+    fn first_chunk(&self, text: &str) -> String {
+        let (limit, unit) = self.outbox.text_limit();
+        let mut chunks = split(text, limit, unit).into_iter();
+        let first = chunks.next().unwrap_or_default();
+        if chunks.next().is_some() || first.is_empty() {
+            return first;
+        }
+        let more = format!("{}{MORE}", first.trim_end());
+        // A mark that finds no room is worth no second message.
+        if split(&more, limit, unit).len() == 1 {
+            more
+        } else {
+            first
+        }
+    }
+
+    async fn put(&mut self, text: String) {
+        let Some(instance) = self
+            .outbox
+            .instance()
+            .filter(|one| one.blueprint.can(Capability::Edit))
+        else {
+            return;
+        };
+        let outbox = self.outbox.clone();
+        let Some(_permit) = outbox.draft_place(&self.session) else {
+            self.not_before = Some(Instant::now() + self.every);
+            return;
+        };
+        let mut message = outbox.addressed(&self.blank).into_owned();
+        message.parts = OutboundMessage::new(message.chat.clone(), text.clone()).parts;
+        let put = match &self.message {
+            Some(id) => change(&instance, id, &message).await.map(|()| id.clone()),
+            None => self.begin(&instance, &message).await,
+        };
+        self.not_before = Some(Instant::now() + self.every);
+        match put {
+            Ok(id) => (self.message, self.shown, self.failures) = (Some(id), text, 0),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    async fn begin(&self, instance: &Instance, message: &OutboundMessage) -> Result<String, Error> {
+        let mut message = message.clone();
+        message.idempotency_key = format!("{}-draft-{}", self.outbox.spool.id(), self.inbound);
+        let sent: Sent = instance.call(Method::SEND, &message).await?.decode()?;
+        let id = sent.ids.into_iter().next();
+        let id = id.ok_or_else(|| Error::permanent("the channel names no id of what it sent"))?;
+        // A turn that is repeated after a crash goes on with it.
+        if let Err(error) = self.outbox.spool.note_draft(self.inbound, id.clone()).await {
+            debug!(%error, "Draft was not noted");
+        }
+        Ok(id)
+    }
+
+    fn failed(&mut self, error: &Error) {
+        self.failures += 1;
+        if let Outcome::Transient {
+            retry_after: Some(wait),
+        } = error.outcome
+        {
+            let until = Instant::now() + wait;
+            debug!(%error, ?wait, "Answer is shown again later");
+            self.not_before = Some(until.max(self.not_before.unwrap_or(until)));
+            self.outbox.told_to_wait(&self.session, error, until);
+            return;
+        }
+        // Without its id a message cannot be changed: the reply is going to be one of its own.
+        self.over = self.message.is_none() || self.failures >= MAX_FAILURES;
+        if is_gone(error) {
+            (self.message, self.over) = (None, true);
+        }
+        if self.over {
+            warn!(%error, "Answer is not shown any more while it is written");
+        }
+    }
+}
+
+/// The reply takes the draft's place with its first message.
+pub(crate) fn replace(shown: &Shown, message: &mut OutboundMessage) {
+    message.meta.insert(DRAFT.into(), shown.message.clone().into());
+}
+
+/// The draft that a message replaces.
+pub(super) fn replaced(message: &OutboundMessage) -> Option<&str> {
+    message.meta.get(DRAFT)?.as_str()
+}
+
+/// Whether there is nothing left to change, so that the text has to be sent.
+pub(super) fn is_gone(error: &Error) -> bool {
+    error.outcome == Outcome::Permanent && matches!(error.cause, Cause::NotFound | Cause::Unsupported)
+}
+
+/// Gives a message that was sent another content. Doing so twice does no harm.
+///
+/// # Errors
+/// The channel's; what may have happened is Transient.
+pub(super) async fn change(instance: &Instance, id: &str, message: &OutboundMessage) -> Result<(), Error> {
+    let update = Update {
+        target: MessageRef {
+            chat: message.chat.clone(),
+            id: id.to_owned(),
+        },
+        change: Change::Edit {
+            message: Box::new(message.clone()),
+        },
+    };
+    let changed = instance.call(Method::UPDATE, &update).await;
+    changed.map(drop).map_err(|mut error| {
+        if error.outcome == Outcome::Unknown {
+            error.outcome = Outcome::Transient { retry_after: None };
+        }
+        error
+    })
+}
