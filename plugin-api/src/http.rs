@@ -27,6 +27,7 @@
 //! | 5xx | Transient, with the server's `Retry-After` | `Unavailable` |
 //! | the answer is not what the format says | Transient | `Protocol` |
 //! | 401, 403 | Permanent | `Auth` |
+//! | 402 | Permanent | `Auth`, with `unpaid: true` in `meta` |
 //! | 404 | Permanent | `NotFound` |
 //! | the answer is over a cap | Permanent | `Protocol` |
 //! | 413 | Permanent | `TooLarge` |
@@ -37,8 +38,9 @@
 //! [`Outcome::Unknown`](crate::Outcome::Unknown): a completion has no side effect that matters, and asking for
 //! it a second time is safe.
 //!
-//! `meta` of an error holds `status`, the HTTP status; `code`, the server's own code for the error; and
-//! `connect: true` where no connection came about.
+//! `meta` of an error holds `status`, the HTTP status; `code`, the server's own code for the error; `param`, the field
+//! of the request that it names; `connect: true` where no connection came about; and `unpaid: true` where the account
+//! has no credit, which a provider also sets where its server says so in other words.
 
 mod body;
 mod client;

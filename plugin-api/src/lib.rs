@@ -148,6 +148,7 @@ mod provider;
 mod sink;
 #[cfg(feature = "conformance")]
 pub mod testkit;
+mod thoughts;
 #[doc(hidden)]
 pub mod wire;
 
@@ -168,3 +169,4 @@ pub use message::{
 };
 pub use provider::Provider;
 pub use sink::ChunkSink;
+pub use thoughts::{Said, Thoughts};

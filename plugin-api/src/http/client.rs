@@ -63,14 +63,27 @@ impl Client {
         let http = builder.build().map_err(|error| {
             Error::config(format!("cannot set up an HTTP client: {}", error.without_url()))
         })?;
-        let secrets = base.password().map(str::to_owned).into_iter().collect();
-        Ok(Self {
+        let mut client = Self {
             http,
-            base,
             headers: HeaderMap::new(),
-            secrets,
+            secrets: base.password().map(str::to_owned).into_iter().collect(),
             limits,
-        })
+            base,
+        };
+        let query: Vec<(String, String)> = client.base.query_pairs().into_owned().collect();
+        for (name, value) in query {
+            client.remember_parameter(&name, value);
+        }
+        Ok(client)
+    }
+
+    /// Puts a parameter into the query of every request, beside those of the base address; the value counts as a
+    /// secret unless the parameter is `api-version`.
+    #[must_use]
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        self.base.query_pairs_mut().append_pair(name, value);
+        self.remember_parameter(name, value.to_owned());
+        self
     }
 
     /// Sends `Authorization: Bearer KEY` with every request; white space around the key is passed over, and an
@@ -100,6 +113,16 @@ impl Client {
             }
         }
         self.insert(parsed, value, &format!("the header `{name}`"))
+    }
+
+    /// The path of the base address.
+    pub fn path(&self) -> &str {
+        self.base.path()
+    }
+
+    /// Whether the base address or [`Client::query`] gives that parameter.
+    pub fn has_parameter(&self, name: &str) -> bool {
+        self.base.query_pairs().any(|(key, _)| key == name)
     }
 
     /// The host of the base address, in lowercase.
@@ -165,6 +188,13 @@ impl Client {
         value.set_sensitive(true);
         self.headers.insert(name, value);
         Ok(self)
+    }
+
+    /// A version is what a sentence about a refused request has to show.
+    fn remember_parameter(&mut self, name: &str, value: String) {
+        if name != "api-version" && value.len() >= SHORTEST_SECRET {
+            self.remember(value);
+        }
     }
 
     /// Longer secrets come first, so that a part never hides the whole.
@@ -252,6 +282,19 @@ mod tests {
             assert!(!error.message.contains("secret"), "{error}");
         }
         assert!(client.bearer("").unwrap().headers.is_empty());
+    }
+
+    #[test]
+    fn parameters_go_with_every_request_and_are_secrets() {
+        let client = client("http://127.0.0.1:9/v1?token=hidden-in-base")
+            .unwrap()
+            .query("api-version", "2024-10-21")
+            .query("key", "hidden & odd");
+        assert_eq!(
+            client.base.query(),
+            Some("token=hidden-in-base&api-version=2024-10-21&key=hidden+%26+odd")
+        );
+        assert_eq!(client.secrets, ["hidden-in-base", "hidden & odd"]);
     }
 
     #[test]

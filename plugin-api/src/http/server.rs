@@ -218,6 +218,24 @@ fn said(body: &Value) -> Option<String> {
     .into_iter()
     .flatten()
     .find_map(|value| value.as_str().map(str::to_owned))
+    .or_else(|| complaints(body))
+}
+
+/// What FastAPI says of fields: a list with the place and the reason of each.
+fn complaints(body: &Value) -> Option<String> {
+    let inner = body.get("message").and_then(|message| message.get("detail"));
+    let complaint = |item: &Value| {
+        let reason = item.get("msg")?.as_str()?;
+        let place = item.get("loc")?.as_array()?;
+        let place: Vec<String> = place
+            .iter()
+            .map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned))
+            .collect();
+        Some(format!("`{}`: {reason}", place.join(".")))
+    };
+    let all = inner.or_else(|| body.get("detail"))?.as_array()?;
+    let told: Vec<String> = all.iter().filter_map(complaint).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 fn code(body: &Value) -> Option<&Value> {
@@ -228,10 +246,19 @@ fn code(body: &Value) -> Option<&Value> {
         .find(|value| !value.is_null())
 }
 
+/// With the server's code, and the field of the request that it complains of.
 fn with_code(error: Error, body: &Value) -> Error {
-    match code(body) {
-        Some(Value::String(code)) if code.len() <= CODE_BYTES => error.with("code", code.as_str()),
-        _ => error,
+    let short = |value: Option<&Value>| {
+        let text = value?.as_str()?;
+        (text.len() <= CODE_BYTES).then(|| text.to_owned())
+    };
+    let error = match short(code(body)) {
+        Some(code) => error.with("code", code),
+        None => error,
+    };
+    match short(body.get("error").and_then(|error| error.get("param"))) {
+        Some(param) => error.with("param", param),
+        None => error,
     }
 }
 
@@ -249,6 +276,9 @@ fn stated_status(body: &Value) -> Option<u16> {
 fn typed(status: u16, message: String) -> Error {
     let error = match status {
         401 | 403 => Error::permanent(message).because(Cause::Auth),
+        402 => Error::permanent(message)
+            .because(Cause::Auth)
+            .with("unpaid", true),
         404 => Error::permanent(message).because(Cause::NotFound),
         413 => Error::permanent(message).because(Cause::TooLarge),
         408 => Error::transient(message).because(Cause::Timeout),
@@ -263,6 +293,7 @@ fn typed(status: u16, message: String) -> Error {
 fn hint(status: u16) -> &'static str {
     match status {
         401 | 403 => "; check the key and what it may do",
+        402 => "; the account has no credit left",
         404 => "; check the base address and the model's name",
         300..=399 => "; redirects are not followed, set the base address to where it leads",
         _ => "",
@@ -292,7 +323,7 @@ mod tests {
         let cases = [
             (400, Outcome::Permanent, Cause::Rejected),
             (401, Outcome::Permanent, Cause::Auth),
-            (402, Outcome::Permanent, Cause::Rejected),
+            (402, Outcome::Permanent, Cause::Auth),
             (403, Outcome::Permanent, Cause::Auth),
             (404, Outcome::Permanent, Cause::NotFound),
             (408, Outcome::Transient { retry_after: wait }, Cause::Timeout),
@@ -350,6 +381,23 @@ mod tests {
         );
         let long = refused(500, &"\u{e4}".repeat(1000)).message;
         assert_eq!(long.chars().filter(|char| *char == '\u{e4}').count(), 300);
+    }
+
+    #[test]
+    fn complaints_about_fields_name_them() {
+        let list = r#"[{"type":"extra_forbidden","loc":["body","messages",0],"msg":"Extra inputs are not permitted"}]"#;
+        for body in [
+            format!(r#"{{"detail":{list}}}"#),
+            format!(r#"{{"object":"error","message":{{"detail":{list}}}}}"#),
+        ] {
+            let message = refused(422, &body).message;
+            assert!(
+                message.ends_with("`body.messages.0`: Extra inputs are not permitted"),
+                "{message}"
+            );
+        }
+        let error = refused(400, r#"{"error":{"message":"no","param":"top_p","code":null}}"#);
+        assert_eq!(error.meta["param"], "top_p");
     }
 
     #[test]
