@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use miniclaw_plugin_api::http::{Events, Server};
-use miniclaw_plugin_api::{Chunk, ChunkSink, Completion, Error, FinishReason, Result, Usage};
+use miniclaw_plugin_api::{Chunk, ChunkSink, Completion, Error, FinishReason, Result, Said, Thoughts, Usage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -16,6 +16,8 @@ pub(crate) struct Answer {
     server: Server,
     sink: ChunkSink,
     completion: Completion,
+    /// Local models write their thoughts before the answer, and their servers pass them on as text.
+    thoughts: Thoughts,
     /// A finish reason came: the answer is complete.
     finished: bool,
     /// Tool calls that have begun.
@@ -28,6 +30,7 @@ impl Answer {
             server,
             sink,
             completion: Completion::default(),
+            thoughts: Thoughts::default(),
             finished: false,
             calls: BTreeSet::new(),
         }
@@ -37,7 +40,7 @@ impl Answer {
         while !self.finished {
             match events.next().await? {
                 None => return Err(self.server.cut()),
-                Some(event) if event.is_done() => return Ok(self.end()),
+                Some(event) if event.is_done() => return self.end().await,
                 Some(event) => self.event(&event.data).await?,
             }
         }
@@ -54,7 +57,7 @@ impl Answer {
         if let Ok(Err(error)) = rest.await {
             tracing::debug!(%error, "Stream broke after its last word");
         }
-        Ok(self.end())
+        self.end().await
     }
 
     pub(crate) async fn whole(mut self, frame: Frame) -> Result<Completion> {
@@ -62,7 +65,7 @@ impl Answer {
             return Err(self.server.garbled("JSON without an answer in it"));
         }
         self.frame(frame).await?;
-        Ok(self.end())
+        self.end().await
     }
 
     async fn event(&mut self, data: &str) -> Result<()> {
@@ -77,7 +80,7 @@ impl Answer {
         if let Some(error) = frame.error {
             return Err(self.server.reported(&json!({ "error": error })));
         }
-        if let Some(usage) = frame.usage {
+        if let Some(usage) = frame.usage.or(frame.x_groq.and_then(|more| more.usage)) {
             self.completion.usage = Some(Usage {
                 input_tokens: usage.prompt_tokens.unwrap_or_default(),
                 output_tokens: usage.completion_tokens.unwrap_or_default(),
@@ -106,12 +109,14 @@ impl Answer {
     async fn message(&mut self, message: Message) -> Result<()> {
         // Some servers give the same thoughts under both names.
         let thoughts = [message.reasoning_content, message.reasoning];
-        if let Some(text) = thoughts.into_iter().flatten().find(|text| !text.is_empty()) {
-            self.sink.send(Chunk::Reasoning { text }).await?;
+        let thoughts = thoughts.into_iter().flatten().find(|text| !text.is_empty());
+        self.think(thoughts.unwrap_or_default()).await?;
+        if let Some(content) = message.content {
+            self.think(content.thoughts()).await?;
+            let said = self.thoughts.push(&content.into_text());
+            self.say(said).await?;
         }
-        for text in [message.content.map(Content::into_text), message.refusal] {
-            self.sink.text(text.unwrap_or_default()).await?;
-        }
+        self.sink.text(message.refusal.unwrap_or_default()).await?;
         for (position, call) in message.tool_calls.into_iter().flatten().enumerate() {
             let index = call
                 .index
@@ -130,12 +135,26 @@ impl Answer {
         Ok(())
     }
 
-    fn end(mut self) -> Completion {
+    async fn think(&self, text: String) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.sink.send(Chunk::Reasoning { text }).await
+    }
+
+    async fn say(&self, said: Said) -> Result<()> {
+        self.think(said.thoughts).await?;
+        self.sink.text(said.text).await
+    }
+
+    async fn end(mut self) -> Result<Completion> {
+        let said = self.thoughts.end();
+        self.say(said).await?;
         // Some servers say `stop` although the model waits for tools.
         if !self.calls.is_empty() && self.completion.finish == FinishReason::Stop {
             self.completion.finish = FinishReason::ToolCalls;
         }
-        self.completion
+        Ok(self.completion)
     }
 }
 
@@ -165,6 +184,13 @@ pub(crate) struct Frame {
     usage: Option<Tokens>,
     model: Option<String>,
     error: Option<Value>,
+    x_groq: Option<Groq>,
+}
+
+/// Where Groq counts the tokens of a stream.
+#[derive(Deserialize)]
+struct Groq {
+    usage: Option<Tokens>,
 }
 
 #[derive(Deserialize)]
@@ -196,14 +222,26 @@ enum Content {
     Parts(Vec<TextPart>),
 }
 
-/// A part of a content; parts other than text have none.
+/// A part of a content; Mistral's models think in parts of their own.
 #[derive(Deserialize)]
 struct TextPart {
     #[serde(default)]
     text: String,
+    #[serde(default)]
+    thinking: Vec<TextPart>,
 }
 
 impl Content {
+    fn thoughts(&self) -> String {
+        match self {
+            Self::Text(_) => String::new(),
+            Self::Parts(parts) => {
+                let thoughts = parts.iter().flat_map(|part| &part.thinking);
+                thoughts.map(|part| part.text.as_str()).collect()
+            }
+        }
+    }
+
     fn into_text(self) -> String {
         match self {
             Self::Text(text) => text,

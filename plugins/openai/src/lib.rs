@@ -1,26 +1,31 @@
 //! Model provider for every server with a `POST {base_url}/chat/completions`: OpenAI, OpenRouter, llama.cpp,
 //! vLLM, Ollama's `/v1`, and many more.
 
+mod address;
 mod answer;
+mod failure;
 mod models;
+mod refused;
 mod request;
 mod settings;
 #[cfg(test)]
 mod tests;
 
-use miniclaw_plugin_api::http::{Client, HttpSettings, Response};
+use miniclaw_plugin_api::http::{Client, Response};
 use miniclaw_plugin_api::{
-    Capability, ChunkSink, Completion, CompletionRequest, Context, Error, Manifest, Model, Outcome,
-    Permission, Provider, Result,
+    Capability, ChunkSink, Completion, CompletionRequest, Context, Error, Manifest, Model, Permission,
+    Provider, Result,
 };
 
 use crate::answer::Answer;
+use crate::refused::Refused;
 pub use crate::settings::Settings;
 
 /// The provider.
 pub struct OpenAi {
     client: Client,
     settings: Settings,
+    refused: Refused,
 }
 
 impl Provider for OpenAi {
@@ -38,27 +43,20 @@ impl Provider for OpenAi {
     type Config = Settings;
 
     async fn create(settings: Settings, _: Context) -> Result<Self> {
-        let mut http = settings.http.clone();
-        if !settings.stream {
-            http = whole_answers(http);
-        }
-        let mut client = Client::new(&settings.base_url, &http)?
-            .bearer(settings.api_key.as_deref().unwrap_or_default())?;
-        for (name, value) in &settings.headers {
-            client = client.header(name, value)?;
-        }
-        Ok(Self { client, settings })
+        Ok(Self {
+            client: address::client(&settings)?,
+            settings,
+            refused: Refused::default(),
+        })
     }
 
     async fn complete(&self, request: CompletionRequest, sink: ChunkSink) -> Result<Completion> {
-        let body = request::body(&self.settings, self.is_official(), &request);
-        let response = self
-            .client
-            .post("chat/completions", &body)
-            .await
-            .map_err(settle)?;
+        let model = request::model(&self.settings, &request);
+        let pictures = request::shows_pictures(&request);
+        let settle = |error| failure::settle(error, model, pictures);
+        let (response, stream) = self.ask(model, &request).await.map_err(settle)?;
         let answer = Answer::new(response.server().clone(), sink);
-        let completion = if is_stream(&response, self.settings.stream)? {
+        let completion = if is_stream(&response, stream)? {
             answer.stream(response.events()).await
         } else {
             answer.whole(response.json().await?).await
@@ -67,23 +65,34 @@ impl Provider for OpenAi {
     }
 
     async fn models(&self) -> Result<Vec<Model>> {
+        if address::is_deployment(&self.client) {
+            return Err(Error::permanent(
+                "the address is that of one deployment, which lists no models; `/openai/v1` of the same host lists them",
+            ));
+        }
         let response = self.client.get("models").await?;
-        Ok(models::read(response.json().await?))
+        let server = response.server().clone();
+        models::read(&response.json().await?).ok_or_else(|| server.garbled("JSON that is no list of models"))
     }
 }
 
 impl OpenAi {
+    /// Asks, again where the server refuses a field that it can be asked without. Says whether a stream was asked for.
+    async fn ask(&self, model: &str, request: &CompletionRequest) -> Result<(Response, bool)> {
+        let mut body = request::body(&self.settings, self.is_official(), request);
+        self.refused.apply(model, &mut body);
+        loop {
+            match self.client.post(address::CHAT, &body).await {
+                Ok(response) => return Ok((response, body.asks_for("stream"))),
+                Err(error) if self.refused.learn(model, &error, &mut body) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Whether this is OpenAI itself, which knows fields that others refuse and refuses fields that others know.
     fn is_official(&self) -> bool {
         self.client.host() == "api.openai.com"
-    }
-}
-
-/// A server that does not stream says nothing until its whole answer is written.
-fn whole_answers(http: HttpSettings) -> HttpSettings {
-    HttpSettings {
-        first_byte_seconds: http.total_seconds,
-        ..http
     }
 }
 
@@ -97,16 +106,4 @@ fn is_stream(response: &Response, asked: bool) -> Result<bool> {
             .garbled("a web page; check `base_url`, which often ends in /v1")),
         _ => Ok(asked),
     }
-}
-
-/// OpenAI reports an empty account like a limit that passes by itself; no retry helps against it.
-fn settle(mut error: Error) -> Error {
-    if error
-        .meta
-        .get("code")
-        .is_some_and(|code| code == "insufficient_quota")
-    {
-        error.outcome = Outcome::Permanent;
-    }
-    error
 }

@@ -1,46 +1,140 @@
-//! `GET /models` in the shapes of several servers.
+//! `GET /models` in the shapes of many servers.
 
 use miniclaw_plugin_api::Model;
-use serde::Deserialize;
+use serde_json::Value;
 
-/// A list as it stands, or inside `data`.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(crate) enum List {
-    Wrapped { data: Vec<Entry> },
-    Bare(Vec<Entry>),
+/// Where servers tell what a model reads and writes together: llama.cpp as it was started and as it was trained, LM
+/// Studio, OpenRouter, Together, Fireworks, vLLM, Mistral, Groq.
+const CONTEXT: [&str; 8] = [
+    "/meta/n_ctx",
+    "/loaded_context_length",
+    "/context_length",
+    "/max_model_len",
+    "/max_context_length",
+    "/context_window",
+    "/top_provider/context_length",
+    "/meta/n_ctx_train",
+];
+const VISION: [&str; 6] = [
+    "/capabilities/vision",
+    "/supports_image_input",
+    "/supports_image_in",
+    "/supports_vision",
+    "/capabilities/multimodal",
+    "/multimodal",
+];
+const TOOLS: [&str; 3] = [
+    "/capabilities/function_calling",
+    "/supports_tools",
+    "/supports_function_calling",
+];
+/// Lists of what a model can do, with the words for it.
+const ABILITIES: [&str; 3] = [
+    "/architecture/input_modalities",
+    "/supported_parameters",
+    "/capabilities",
+];
+const SEES: [&str; 3] = ["image", "vision", "multimodal"];
+const CALLS: [&str; 3] = ["tools", "tool_use", "function_calling"];
+
+/// The models of a list as it stands, or inside `data`; `None` where it is no list of models.
+pub(crate) fn read(list: &Value) -> Option<Vec<Model>> {
+    let data = list.get("data").unwrap_or(list).as_array()?;
+    // llama.cpp tells what a model can do in a second list.
+    let more = list.get("models").and_then(Value::as_array);
+    let models = data.iter().filter_map(|entry| {
+        let id = entry.get("id")?.as_str()?;
+        let named = |entry: &&Value| {
+            entry
+                .get("name")
+                .or(entry.get("model"))
+                .is_some_and(|name| name == id)
+        };
+        let more = more.into_iter().flatten().find(named);
+        Some(model(id, entry, more.unwrap_or(&Value::Null)))
+    });
+    Some(models.collect())
 }
 
-/// A model; beyond its id, what OpenRouter (`context_length`, …) and vLLM (`max_model_len`) tell.
-#[derive(Deserialize)]
-pub(crate) struct Entry {
-    id: String,
-    context_length: Option<u64>,
-    max_model_len: Option<u64>,
-    architecture: Option<Architecture>,
-    supported_parameters: Option<Vec<String>>,
+fn model(id: &str, entry: &Value, more: &Value) -> Model {
+    let is_true = |place: &str| entry.pointer(place) == Some(&Value::Bool(true));
+    let able = |words: [&str; 3]| {
+        let lists = ABILITIES
+            .iter()
+            .flat_map(|place| [entry.pointer(place), more.pointer(place)]);
+        let mut items = lists.flatten().filter_map(Value::as_array).flatten();
+        items.any(|item| item.as_str().is_some_and(|item| words.contains(&item)))
+    };
+    let mut model = Model::new(id);
+    model.context_tokens = CONTEXT
+        .iter()
+        .filter_map(|place| entry.pointer(place)?.as_u64())
+        .find(|tokens| *tokens > 0);
+    // LM Studio calls a model that sees `vlm`.
+    model.vision = VISION.iter().any(|place| is_true(place))
+        || able(SEES)
+        || entry.pointer("/type") == Some(&"vlm".into());
+    model.tools = TOOLS.iter().any(|place| is_true(place)) || able(CALLS);
+    model
 }
 
-#[derive(Deserialize)]
-struct Architecture {
-    input_modalities: Option<Vec<String>>,
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
 
-pub(crate) fn read(list: List) -> Vec<Model> {
-    let (List::Wrapped { data } | List::Bare(data)) = list;
-    data.into_iter().map(Entry::into_model).collect()
-}
+    use super::*;
 
-impl Entry {
-    fn into_model(self) -> Model {
-        let has = |list: Option<Vec<String>>, name: &str| list.into_iter().flatten().any(|item| item == name);
-        let modalities = self
-            .architecture
-            .and_then(|architecture| architecture.input_modalities);
-        let mut model = Model::new(self.id);
-        model.context_tokens = self.context_length.or(self.max_model_len);
-        model.vision = has(modalities, "image");
-        model.tools = has(self.supported_parameters, "tools");
-        model
+    #[test]
+    fn every_server_is_understood() {
+        let cases = [
+            (json!({ "id": "openai" }), (None, false, false)),
+            (
+                json!({ "id": "vllm", "max_model_len": 8192 }),
+                (Some(8192), false, false),
+            ),
+            (
+                json!({ "id": "openrouter", "context_length": 9, "architecture": { "input_modalities": ["text", "image"] },
+                    "supported_parameters": ["tools", "seed"] }),
+                (Some(9), true, true),
+            ),
+            (
+                json!({ "id": "groq", "context_window": 7 }),
+                (Some(7), false, false),
+            ),
+            (
+                json!({ "id": "mistral", "max_context_length": 5, "capabilities": { "vision": true, "function_calling": true } }),
+                (Some(5), true, true),
+            ),
+            (
+                json!({ "id": "lm", "type": "vlm", "max_context_length": 5, "loaded_context_length": 4, "capabilities": ["tool_use"] }),
+                (Some(4), true, true),
+            ),
+            (
+                json!({ "id": "llama.cpp", "meta": { "n_ctx_train": 3 } }),
+                (Some(3), true, false),
+            ),
+            (
+                json!({ "id": "odd", "context_length": "many", "capabilities": 3 }),
+                (None, false, false),
+            ),
+        ];
+        let (entries, expected): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
+        let list = json!({ "data": entries, "models": [{ "name": "llama.cpp", "capabilities": ["completion", "multimodal"] }] });
+        let models = read(&list).unwrap();
+        for (model, expected) in models.iter().zip(expected) {
+            assert_eq!(
+                (model.context_tokens, model.vision, model.tools),
+                expected,
+                "{}",
+                model.id
+            );
+        }
+        assert_eq!(
+            read(&json!([{ "id": "together" }, { "no": "id" }]))
+                .unwrap()
+                .len(),
+            1
+        );
+        assert_eq!(read(&json!({ "detail": "no" })), None);
     }
 }

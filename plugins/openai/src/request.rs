@@ -26,22 +26,54 @@ enum Message<'a> {
     Other(Value),
 }
 
+impl Body<'_> {
+    /// Does without a field that the server refuses; `false` where it is not in the body.
+    pub(crate) fn do_without(&mut self, field: &str) -> bool {
+        let Some(value) = self.rest.remove(field) else {
+            return false;
+        };
+        match field {
+            "stream" => {
+                self.rest.remove("stream_options");
+                self.rest.insert("stream".into(), false.into());
+                return value == true;
+            }
+            // What replaced it; a server that refuses that too decides for itself.
+            "max_tokens" => {
+                self.rest.insert("max_completion_tokens".into(), value);
+            }
+            _ => {}
+        }
+        true
+    }
+
+    pub(crate) fn asks_for(&self, field: &str) -> bool {
+        self.rest.get(field).is_some_and(|value| *value != false)
+    }
+}
+
+/// The model that a request is for.
+pub(crate) fn model<'a>(settings: &'a Settings, request: &'a CompletionRequest) -> &'a str {
+    let asked = request.model.as_deref().filter(|model| !model.is_empty());
+    asked.unwrap_or(&settings.model)
+}
+
+pub(crate) fn shows_pictures(request: &CompletionRequest) -> bool {
+    let mut parts = request.messages.iter().flat_map(|message| &message.parts);
+    parts.any(|part| matches!(part, ContentPart::Image { .. }))
+}
+
 /// Makes the body. What neither side sets is left out, since servers refuse fields that they do not know.
 pub(crate) fn body<'a>(settings: &Settings, official: bool, request: &'a CompletionRequest) -> Body<'a> {
-    let model = request
-        .model
-        .as_deref()
-        .filter(|model| !model.is_empty())
-        .unwrap_or(&settings.model);
     let mut body = Map::new();
     let mut set = |key: &str, value: Option<Value>| {
         if let Some(value) = value {
             body.insert(key.to_owned(), value);
         }
     };
-    set("model", Some(model.into()));
+    set("model", Some(model(settings, request).into()));
     set("stream", Some(settings.stream.into()));
-    let usage = settings.stream && settings.stream_usage.unwrap_or(official);
+    let usage = settings.stream && settings.stream_usage.unwrap_or(true);
     set("stream_options", usage.then(|| json!({ "include_usage": true })));
     let sampling = &request.sampling;
     set(
@@ -188,8 +220,24 @@ mod tests {
             json!({
                 "model": "gpt-4o-mini",
                 "stream": true,
+                "stream_options": { "include_usage": true },
                 "messages": [{ "role": "system", "content": "be brief" }, { "role": "user", "content": "hi" }],
             })
+        );
+    }
+
+    #[test]
+    fn fields_that_a_server_refuses_are_done_without() {
+        let mut request = request(vec![ChatMessage::new(Role::User, "hi")]);
+        request.sampling.max_tokens = Some(7);
+        let mut body = super::body(&Settings::default(), false, &request);
+        assert!(body.do_without("max_tokens") && !body.do_without("max_tokens"));
+        assert_eq!(body.rest["max_completion_tokens"], 7);
+        assert!(body.do_without("max_completion_tokens") && !body.do_without("seed"));
+        assert!(body.do_without("stream") && !body.do_without("stream"));
+        assert_eq!(
+            Value::Object(body.rest),
+            json!({ "model": "gpt-4o-mini", "stream": false })
         );
     }
 

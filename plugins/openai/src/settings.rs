@@ -10,17 +10,23 @@ use serde::Deserialize;
 #[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Address of the API, up to and including its version: requests go to `{base_url}/chat/completions`.
+    /// Address of the API, up to and including its version: requests go to `{base_url}/chat/completions`. The whole
+    /// address of the latter will do as well, with its query.
     pub base_url: String,
-    /// Key, sent as `Authorization: Bearer`. Servers of your own mostly need none.
+    /// Key. Servers of your own mostly need none.
     #[cfg_attr(test, schemars(extend("writeOnly" = true)))]
     pub api_key: Option<String>,
+    /// Header that carries the key. By default `Authorization`, as `Bearer KEY`, and `api-key` for servers of Azure.
+    pub api_key_header: Option<String>,
+    /// Parameters in the query of every request, for example `api-version`.
+    #[cfg_attr(test, schemars(extend("writeOnly" = true)))]
+    pub query: BTreeMap<String, String>,
     /// Model where neither the gateway nor a route names one.
     pub model: String,
     /// Whether the answer is asked for piece by piece, as the model writes it.
     pub stream: bool,
-    /// Whether to ask for the token counts of a streamed answer. By default only OpenAI itself is asked: some
-    /// servers refuse the field.
+    /// Whether to ask for the token counts of a streamed answer. By default every server is asked until it refuses
+    /// the field.
     pub stream_usage: Option<bool>,
     /// Further headers of every request.
     #[cfg_attr(test, schemars(extend("writeOnly" = true)))]
@@ -38,6 +44,8 @@ impl Default for Settings {
         Self {
             base_url: "https://api.openai.com/v1".into(),
             api_key: None,
+            api_key_header: None,
+            query: BTreeMap::new(),
             model: "gpt-4o-mini".into(),
             stream: true,
             stream_usage: None,

@@ -1,6 +1,7 @@
 //! The provider against scripted servers, through the real ABI.
 
 mod failures;
+mod servers;
 
 use miniclaw_plugin_api::testkit::{Answer, ProviderKit, ScriptedServer, text_of};
 use miniclaw_plugin_api::{
@@ -79,7 +80,8 @@ async fn request_goes_where_the_settings_say() {
     assert!(head.contains("x-title: claw"), "{head}");
     assert_eq!(
         recorded.body,
-        json!({ "model": "m-2", "stream": true, "messages": [{ "role": "user", "content": "hello" }] })
+        json!({ "model": "m-2", "stream": true, "stream_options": { "include_usage": true },
+            "messages": [{ "role": "user", "content": "hello" }] })
     );
 }
 

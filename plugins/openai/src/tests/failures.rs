@@ -60,7 +60,14 @@ async fn status_says_whether_to_try_again() {
 async fn empty_account_is_no_rate_limit() {
     let said = json!({ "error": { "message": "pay first", "code": "insufficient_quota" } });
     let error = failure(Answer::json(429, &said).header("retry-after", "1"), json!({})).await;
-    assert_eq!(error.outcome, Outcome::Permanent);
+    assert_eq!((error.outcome, error.cause), (Outcome::Permanent, Cause::Auth));
+    assert_eq!(error.meta["unpaid"], true);
+    assert!(
+        error
+            .message
+            .ends_with("pay first; the account has no credit left"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
