@@ -1,7 +1,7 @@
 //! From Ollama's stream of JSON lines to the contract's answer.
 
 use miniclaw_plugin_api::http::{Lines, Server};
-use miniclaw_plugin_api::{Chunk, ChunkSink, Completion, FinishReason, Result, Usage};
+use miniclaw_plugin_api::{Chunk, ChunkSink, Completion, FinishReason, Result, Said, Thoughts, Usage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 pub(crate) struct Answer {
     server: Server,
     sink: ChunkSink,
+    /// Older servers pass thoughts on as text.
+    thoughts: Thoughts,
     /// Tool calls so far; Ollama sends each one whole.
     calls: u32,
 }
@@ -18,6 +20,7 @@ impl Answer {
         Self {
             server,
             sink,
+            thoughts: Thoughts::default(),
             calls: 0,
         }
     }
@@ -37,6 +40,8 @@ impl Answer {
                 self.message(message).await?;
             }
             if frame.done {
+                let said = self.thoughts.end();
+                self.say(said).await?;
                 return Ok(self.end(frame));
             }
         }
@@ -44,10 +49,9 @@ impl Answer {
     }
 
     async fn message(&mut self, message: Message) -> Result<()> {
-        if let Some(text) = message.thinking.filter(|text| !text.is_empty()) {
-            self.sink.send(Chunk::Reasoning { text }).await?;
-        }
-        self.sink.text(message.content.unwrap_or_default()).await?;
+        self.think(message.thinking.unwrap_or_default()).await?;
+        let said = self.thoughts.push(&message.content.unwrap_or_default());
+        self.say(said).await?;
         for call in message.tool_calls.into_iter().flatten() {
             let index = self.calls;
             self.calls += 1;
@@ -65,6 +69,18 @@ impl Answer {
                 .await?;
         }
         Ok(())
+    }
+
+    async fn think(&self, text: String) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.sink.send(Chunk::Reasoning { text }).await
+    }
+
+    async fn say(&self, said: Said) -> Result<()> {
+        self.think(said.thoughts).await?;
+        self.sink.text(said.text).await
     }
 
     fn end(self, frame: Frame) -> Completion {

@@ -7,8 +7,21 @@ use serde_json::{Map, Value, json};
 
 use crate::settings::Settings;
 
+const BYTES_OF_TOKEN: u64 = 3;
+/// What a model's template puts around each message.
+const FRAME_TOKENS: u64 = 8;
+/// Room for an answer of which nobody says how long it may be.
+const ANSWER_TOKENS: u64 = 1024;
+/// A picture weighs as much as this much text, which is a thousand tokens.
+const IMAGE_BYTES: usize = 3072;
+
 /// The body of the request; what neither side sets is left out.
-pub(crate) fn body(settings: &Settings, model: &str, request: &CompletionRequest) -> Value {
+pub(crate) fn body(
+    settings: &Settings,
+    model: &str,
+    window: Option<u64>,
+    request: &CompletionRequest,
+) -> Map<String, Value> {
     let names = tool_names(&request.messages);
     let messages = request
         .messages
@@ -21,14 +34,55 @@ pub(crate) fn body(settings: &Settings, model: &str, request: &CompletionRequest
     if !request.tools.is_empty() {
         body.insert("tools".into(), request.tools.iter().map(tool).collect());
     }
-    let options = options(settings, &request.sampling);
+    let mut options = options(settings, &request.sampling);
+    if let Some(window) = window {
+        options.insert("num_ctx".into(), window.into());
+    }
     if !options.is_empty() {
         body.insert("options".into(), options.into());
     }
     if let Some(keep_alive) = &settings.keep_alive {
         body.insert("keep_alive".into(), json!(keep_alive));
     }
-    Value::Object(body)
+    if let Some(think) = &settings.think {
+        body.insert("think".into(), json!(think));
+    }
+    // Without these the server cuts what does not fit, and says nothing of it.
+    body.insert("truncate".into(), false.into());
+    body.insert("shift".into(), false.into());
+    body
+}
+
+/// The tokens of a request and its answer, guessed too high rather than too low: three bytes are one in most languages.
+pub(crate) fn tokens(request: &CompletionRequest) -> u64 {
+    let bytes: usize = request
+        .messages
+        .iter()
+        .flat_map(|message| &message.parts)
+        .map(weight)
+        .sum();
+    let tools: usize = request
+        .tools
+        .iter()
+        .map(|tool| tool.name.len() + tool.description.len() + tool.parameters.to_string().len())
+        .sum();
+    let frames = request.messages.len() as u64 * FRAME_TOKENS;
+    let answer = request.sampling.max_tokens.map_or(ANSWER_TOKENS, u64::from);
+    (bytes + tools) as u64 / BYTES_OF_TOKEN + frames + answer
+}
+
+fn weight(part: &ContentPart) -> usize {
+    match part {
+        ContentPart::Text { text } | ContentPart::ToolResult { text, .. } => text.len(),
+        ContentPart::ToolCall { name, arguments, .. } => name.len() + arguments.len(),
+        ContentPart::Image { .. } => IMAGE_BYTES,
+        _ => 0,
+    }
+}
+
+pub(crate) fn shows_pictures(request: &CompletionRequest) -> bool {
+    let mut parts = request.messages.iter().flat_map(|message| &message.parts);
+    parts.any(|part| matches!(part, ContentPart::Image { .. }))
 }
 
 fn options(settings: &Settings, sampling: &Sampling) -> Map<String, Value> {
@@ -138,7 +192,7 @@ mod tests {
         let mut request = CompletionRequest::new(vec![ChatMessage::new(Role::User, "hi")]);
         request.sampling.temperature = Some(0.9);
         request.sampling.max_tokens = Some(5);
-        let body = body(&settings, "m", &request);
+        let body = body(&settings, "m", None, &request);
         assert_eq!(
             body["options"],
             json!({ "num_ctx": 8192, "temperature": 0.9, "num_predict": 5 })
@@ -177,8 +231,10 @@ mod tests {
             ),
             message(Role::User, ContentPart::Other),
         ]);
+        let mut body = body(&Settings::default(), "m", None, &request);
+        assert!(body.remove("truncate").is_some() && body.remove("shift").is_some());
         assert_eq!(
-            body(&Settings::default(), "m", &request),
+            Value::Object(body),
             json!({ "model": "m", "stream": true, "messages": [
                 { "role": "user", "content": "", "images": ["AAAA"] },
                 { "role": "assistant", "content": "", "tool_calls": [

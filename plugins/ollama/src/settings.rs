@@ -19,7 +19,14 @@ pub struct Settings {
     /// How long the server keeps the model in memory afterwards: seconds, or a text such as `10m`; negative
     /// means for ever. Otherwise the server decides.
     pub keep_alive: Option<KeepAlive>,
-    /// Options of the model as Ollama calls them, for example `num_ctx`. The gateway's own sampling options win.
+    /// Tokens that the model keeps in sight, fixed; 0 leaves it to the server. By default
+    /// as many as the conversation needs: from 8,192 up to 32,768, in steps of twice as many, and no more than the
+    /// model was made for; what a Modelfile says counts before this.
+    pub num_ctx: Option<u32>,
+    /// Whether a model that can think does so: true, false, or for some models `low`, `medium`, `high`. Otherwise the
+    /// server decides.
+    pub think: Option<Think>,
+    /// Options of the model as Ollama calls them, for example `top_k`. The gateway's own sampling options win.
     pub options: Meta,
     /// Deadlines and caps. A large model takes its time to load: `first_byte_seconds` covers that.
     pub http: HttpSettings,
@@ -36,6 +43,17 @@ pub enum KeepAlive {
     Text(String),
 }
 
+/// How much a model thinks.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum Think {
+    /// Whether it does.
+    Switch(bool),
+    /// How much.
+    Level(String),
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -43,6 +61,8 @@ impl Default for Settings {
             api_key: None,
             model: "llama3.2".into(),
             keep_alive: None,
+            num_ctx: None,
+            think: None,
             options: Meta::new(),
             http: HttpSettings::default(),
         }

@@ -1,6 +1,7 @@
 //! The provider against scripted servers, through the real ABI.
 
 mod failures;
+mod servers;
 
 use miniclaw_plugin_api::testkit::{Answer, ProviderKit, ScriptedServer};
 use miniclaw_plugin_api::{
@@ -25,8 +26,13 @@ fn hello() -> CompletionRequest {
 }
 
 async fn complete(answer: Answer, settings: Value) -> (Vec<Chunk>, Result<Completion>) {
-    let server = ScriptedServer::start(vec![answer]).await;
+    let server = ScriptedServer::start(vec![unknown(), answer]).await;
     kit(&server, settings).await.complete(hello()).await
+}
+
+/// What an old server says of `/api/show`.
+fn unknown() -> Answer {
+    Answer::json(404, &json!({ "error": "404 page not found" }))
 }
 
 #[tokio::test]
@@ -61,10 +67,11 @@ async fn streamed_answer_comes_piece_by_piece() {
 
 #[tokio::test]
 async fn request_goes_where_the_settings_say() {
-    let server = ScriptedServer::start(vec![Answer::lines(&[r#"{"done":true}"#])]).await;
-    let settings = json!({ "model": "m:1b", "keep_alive": "10m", "options": { "num_ctx": 4096 } });
+    let server = ScriptedServer::start(vec![unknown(), Answer::lines(&[r#"{"done":true}"#])]).await;
+    let settings =
+        json!({ "model": "m:1b", "keep_alive": "10m", "think": false, "options": { "num_ctx": 4096 } });
     kit(&server, settings).await.complete(hello()).await.1.unwrap();
-    let recorded = &server.recorded()[0];
+    let recorded = &server.recorded()[1];
     assert!(
         recorded.head.starts_with("POST /api/chat HTTP/1.1"),
         "{}",
@@ -76,6 +83,9 @@ async fn request_goes_where_the_settings_say() {
             "model": "m:1b",
             "stream": true,
             "keep_alive": "10m",
+            "think": false,
+            "truncate": false,
+            "shift": false,
             "options": { "num_ctx": 4096 },
             "messages": [{ "role": "user", "content": "hello" }],
         })
@@ -99,11 +109,23 @@ async fn tool_calls_get_an_index_and_an_id() {
 }
 
 #[tokio::test]
-async fn models_are_those_that_were_pulled() {
-    let body = json!({ "models": [{ "name": "llama3.2:1b", "size": 1_300_000_000_u64, "digest": "x" }] });
-    let server = ScriptedServer::start(vec![Answer::json(200, &body)]).await;
+async fn models_are_those_that_were_pulled_with_what_is_told_of_them() {
+    let tags = json!({ "models": [{ "name": "llama3.2:1b", "size": 1_300_000_000_u64, "digest": "x" }, { "name": "old" }] });
+    let shown = json!({ "capabilities": ["completion", "vision", "tools"], "model_info": { "llama.context_length": 16_384 } });
+    let script = vec![
+        Answer::json(200, &tags),
+        Answer::json(200, &shown),
+        Answer::json(500, &json!({})),
+    ];
+    let server = ScriptedServer::start(script).await;
     let models = kit(&server, json!({})).await.models().await.unwrap();
     assert_eq!(models[0].id, "llama3.2:1b");
     assert_eq!(models[0].meta["size_bytes"], 1_300_000_000_u64);
-    assert!(server.recorded()[0].head.starts_with("GET /api/tags "));
+    assert_eq!(
+        (models[0].context_tokens, models[0].vision, models[0].tools),
+        (Some(16_384), true, true)
+    );
+    assert_eq!((models[1].id.as_str(), models[1].context_tokens), ("old", None));
+    let heads: Vec<String> = server.recorded().into_iter().map(|asked| asked.head).collect();
+    assert!(heads[0].starts_with("GET /api/tags ") && heads[1].starts_with("POST /api/show "));
 }
