@@ -5,7 +5,10 @@ mod args;
 mod backup;
 mod config;
 mod gateway;
+mod models;
 mod plugin;
+mod provider;
+mod providers;
 mod queue;
 mod sessions;
 mod setup;
@@ -112,6 +115,8 @@ fn dispatch(cli: Cli) -> Outcome {
     match command {
         Command::Gateway(args) => gateway::run(&global, &args),
         Command::Agent(args) => agent::run(&global, &args),
+        Command::Models(args) => models::run(&global, &args),
+        Command::Providers(command) => providers::run(&global, &command),
         Command::Plugin(command) => plugin(&global, command),
         Command::Config(command) => {
             let (out, err) = (&mut io::stdout(), &mut io::stderr());

@@ -2,23 +2,18 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::sync::Arc;
 
-use miniclaw_plugin_api::{Error, Kind, Role};
+use miniclaw_plugin_api::{Error, Role};
 use tokio::sync::watch;
 
 use super::args::{AgentArgs, Global};
-use super::config::BAD_CONFIG;
+use super::provider::{self, NotStarted};
 use super::{Failure, Outcome, setup};
 use crate::agent::{AgentLoop, Breakers, Progress, Prompt};
-use crate::config::{Config, Confinement, ProviderConfig, Route, Settings};
-use crate::gateway::{Blueprints, NoBlueprint, log_sink, private_folder};
-use crate::plugins::catalog;
-use crate::plugins::instance::{Hooks, Instance, Method};
-use crate::plugins::load::Loader;
+use crate::config::{Config, Route};
+use crate::gateway::private_folder;
 use crate::sessions::{Entry, FileSession, SessionKey};
 use crate::spool::wall_ms;
-use crate::tasks::Tasks;
 use crate::telemetry;
 
 /// Asks the question and prints the answer as it comes.
@@ -29,28 +24,13 @@ pub(super) fn run(global: &Global, args: &AgentArgs) -> Outcome {
     let mut loaded = setup::load(&setup::sources(global, &args.plugins))?;
     let telemetry = setup::start_log(global, &loaded, true)?;
     let route = route(&mut loaded.config, args);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(1, format!("the system refuses what the agent needs: {error}")))?;
-    let result = runtime.block_on(ask(&loaded.config, &telemetry, args, &route));
-    // What a plugin blocks must not keep the process.
-    runtime.shutdown_background();
-    result
+    provider::block_on(ask(&loaded.config, &telemetry, args, &route))?
 }
 
 /// The command line's provider and model before those of the configuration.
 fn route(config: &mut Config, args: &AgentArgs) -> Route {
     let provider = args.provider.clone().unwrap_or_else(|| config.provider.clone());
-    // A built-in provider needs no entry, here as in the configuration.
-    config
-        .providers
-        .entry(provider.clone())
-        .or_insert_with(|| ProviderConfig {
-            plugin: provider.clone(),
-            confinement: Confinement::default(),
-            settings: Settings::default(),
-        });
+    provider::admit(config, &provider);
     let configured = args
         .provider
         .as_ref()
@@ -70,7 +50,11 @@ fn route(config: &mut Config, args: &AgentArgs) -> Route {
 
 async fn ask(config: &Config, telemetry: &telemetry::Handle, args: &AgentArgs, route: &Route) -> Outcome {
     let name = route.provider.as_deref().unwrap_or_default();
-    let instance = start(config, telemetry, name).await?;
+    let started = provider::start(config, telemetry, name).await;
+    let instance = started.map_err(|none| match none {
+        NotStarted::Setup(failure) => failure,
+        NotStarted::Plugin(error) => no_answer(name, &error),
+    })?;
     let mut conversation = match &args.session {
         Some(id) => Some(open(config, id)?),
         None => None,
@@ -93,8 +77,7 @@ async fn ask(config: &Config, telemetry: &telemetry::Handle, args: &AgentArgs, r
     let answer = agent
         .complete(route, request, &mut |progress| printer.show(progress))
         .await;
-    // The plugin's own log has told what its shutdown could not do.
-    let _ = instance.call(Method::SHUTDOWN, &()).await;
+    provider::end(&instance).await;
     let reply = answer.map_err(|error| no_answer(name, &error))?;
     printer.end(&reply.text);
     if let Some(conversation) = &mut conversation {
@@ -111,42 +94,6 @@ async fn ask(config: &Config, telemetry: &telemetry::Handle, args: &AgentArgs, r
         }
         _ => Ok(0),
     }
-}
-
-async fn start(config: &Config, telemetry: &telemetry::Handle, name: &str) -> Result<Arc<Instance>, Failure> {
-    let Some(provider) = config.providers.get(name) else {
-        return Err(Failure::new(
-            BAD_CONFIG,
-            format!("no provider `{name}` is configured"),
-        ));
-    };
-    let catalog =
-        catalog::find(&config.plugin_folders()).map_err(|error| Failure::chain(BAD_CONFIG, &error))?;
-    private_folder(&config.state_dir()).map_err(|error| Failure::chain(1, &error))?;
-    let loader = Loader::new(config.state_dir().join("cache"), setup::trust(config)?);
-    let tasks = Tasks::default();
-    let blueprints = Blueprints {
-        config,
-        catalog: &catalog,
-        loader: &loader,
-        tasks: &tasks,
-    };
-    let blueprint = blueprints.make(Kind::Provider, name).map_err(|none| match none {
-        NoBlueprint::Config(error) => Failure::chain(error.status(), &error),
-        NoBlueprint::Library(reason) => Failure::new(1, reason),
-    })?;
-    let settings = serde_json::Value::Object(provider.settings.0.clone()).to_string();
-    let hooks = Hooks {
-        log: log_sink(name),
-        event: Arc::new(|_| {}),
-    };
-    let started = async {
-        let (instance, _) = Instance::spawn(blueprint, name.into(), &settings, telemetry.max_level(), hooks)?;
-        instance.call(Method::CREATE, &()).await?;
-        instance.call(Method::START, &()).await?;
-        Ok(instance)
-    };
-    started.await.map_err(|error: Error| no_answer(name, &error))
 }
 
 fn open(config: &Config, id: &str) -> Result<FileSession, Failure> {

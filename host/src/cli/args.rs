@@ -2,6 +2,7 @@
 
 mod author;
 mod plugin;
+mod providers;
 mod trust;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use author::{CheckArgs, KindArg, NewArgs, RunArgs, SettingsArgs};
 pub(crate) use plugin::{Instances, PluginCommand};
+pub(crate) use providers::{CheckProvidersArgs, ModelsArgs, ProvidersCommand};
 pub(crate) use trust::{InstallArgs, KeygenArgs, RemoveArgs, SignArgs, VerifyArgs};
 
 /// Keeps an AI agent reachable: channels bring messages in, a language model answers them.
@@ -58,6 +60,11 @@ pub(crate) enum Command {
     Gateway(GatewayArgs),
     /// Ask the agent one question and print the answer; needs no running gateway
     Agent(AgentArgs),
+    /// List the models that the servers of the providers offer; needs no running gateway
+    Models(ModelsArgs),
+    /// Look at the providers, and check that they answer; needs no running gateway
+    #[command(subcommand)]
+    Providers(ProvidersCommand),
     /// Look at plugins, install, sign and verify them, write one, check it and try it
     #[command(subcommand)]
     Plugin(PluginCommand),

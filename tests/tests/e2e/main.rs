@@ -32,6 +32,7 @@ mod process_faults;
 mod process_life;
 mod process_loading;
 mod process_telegram;
+mod providers;
 mod queue;
 mod sandbox;
 mod script;

@@ -24,6 +24,7 @@ impl Method {
     pub(crate) const SEND: Self = Self::new(method::SEND, "send", 60);
     pub(crate) const UPDATE: Self = Self::new(method::UPDATE, "update", 60);
     pub(crate) const SIGNAL: Self = Self::new(method::SIGNAL, "signal", 5);
+    pub(crate) const MODELS: Self = Self::new(method::MODELS, "models", 30);
     pub(crate) const SHUTDOWN: Self = Self::new(method::SHUTDOWN, "shutdown", 5);
 
     const fn new(number: u32, name: &'static str, seconds: u64) -> Self {

@@ -1,0 +1,91 @@
+//! `miniclaw providers`: what is configured, and whether it answers.
+
+mod advice;
+mod check;
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::args::{Global, Output, ProvidersCommand};
+use super::provider::Entry;
+use super::{Outcome, known_plugins, setup};
+use crate::config::{Config, Route};
+
+/// Runs a command of `miniclaw providers`.
+///
+/// # Errors
+/// 78 for a configuration that cannot be used; `check` ends with status 1 where a provider does not answer.
+pub(super) fn run(global: &Global, command: &ProvidersCommand) -> Outcome {
+    match command {
+        ProvidersCommand::List { plugins, output } => list(global, plugins, *output),
+        ProvidersCommand::Check(args) => check::run(global, args),
+    }
+}
+
+fn list(global: &Global, plugins: &[PathBuf], output: Output) -> Outcome {
+    let loaded = setup::load(&setup::sources(global, plugins))?;
+    let config = &loaded.config;
+    let known = known_plugins(config);
+    let names = config.providers.keys();
+    let entries: Vec<Entry<'_>> = names.filter_map(|name| Entry::of(config, &known, name)).collect();
+    if output.json {
+        let all: Vec<Value> = entries
+            .iter()
+            .map(|entry| {
+                json!({
+                    "name": entry.name,
+                    "plugin": entry.plugin,
+                    "model": entry.model,
+                    "address": entry.address,
+                    "used_by": uses(config, entry.name),
+                })
+            })
+            .collect();
+        return setup::print(&format!("{:#}\n", json!({ "providers": all })), 0);
+    }
+    let mut text = String::new();
+    for entry in &entries {
+        let Entry { name, plugin, .. } = entry;
+        let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+        let (model, address) = (or_dash(&entry.model), or_dash(&entry.address));
+        let uses = uses(config, name);
+        let used = if uses.is_empty() {
+            "unused".into()
+        } else {
+            uses.join(", ")
+        };
+        let _ = writeln!(text, "{name}  {plugin}  {model}  {address}  {used}");
+    }
+    setup::print(&text, 0)
+}
+
+/// Where the configuration names the provider.
+fn uses(config: &Config, name: &str) -> Vec<String> {
+    let mut uses = Vec::new();
+    if config.provider == name {
+        uses.push("default".to_owned());
+    }
+    for (index, route) in config.routes.iter().enumerate() {
+        if route.provider.as_deref() == Some(name) {
+            uses.push(format!("routes[{index}]{}", reach(route)));
+        }
+        if route.fallback.iter().any(|fallback| fallback == name) {
+            uses.push(format!("fallback of routes[{index}]{}", reach(route)));
+        }
+    }
+    uses
+}
+
+/// What a route is for.
+fn reach(route: &Route) -> String {
+    let named = |what: &str, name: &Option<String>| name.as_ref().map(|name| format!("{what} {name}"));
+    let parts = [named("channel", &route.channel), named("chat", &route.chat)];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", parts.join(", "))
+    }
+}
