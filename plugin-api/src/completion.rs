@@ -6,6 +6,10 @@ use serde_json::Value;
 use crate::message::Meta;
 
 mod flat;
+mod pictures;
+mod turns;
+
+pub use turns::{Turn, Turns};
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()

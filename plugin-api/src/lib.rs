@@ -155,7 +155,7 @@ pub mod wire;
 pub use channel::Channel;
 pub use completion::{
     ChatMessage, Chunk, Completion, CompletionRequest, ContentPart, FinishReason, Model, Role, Sampling,
-    Tool, Usage,
+    Tool, Turn, Turns, Usage,
 };
 pub use context::{Context, Stop};
 pub use error::{Cause, Error, Outcome, Result};

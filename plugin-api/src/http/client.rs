@@ -130,7 +130,8 @@ impl Client {
         self.base.host_str().unwrap_or_default()
     }
 
-    /// Asks for `path` below the base address; returns when the head of a successful answer is there.
+    /// Asks for `path` below the base address; returns when the head of a successful answer is there. What follows a
+    /// `?` is the query.
     ///
     /// # Errors
     /// As in the [module's table](crate::http#errors).
@@ -142,6 +143,7 @@ impl Client {
     }
 
     /// Posts `body` as JSON to `path` below the base address; returns when the head of a successful answer is there.
+    /// What follows a `?` is the query.
     ///
     /// # Errors
     /// As in the [module's table](crate::http#errors).
@@ -155,8 +157,7 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Response> {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
+        let url = self.url(path);
         let server = Server::new(&url, &self.secrets);
         let deadlines = Deadlines::begin(self.limits);
         let mut request = self.http.request(method, url).headers(self.headers.clone());
@@ -177,6 +178,17 @@ impl Client {
         }
         let text = body.begin_of_error().await;
         Err(server.refused(status.as_u16(), &headers, &text))
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
+        if !query.is_empty() {
+            let own = self.base.query().map(|own| format!("{own}&")).unwrap_or_default();
+            url.set_query(Some(&format!("{own}{query}")));
+        }
+        url
     }
 
     fn insert(mut self, name: HeaderName, value: &str, what: &str) -> Result<Self> {
@@ -295,6 +307,22 @@ mod tests {
             Some("token=hidden-in-base&api-version=2024-10-21&key=hidden+%26+odd")
         );
         assert_eq!(client.secrets, ["hidden-in-base", "hidden & odd"]);
+    }
+
+    #[test]
+    fn query_of_a_path_joins_that_of_the_base_address() {
+        for (base_url, path, url) in [
+            ("http://h/v1/", "models?limit=2", "http://h/v1/models?limit=2"),
+            ("http://h", "a/b:c?alt=sse", "http://h/a/b:c?alt=sse"),
+            (
+                "http://h/v1?v=1",
+                "models?limit=2",
+                "http://h/v1/models?v=1&limit=2",
+            ),
+            ("http://h/v1?v=1", "models", "http://h/v1/models?v=1"),
+        ] {
+            assert_eq!(client(base_url).unwrap().url(path).as_str(), url);
+        }
     }
 
     #[test]

@@ -51,6 +51,20 @@ impl Response {
         self.body.server()
     }
 
+    /// Whether the body is a stream of events rather than one JSON object. Servers stream where they were not `asked`
+    /// to, and the reverse: the media type says which it is.
+    ///
+    /// # Errors
+    /// [`Cause::Protocol`](crate::Cause::Protocol): a web page is neither.
+    pub fn is_stream(&self, asked: bool) -> Result<bool> {
+        match self.content_type() {
+            "text/event-stream" => Ok(true),
+            "application/json" => Ok(false),
+            "text/html" => Err(self.server().garbled("a web page; check `base_url`")),
+            _ => Ok(asked),
+        }
+    }
+
     /// Reads the whole body as JSON.
     ///
     /// # Errors

@@ -19,6 +19,11 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     Some(wait.min(LONGEST))
 }
 
+/// Seconds as text, no longer than a server may silence a provider.
+pub(super) fn wait(seconds: &str) -> Option<Duration> {
+    Some(number(seconds, 1.0)?.min(LONGEST))
+}
+
 fn number(value: &str, units_a_second: f64) -> Option<Duration> {
     let seconds = value.trim().parse::<f64>().ok()? / units_a_second;
     if seconds >= 0.0 {

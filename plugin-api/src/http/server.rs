@@ -7,7 +7,7 @@ use reqwest::Url;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::retry_after::retry_after;
+use super::retry_after::{retry_after, wait};
 use crate::error::{Cause, Error};
 
 /// Most characters of a server's own words in an error.
@@ -88,7 +88,8 @@ impl Server {
             self.address(),
             after_colon(&text)
         );
-        with_code(typed(status.unwrap_or(500), message), body)
+        let error = typed(status.unwrap_or(500), message);
+        with_code(with_wait(error, stated_wait(body)), body)
     }
 
     /// The error for an HTTP status that is no success; `body` is the begin of what came with it.
@@ -118,11 +119,8 @@ impl Server {
             status,
             format!("{} answered {status}{reason}{quote}{hint}", self.address()),
         );
-        let error = match (error.outcome, retry_after(headers, std::time::SystemTime::now())) {
-            (crate::Outcome::Transient { .. }, Some(wait)) => error.retry_after(wait),
-            _ => error,
-        };
-        with_code(error, &json)
+        let wait = retry_after(headers, std::time::SystemTime::now()).or_else(|| stated_wait(&json));
+        with_code(with_wait(error, wait), &json)
     }
 
     /// A deadline passed.
@@ -246,13 +244,34 @@ fn code(body: &Value) -> Option<&Value> {
         .find(|value| !value.is_null())
 }
 
+fn with_wait(error: Error, wait: Option<Duration>) -> Error {
+    match (error.outcome, wait) {
+        (crate::Outcome::Transient { .. }, Some(wait)) => error.retry_after(wait),
+        _ => error,
+    }
+}
+
+/// Of the details of an error of Google, <https://google.aip.dev/193>, the first that has that member.
+fn detail<'a>(body: &'a Value, member: &str) -> Option<&'a Value> {
+    let details = body.get("error")?.get("details")?.as_array()?;
+    details.iter().find_map(|detail| detail.get(member))
+}
+
+/// The wait that such an error names: `"34.07s"`.
+fn stated_wait(body: &Value) -> Option<Duration> {
+    wait(detail(body, "retryDelay")?.as_str()?.strip_suffix('s')?)
+}
+
 /// With the server's code, and the field of the request that it complains of.
 fn with_code(error: Error, body: &Value) -> Error {
     let short = |value: Option<&Value>| {
         let text = value?.as_str()?;
         (text.len() <= CODE_BYTES).then(|| text.to_owned())
     };
-    let error = match short(code(body)) {
+    let name = short(code(body))
+        .or_else(|| short(detail(body, "reason")))
+        .or_else(|| short(body.get("error")?.get("status")));
+    let error = match name {
         Some(code) => error.with("code", code),
         None => error,
     };
@@ -398,6 +417,29 @@ mod tests {
         }
         let error = refused(400, r#"{"error":{"message":"no","param":"top_p","code":null}}"#);
         assert_eq!(error.meta["param"], "top_p");
+    }
+
+    #[test]
+    fn details_of_google_give_the_wait_and_the_name() {
+        let body = |code: u16| {
+            json!({"error": {"code": code, "message": "m", "status": "RESOURCE_EXHAUSTED", "details": [
+                {"@type": "type.googleapis.com/google.rpc.Help", "links": []},
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"},
+            ]}})
+        };
+        let wait = Some(Duration::from_millis(34_500));
+        let refused = server().refused(429, &HeaderMap::new(), body(429).to_string().as_bytes());
+        for error in [refused, server().reported(&body(503))] {
+            assert_eq!(error.outcome, Outcome::Transient { retry_after: wait });
+            assert_eq!(error.meta["code"], "RESOURCE_EXHAUSTED");
+        }
+        let key = json!({"error": {"code": 400, "details": [{"reason": "API_KEY_INVALID"}]}});
+        assert_eq!(server().reported(&key).meta["code"], "API_KEY_INVALID");
+        let odd = json!({"error": {"code": 503, "details": [{"retryDelay": "soon"}, 7]}});
+        assert_eq!(
+            server().reported(&odd).outcome,
+            Outcome::Transient { retry_after: None }
+        );
     }
 
     #[test]

@@ -43,6 +43,17 @@ impl Default for HttpSettings {
     }
 }
 
+impl HttpSettings {
+    /// For a server that is asked not to stream: it says nothing until its whole answer is written.
+    #[must_use]
+    pub fn for_whole_answers(self) -> Self {
+        Self {
+            first_byte_seconds: self.total_seconds,
+            ..self
+        }
+    }
+}
+
 /// [`HttpSettings`] after the check.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {

@@ -1,6 +1,6 @@
 //! Where a server is and how it is told the key.
 
-use miniclaw_plugin_api::http::{Client, HttpSettings};
+use miniclaw_plugin_api::http::Client;
 use miniclaw_plugin_api::{Error, Result};
 
 use crate::settings::Settings;
@@ -14,7 +14,7 @@ pub(crate) const CHAT: &str = "chat/completions";
 pub(crate) fn client(settings: &Settings) -> Result<Client> {
     let mut http = settings.http.clone();
     if !settings.stream {
-        http = whole_answers(http);
+        http = http.for_whole_answers();
     }
     let mut client = Client::new(&base(&settings.base_url), &http)?;
     for (name, value) in &settings.query {
@@ -62,14 +62,6 @@ fn base(address: &str) -> String {
     let path = path.trim_end_matches('/');
     let path = path.strip_suffix(CHAT).unwrap_or(path).trim_end_matches('/');
     format!("{path}{query}")
-}
-
-/// A server that does not stream says nothing until its whole answer is written.
-fn whole_answers(http: HttpSettings) -> HttpSettings {
-    HttpSettings {
-        first_byte_seconds: http.total_seconds,
-        ..http
-    }
 }
 
 #[cfg(test)]

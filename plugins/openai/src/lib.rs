@@ -56,7 +56,11 @@ impl Provider for OpenAi {
         let settle = |error| failure::settle(error, model, pictures);
         let (response, stream) = self.ask(model, &request).await.map_err(settle)?;
         let answer = Answer::new(response.server().clone(), sink);
-        let completion = if is_stream(&response, stream)? {
+        let streams = response.is_stream(stream).map_err(|mut error| {
+            error.message.push_str(", which often ends in /v1");
+            error
+        })?;
+        let completion = if streams {
             answer.stream(response.events()).await
         } else {
             answer.whole(response.json().await?).await
@@ -93,17 +97,5 @@ impl OpenAi {
     /// Whether this is OpenAI itself, which knows fields that others refuse and refuses fields that others know.
     fn is_official(&self) -> bool {
         self.client.host() == "api.openai.com"
-    }
-}
-
-/// Servers stream where they were not asked to, and the reverse: the media type says which it is.
-fn is_stream(response: &Response, asked: bool) -> Result<bool> {
-    match response.content_type() {
-        "text/event-stream" => Ok(true),
-        "application/json" => Ok(false),
-        "text/html" => Err(response
-            .server()
-            .garbled("a web page; check `base_url`, which often ends in /v1")),
-        _ => Ok(asked),
     }
 }
