@@ -35,6 +35,8 @@ fn table() -> Vec<Linked> {
         builtin_plugin!(channel: miniclaw_console::Console),
         builtin_plugin!(channel: miniclaw_exec::Exec),
         builtin_plugin!(provider: miniclaw_openai::OpenAi),
+        builtin_plugin!(provider: miniclaw_anthropic::Anthropic),
+        builtin_plugin!(provider: miniclaw_gemini::Gemini),
         builtin_plugin!(provider: miniclaw_ollama::Ollama),
         builtin_plugin!(provider: miniclaw_echo::Echo),
     ]

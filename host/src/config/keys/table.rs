@@ -27,7 +27,7 @@ pub(in crate::config) const ROOT: &[Key] = &[
         "provider",
         Kind::Word,
         Default::None,
-        "The provider where no route says otherwise: an entry of `providers`, or `echo`, `ollama` or `openai`. By default the one entry of `providers`, and `echo` where there is none.",
+        "The provider where no route says otherwise: an entry of `providers`, or `anthropic`, `echo`, `gemini`, `ollama` or `openai`. By default the one entry of `providers`, and `echo` where there is none.",
     ),
     key(
         "model",

@@ -268,8 +268,8 @@ fn short_and_general_form_together_name_both_places() {
 fn names_that_lead_nowhere_come_with_the_nearest() {
     assert_eq!(
         refusal(r#"{"provider": "olama", "providers": {"cloud": {"plugin": "openai"}}}"#),
-        "config.json:1:14: key `provider`: provider `olama` is not known; did you mean `ollama`? allowed: `cloud`, \
-         `echo`, `ollama`, `openai`; any other needs an entry in `providers`"
+        "config.json:1:14: key `provider`: provider `olama` is not known; did you mean `ollama`? allowed: \
+         `anthropic`, `cloud`, `echo`, `gemini`, `ollama`, `openai`; any other needs an entry in `providers`"
     );
     assert_eq!(
         refusal(
@@ -277,10 +277,10 @@ fn names_that_lead_nowhere_come_with_the_nearest() {
         ),
         "config.json:1:54: key `routes[0].channel`: channel `suport` is not known; did you mean `support`? allowed: \
          `support`\n\
-         config.json:1:76: key `routes[0].provider`: provider `x` is not known; allowed: `echo`, `ollama`, `openai`; any \
-         other needs an entry in `providers`\n\
-         config.json:1:94: key `routes[0].fallback[0]`: provider `y` is not known; allowed: `echo`, `ollama`, `openai`; \
-         any other needs an entry in `providers`"
+         config.json:1:76: key `routes[0].provider`: provider `x` is not known; allowed: `anthropic`, `echo`, \
+         `gemini`, `ollama`, `openai`; any other needs an entry in `providers`\n\
+         config.json:1:94: key `routes[0].fallback[0]`: provider `y` is not known; allowed: `anthropic`, `echo`, \
+         `gemini`, `ollama`, `openai`; any other needs an entry in `providers`"
     );
     assert_eq!(
         refusal(r#"{"providers": {"a": {}, "b": {}}}"#),

@@ -1,0 +1,111 @@
+//! Model provider for Google's Gemini API.
+
+mod answer;
+mod models;
+mod request;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use miniclaw_plugin_api::http::Client;
+use miniclaw_plugin_api::{
+    Capability, Cause, ChunkSink, Completion, CompletionRequest, Context, Error, Manifest, Model, Permission,
+    Provider, Result,
+};
+use serde_json::Value;
+
+use crate::answer::Answer;
+pub use crate::settings::Settings;
+
+/// The provider.
+pub struct Gemini {
+    client: Client,
+    settings: Settings,
+}
+
+impl Provider for Gemini {
+    const MANIFEST: Manifest = Manifest::new("gemini", env!("CARGO_PKG_VERSION"))
+        .description("Gemini models of Google.")
+        .schema(include_str!("../schema.json"))
+        .capabilities(&[
+            Capability::Streaming,
+            Capability::Tools,
+            Capability::Vision,
+            Capability::Models,
+        ])
+        .permissions(&[Permission::Network]);
+
+    type Config = Settings;
+
+    async fn create(settings: Settings, _: Context) -> Result<Self> {
+        let mut http = settings.http.clone();
+        if !settings.stream {
+            http = http.for_whole_answers();
+        }
+        let mut client = Client::new(&settings.base_url, &http)?;
+        let key = settings.api_key.as_deref().unwrap_or_default().trim();
+        if !key.is_empty() {
+            client = client.header("x-goog-api-key", key)?;
+        }
+        for (name, value) in &settings.headers {
+            client = client.header(name, value)?;
+        }
+        Ok(Self { client, settings })
+    }
+
+    async fn complete(&self, request: CompletionRequest, sink: ChunkSink) -> Result<Completion> {
+        let model = request
+            .model
+            .as_deref()
+            .filter(|model| !model.is_empty())
+            .unwrap_or(&self.settings.model);
+        let body = request::body(&self.settings, model, &request);
+        self.answer(model, &body, sink)
+            .await
+            .map_err(|error| request.blame_pictures(settle(error), model))
+    }
+
+    async fn models(&self) -> Result<Vec<Model>> {
+        models::list(&self.client).await.map_err(settle)
+    }
+}
+
+impl Gemini {
+    async fn answer(&self, model: &str, body: &Value, sink: ChunkSink) -> Result<Completion> {
+        // Tuned models have a folder of their own.
+        let folder = if model.contains('/') { "" } else { "models/" };
+        let method = if self.settings.stream {
+            "streamGenerateContent?alt=sse"
+        } else {
+            "generateContent"
+        };
+        let path = format!("v1beta/{folder}{model}:{method}");
+        let response = self.client.post(&path, body).await?;
+        let answer = Answer::new(response.server().clone(), sink);
+        if response.is_stream(self.settings.stream)? {
+            answer.stream(response.events()).await
+        } else {
+            answer.whole(&response.json().await?).await
+        }
+    }
+}
+
+/// To the API a wrong key, a conversation that is too long, and a place or an account that it does not serve are
+/// requests like any other.
+fn settle(mut error: Error) -> Error {
+    if error.cause != Cause::Rejected {
+        return error;
+    }
+    let code = error.meta.get("code").and_then(Value::as_str).unwrap_or_default();
+    let said = |words: &str| error.message.contains(words);
+    error.cause = if code == "API_KEY_INVALID" || said("API key not valid") || said("API key expired") {
+        Cause::Auth
+    } else if said("exceeds the maximum number of tokens") {
+        Cause::TooLarge
+    } else if code == "FAILED_PRECONDITION" {
+        Cause::Config
+    } else {
+        Cause::Rejected
+    };
+    error
+}
