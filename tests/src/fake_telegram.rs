@@ -5,7 +5,9 @@ mod fault;
 mod html;
 mod ledger;
 mod methods;
+mod multipart;
 mod polling;
+mod sending;
 mod update;
 
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use crate::server::ServerThread;
 use crate::watched::{DEADLINE, Watched};
 
 pub use fault::{Answer, Rule};
-pub use ledger::{Call, Ledger, Poll, Sent};
+pub use ledger::{Call, Edit, Ledger, Poll, Sent, Upload};
 pub use update::Injection;
 
 use account::Accounts;
@@ -182,6 +184,16 @@ impl FakeTelegram {
     /// All messages that were sent to a chat, in order.
     pub fn sent_to(&self, chat: i64) -> Vec<Sent> {
         self.shared.state.lock().ledger.sent_to(chat)
+    }
+
+    /// What a person sees of a message that the bot with [`TOKEN`] sent, as it stands in its chat at this moment.
+    pub fn standing(&self, chat: i64, message_id: i64) -> Option<String> {
+        self.shared.state.change(|state| {
+            let messages = &state.accounts.by_token(TOKEN).messages;
+            messages
+                .get(&(chat, message_id))
+                .map(|message| message.text.clone())
+        })
     }
 
     /// Waits until `look` finds something in the ledger.

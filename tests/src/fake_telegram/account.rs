@@ -31,7 +31,18 @@ pub(super) struct Account {
     /// The last message id of each chat.
     message_ids: HashMap<i64, i64>,
     /// What the bot sent, by chat and message id.
-    pub(super) messages: HashMap<(i64, i64), String>,
+    pub(super) messages: HashMap<(i64, i64), Standing>,
+}
+
+/// A message as it stands in its chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// What a person sees.
+    pub(super) text: String,
+    /// Its markup counts as content: to make a word bold is a change.
+    pub(super) raw: String,
+    /// Whether it is a file, whose caption cannot be edited as a text.
+    pub(super) is_file: bool,
 }
 
 impl Account {

@@ -15,6 +15,8 @@ pub struct Ledger {
     pub delayed: usize,
     /// Messages that now stand in a chat, also where the answer to the bot was lost.
     pub sent: Vec<Sent>,
+    /// Edits that changed a message, in order.
+    pub edits: Vec<Edit>,
 }
 
 /// A `getUpdates`.
@@ -41,6 +43,29 @@ pub struct Call {
     pub status: Option<u16>,
 }
 
+/// A change to a message from the bot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    pub at: Instant,
+    pub bot: i64,
+    pub chat: i64,
+    pub message_id: i64,
+    /// What the person sees from then on, markup removed.
+    pub text: String,
+    /// As it was sent.
+    pub raw: String,
+}
+
+/// A file from the bot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// The parameter that it came as: `photo`, `document`, `voice`, `audio` or `video`.
+    pub field: String,
+    pub name: String,
+    pub media_type: String,
+    pub bytes: Vec<u8>,
+}
+
 /// A message from the bot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
@@ -48,12 +73,16 @@ pub struct Sent {
     pub bot: i64,
     pub chat: i64,
     pub message_id: i64,
-    /// What the person sees, markup removed.
+    /// The topic, where it was sent to one.
+    pub thread: Option<i64>,
+    /// What the person sees, markup removed; of a file its caption.
     pub text: String,
     /// As it was sent.
     pub raw: String,
     pub parse_mode: Option<String>,
     pub reply_to: Option<i64>,
+    pub silent: bool,
+    pub file: Option<Upload>,
     /// Whether link previews were switched off.
     pub preview_disabled: bool,
 }
@@ -64,6 +93,15 @@ impl Ledger {
         self.sent
             .iter()
             .filter(|sent| sent.chat == chat)
+            .cloned()
+            .collect()
+    }
+
+    /// Edits of one message, in order.
+    pub fn edits_of(&self, chat: i64, message_id: i64) -> Vec<Edit> {
+        let edits = self.edits.iter();
+        edits
+            .filter(|edit| (edit.chat, edit.message_id) == (chat, message_id))
             .cloned()
             .collect()
     }

@@ -5,23 +5,27 @@ use std::time::Instant;
 use serde::Deserialize;
 
 use super::fault::Answer;
-use super::ledger::{Call, Sent};
-use super::{Shared, State, html, polling, update};
+use super::ledger::{Call, Upload};
+use super::sending::no_chat;
+use super::{Shared, State, multipart, polling};
 use crate::http::{Reply, Request};
-
-/// Telegram's limit of a message in UTF-16 units (core.telegram.org/bots/api#sendmessage).
-const TEXT_LIMIT: usize = 4096;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Parameters {
+pub(super) struct Parameters {
     chat_id: Option<ChatId>,
-    text: Option<String>,
-    parse_mode: Option<String>,
-    message_id: Option<i64>,
-    reply_parameters: Option<ReplyParameters>,
-    reply_to_message_id: Option<i64>,
-    link_preview_options: Option<PreviewOptions>,
+    pub(super) text: Option<String>,
+    pub(super) caption: Option<String>,
+    pub(super) parse_mode: Option<String>,
+    pub(super) message_id: Option<i64>,
+    pub(super) message_thread_id: Option<i64>,
+    pub(super) disable_notification: bool,
+    pub(super) reply_parameters: Option<ReplyParameters>,
+    pub(super) reply_to_message_id: Option<i64>,
+    pub(super) link_preview_options: Option<PreviewOptions>,
+    /// What a multipart body brings beside its fields.
+    #[serde(skip)]
+    pub(super) file: Option<Upload>,
 }
 
 #[derive(Deserialize)]
@@ -32,18 +36,32 @@ enum ChatId {
 }
 
 #[derive(Deserialize)]
-struct ReplyParameters {
-    message_id: i64,
+pub(super) struct ReplyParameters {
+    pub(super) message_id: i64,
 }
 
 #[derive(Deserialize)]
-struct PreviewOptions {
+pub(super) struct PreviewOptions {
     #[serde(default)]
-    is_disabled: bool,
+    pub(super) is_disabled: bool,
 }
 
 impl Parameters {
-    fn chat(&self) -> Option<i64> {
+    /// Reads a body of JSON or of multipart.
+    fn read(request: &Request) -> Option<Self> {
+        if let Some(boundary) = multipart::boundary(request) {
+            let (fields, file) = multipart::read(&request.body, boundary)?;
+            let mut parameters: Self = serde_json::from_value(fields).ok()?;
+            parameters.file = file;
+            return Some(parameters);
+        }
+        if request.body.is_empty() {
+            return Some(Self::default());
+        }
+        serde_json::from_slice(&request.body).ok()
+    }
+
+    pub(super) fn chat(&self) -> Option<i64> {
         match self.chat_id.as_ref()? {
             ChatId::Number(id) => Some(*id),
             ChatId::Text(text) => text.parse().ok(),
@@ -58,7 +76,7 @@ impl Shared {
         } else {
             &request.body
         };
-        let Ok(parameters) = serde_json::from_slice::<Parameters>(body) else {
+        let Some(parameters) = Parameters::read(request) else {
             return Answer::bad_request("can't parse parameters").into_reply();
         };
         let (chat, markup) = (parameters.chat(), parameters.parse_mode.is_some());
@@ -110,7 +128,7 @@ impl State {
             bot: self.accounts.by_token(token).bot,
             method: method.to_owned(),
             chat: parameters.chat(),
-            text: parameters.text,
+            text: parameters.text.or(parameters.caption),
             parse_mode: parameters.parse_mode,
             status: reply.status(),
         });
@@ -126,6 +144,9 @@ impl State {
         let result = match method.to_ascii_lowercase().as_str() {
             "getme" => Ok(me(bot)),
             "sendmessage" => self.send_message(token, parameters),
+            "sendphoto" | "senddocument" | "sendvoice" | "sendaudio" | "sendvideo" => {
+                self.send_file(token, method, parameters)
+            }
             "editmessagetext" => self.edit_message(token, parameters),
             "deletemessage" => self.delete_message(token, parameters),
             "sendchataction" => parameters.chat().map(|_| "true".to_owned()).ok_or_else(no_chat),
@@ -137,87 +158,6 @@ impl State {
             Err(answer) => answer.into_reply(),
         }
     }
-
-    fn send_message(&mut self, token: &str, parameters: &Parameters) -> Result<String, Answer> {
-        let chat = parameters.chat().ok_or_else(no_chat)?;
-        let text = checked_text(parameters)?;
-        let account = self.accounts.by_token(token);
-        let id = account.next_message_id(chat);
-        account.messages.insert((chat, id), text.clone());
-        let result = update::sent(account.bot, chat, id, &text);
-        let sent = Sent {
-            at: Instant::now(),
-            bot: account.bot,
-            chat,
-            message_id: id,
-            text,
-            raw: parameters.text.clone().unwrap_or_default(),
-            parse_mode: parameters.parse_mode.clone(),
-            reply_to: parameters
-                .reply_parameters
-                .as_ref()
-                .map(|reply| reply.message_id)
-                .or(parameters.reply_to_message_id),
-            preview_disabled: parameters
-                .link_preview_options
-                .as_ref()
-                .is_some_and(|options| options.is_disabled),
-        };
-        if let Some(next) = self.on_sent.as_mut().and_then(|hook| hook(&sent)) {
-            let account = self.accounts.by_token(token);
-            account.inject(&next);
-            account.wake();
-        }
-        self.ledger.sent.push(sent);
-        Ok(result)
-    }
-
-    fn edit_message(&mut self, token: &str, parameters: &Parameters) -> Result<String, Answer> {
-        let chat = parameters.chat().ok_or_else(no_chat)?;
-        let id = parameters.message_id.unwrap_or_default();
-        let text = checked_text(parameters)?;
-        let account = self.accounts.by_token(token);
-        let standing = account
-            .messages
-            .get_mut(&(chat, id))
-            .ok_or_else(|| Answer::bad_request("message to edit not found"))?;
-        if *standing == text {
-            return Err(Answer::bad_request("message is not modified"));
-        }
-        standing.clone_from(&text);
-        Ok(update::sent(account.bot, chat, id, &text))
-    }
-
-    fn delete_message(&mut self, token: &str, parameters: &Parameters) -> Result<String, Answer> {
-        let chat = parameters.chat().ok_or_else(no_chat)?;
-        let id = parameters.message_id.unwrap_or_default();
-        match self.accounts.by_token(token).messages.remove(&(chat, id)) {
-            Some(_) => Ok("true".to_owned()),
-            None => Err(Answer::bad_request("message to delete not found")),
-        }
-    }
-}
-
-/// What a person would see of the text.
-fn checked_text(parameters: &Parameters) -> Result<String, Answer> {
-    let raw = parameters.text.as_deref().unwrap_or_default();
-    let text = match parameters.parse_mode.as_deref() {
-        Some(mode) if mode.eq_ignore_ascii_case("html") => {
-            html::visible(raw).map_err(|reason| Answer::bad_request(&reason))?
-        }
-        _ => raw.to_owned(),
-    };
-    if text.trim().is_empty() {
-        return Err(Answer::bad_request("message text is empty"));
-    }
-    if text.encode_utf16().count() > TEXT_LIMIT {
-        return Err(Answer::bad_request("message is too long"));
-    }
-    Ok(text)
-}
-
-fn no_chat() -> Answer {
-    Answer::bad_request("chat not found")
 }
 
 fn me(bot: i64) -> String {

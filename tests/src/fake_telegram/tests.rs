@@ -158,11 +158,20 @@ fn messages_can_be_edited_and_deleted_where_they_stand() {
     bot.call("sendMessage", json!({ "chat_id": 7, "text": "a" }));
     let edit = json!({ "chat_id": 7, "message_id": 1, "text": "b" });
     assert_eq!(bot.call("editMessageText", edit.clone()).0, 200);
+    assert_eq!(telegram.standing(7, 1).as_deref(), Some("b"));
     let (status, answer) = bot.call("editMessageText", edit);
-    assert_eq!(
-        (status, &answer["description"]),
-        (400, &json!("Bad Request: message is not modified"))
+    let description = answer["description"].as_str().unwrap();
+    assert!(
+        status == 400 && description.starts_with("Bad Request: message is not modified"),
+        "{description}"
     );
+    let bold = json!({ "chat_id": 7, "message_id": 1, "text": "<b>b</b>", "parse_mode": "HTML" });
+    assert_eq!(bot.call("editMessageText", bold).0, 200);
+    let edits = telegram.ledger().edits_of(7, 1);
+    assert!(edits.len() == 2 && edits[0].at <= edits[1].at, "{edits:?}");
+    let gone = json!({ "chat_id": 7, "message_id": 9, "text": "b" });
+    let (_, answer) = bot.call("editMessageText", gone);
+    assert_eq!(answer["description"], "Bad Request: message to edit not found");
     let delete = json!({ "chat_id": 7, "message_id": 1 });
     assert_eq!(bot.call("deleteMessage", delete.clone()).0, 200);
     assert_eq!(bot.call("deleteMessage", delete).0, 400);
