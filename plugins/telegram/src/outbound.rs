@@ -149,7 +149,7 @@ fn body(message: &OutboundMessage) -> Result<(String, Option<ParseMode>)> {
         return Err(Error::permanent("telegram takes no message without text").because(Cause::Rejected));
     }
     if message.format == TextFormat::Markdown
-        && let Some(html) = markdown::to_html(&text)
+        && let Some(html) = markdown::to_html(&text, crate::TEXT_LIMIT)
     {
         return Ok((html, Some(ParseMode::Html)));
     }

@@ -1,4 +1,4 @@
-//! Links, of which Telegram takes only absolute ones.
+//! Links, as far as Telegram can show them.
 
 /// A link that is being written.
 pub(super) struct Link {
@@ -8,18 +8,17 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// `allowed` says whether a link may stand at this place.
-    pub(super) fn new(target: &str, allowed: bool) -> Self {
+    /// `linked` says whether the text becomes a link, and not only text.
+    pub(super) fn new(target: &str, linked: bool) -> Self {
         Self {
             target: target.to_owned(),
-            linked: allowed && is_absolute(target),
+            linked,
             seen: String::new(),
         }
     }
 
-    /// The address, where there is one that Telegram takes.
-    pub(super) fn href(&self) -> Option<&str> {
-        self.linked.then_some(&self.target)
+    pub(super) fn is_linked(&self) -> bool {
+        self.linked
     }
 
     /// Takes note of text between the link's start and end.
@@ -33,7 +32,8 @@ impl Link {
     }
 
     /// What must follow the text, so that no address is lost: the address where the link has no text, and the
-    /// address in parentheses where it cannot be a link.
+    /// address in parentheses where it cannot be a link. Telegram makes links of addresses of mail by itself, and
+    /// takes them in no other way.
     pub(super) fn rest(&self) -> Option<String> {
         let shown = self.target.trim_start_matches("mailto:");
         if self.seen.trim().is_empty() {
@@ -42,13 +42,19 @@ impl Link {
         let hidden = !self.linked && !shown.is_empty() && !shown.starts_with('#');
         (hidden && self.seen != shown).then(|| format!(" ({shown})"))
     }
-}
 
-fn is_absolute(target: &str) -> bool {
-    ["http://", "https://", "tg://", "ton://"].iter().any(|scheme| {
-        target
-            .get(..scheme.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-            && target.len() > scheme.len()
-    })
+    /// Whether Telegram takes the address. It drops others in silence, which would lose them; a host without a dot,
+    /// such as `localhost`, is one of those.
+    pub(super) fn is_address(target: &str) -> bool {
+        let Some((scheme, rest)) = target.split_once("://") else {
+            return false;
+        };
+        let known = |known: &[&str]| known.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+        if rest.contains(|symbol: char| symbol.is_whitespace() || symbol.is_control()) {
+            return false;
+        }
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        known(&["tg", "ton"]) && !rest.is_empty()
+            || known(&["http", "https"]) && (host.trim_matches('.').contains('.') || host.contains("]"))
+    }
 }

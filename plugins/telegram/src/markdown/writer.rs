@@ -1,19 +1,28 @@
-//! Writes Telegram's HTML: escapes, keeps tags balanced, and counts what is visible.
+//! Writes Telegram's HTML: escapes, keeps to its rules of nesting, and counts what is visible.
 
-/// A style that can be inside itself in Markdown and must not be in Telegram.
-#[derive(Clone, Copy)]
-pub(super) enum Style {
+/// Telegram shows a message with at most so many entities and drops further ones in silence
+/// (<https://core.telegram.org/api/entities>, `config.message_entities_max` is 100; read 2026-11). What comes after them
+/// is written as text, and a link with its address, so that only looks are lost.
+const ENTITY_LIMIT: usize = 100;
+/// Deepest indentation in levels; deeper lists would be more space than text.
+const MAX_INDENT: usize = 6;
+/// A quotation longer than this, in UTF-16 units or in lines, is shown folded.
+const LONG_QUOTE: (usize, usize) = (480, 9);
+const QUOTE: &str = "<blockquote";
+
+/// Markup that goes over a stretch of text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Entity {
     Bold,
     Italic,
     Strike,
+    Spoiler,
     Code,
+    /// Preformatted, perhaps in a programming language.
+    Pre(Option<String>),
+    Link(String),
     Quote,
 }
-
-/// Tags of the styles, in the order of [`Style`].
-const TAGS: [&str; 5] = ["b", "i", "s", "code", "blockquote"];
-/// Deepest indentation in levels; deeper lists would be more space than text.
-const MAX_INDENT: usize = 6;
 
 /// The HTML so far.
 #[derive(Default)]
@@ -25,14 +34,21 @@ pub(super) struct Writer {
     /// Line breaks that are due before the next visible thing, and are not where nothing follows.
     gap: usize,
     indent: usize,
-    open: [u32; TAGS.len()],
-    /// The block under way: its closing tags, and whether a line break at its end is held back.
-    block: Option<Block>,
+    /// What the text is in, outermost first, as Markdown has it.
+    wanted: Vec<Entity>,
+    /// What is open in the HTML.
+    open: Vec<Open>,
+    /// How many were written.
+    entities: usize,
+    /// Whether the last line break of a code block is held back: it belongs to the fence.
+    held_break: bool,
 }
 
-struct Block {
-    close: &'static str,
-    held_break: bool,
+struct Open {
+    entity: Entity,
+    /// Where its tag begins, in bytes, and the text in it, in UTF-16 units.
+    tag: usize,
+    text: usize,
 }
 
 impl Writer {
@@ -42,7 +58,8 @@ impl Writer {
     }
 
     /// The HTML; `None` where nothing of it is visible.
-    pub(super) fn finish(self) -> Option<String> {
+    pub(super) fn finish(mut self) -> Option<String> {
+        self.close_down_to(0);
         self.inked.then_some(self.html)
     }
 
@@ -57,103 +74,167 @@ impl Writer {
     }
 
     pub(super) fn text(&mut self, text: &str) {
-        if text.is_empty() {
+        let in_block = matches!(self.wanted.last(), Some(Entity::Pre(_)));
+        let (text, ends_line) = match text.strip_suffix('\n') {
+            Some(line) if in_block => (line, true),
+            _ => (text, false),
+        };
+        if std::mem::replace(&mut self.held_break, ends_line) {
+            self.put("\n");
+        }
+        if !text.is_empty() {
+            self.put(text);
+        }
+    }
+
+    /// Begins markup; it is written with the first text in it.
+    pub(super) fn open(&mut self, entity: Entity) {
+        self.wanted.push(entity);
+    }
+
+    /// Begins a link; false where there is no room for one, and nothing was begun.
+    pub(super) fn open_link(&mut self, address: &str) -> bool {
+        self.wanted.push(Entity::Link(address.to_owned()));
+        let target = self.target();
+        let missing = target.len() - self.common(&target);
+        let room = self.entities + missing <= ENTITY_LIMIT;
+        if !room {
+            self.wanted.pop();
+        }
+        room
+    }
+
+    /// Ends the markup that was begun last. Styles of the same kind that touch are one, blocks and links are not.
+    pub(super) fn close(&mut self) {
+        self.held_break = false;
+        let Some(entity) = self.wanted.pop() else {
+            return;
+        };
+        if entity.is_style() || self.wanted.contains(&entity) {
             return;
         }
-        let Some(block) = &mut self.block else {
-            self.close_gap();
-            return self.escaped(text);
-        };
-        // The last line break of a code block belongs to the fence.
-        let held = std::mem::replace(&mut block.held_break, text.ends_with('\n'));
-        if held {
-            self.escaped("\n");
-        }
-        self.escaped(text.strip_suffix('\n').unwrap_or(text));
-    }
-
-    /// Opens or closes a style; only the outermost of equal ones is written.
-    pub(super) fn style(&mut self, style: Style, open: bool) {
-        let index = style as usize;
-        if open {
-            self.close_gap();
-            self.open[index] += 1;
-            if self.open[index] == 1 {
-                self.tag(&["<", TAGS[index], ">"]);
-            }
-        } else {
-            self.open[index] = self.open[index].saturating_sub(1);
-            if self.open[index] == 0 {
-                self.tag(&["</", TAGS[index], ">"]);
-            }
+        if let Some(at) = self.open.iter().position(|open| open.entity == entity) {
+            self.close_down_to(at);
         }
     }
 
-    pub(super) fn open_link(&mut self, address: &str) {
-        self.close_gap();
-        self.html.push_str("<a href=\"");
-        escape(&mut self.html, address);
-        self.html.push_str("\">");
-    }
-
-    pub(super) fn close_link(&mut self) {
-        self.html.push_str("</a>");
-    }
-
-    /// Opens a preformatted block.
-    pub(super) fn open_block(&mut self, language: Option<&str>) {
-        let indent = std::mem::take(&mut self.indent);
-        self.close_gap();
-        self.indent = indent;
-        let close = match language {
-            Some(language) => {
-                self.tag(&["<pre><code class=\"language-", language, "\">"]);
-                "</code></pre>"
+    fn put(&mut self, text: &str) {
+        let target = self.target();
+        let common = self.common(&target);
+        self.close_down_to(common);
+        self.close_gap(target.iter().any(Entity::is_block));
+        for entity in target.into_iter().skip(common) {
+            if self.entities == ENTITY_LIMIT {
+                break;
             }
-            None => {
-                self.tag(&["<pre>"]);
-                "</pre>"
-            }
-        };
-        self.block = Some(Block {
-            close,
-            held_break: false,
-        });
-    }
-
-    pub(super) fn close_block(&mut self) {
-        if let Some(block) = self.block.take() {
-            self.html.push_str(block.close);
+            self.start(entity);
         }
-    }
-
-    fn tag(&mut self, parts: &[&str]) {
-        self.html.extend(parts.iter().copied());
-    }
-
-    /// At the start of the message there is nothing to keep away from.
-    fn close_gap(&mut self) {
-        let breaks = std::mem::take(&mut self.gap);
-        if breaks == 0 || self.units == 0 {
-            return;
-        }
-        self.raw(&"\n".repeat(breaks));
-        self.raw(&"  ".repeat(self.indent));
-    }
-
-    fn escaped(&mut self, text: &str) {
         escape(&mut self.html, text);
         self.count(text);
     }
 
-    fn raw(&mut self, text: &str) {
-        self.html.push_str(text);
-        self.count(text);
+    /// What is to be open around the next text: nothing twice, nothing in code but what it stands in, and no code in
+    /// a link.
+    fn target(&self) -> Vec<Entity> {
+        let in_block = self.wanted.iter().any(Entity::is_block);
+        let in_link = self.wanted.iter().any(|entity| matches!(entity, Entity::Link(_)));
+        let in_code = self.wanted.contains(&Entity::Code) && !in_link;
+        let mut target = Vec::new();
+        for entity in &self.wanted {
+            let fits = match entity {
+                Entity::Quote | Entity::Pre(_) => true,
+                Entity::Code => in_code && !in_block,
+                _ => !in_code && !in_block,
+            };
+            if fits && !target.contains(entity) {
+                target.push(entity.clone());
+            }
+        }
+        target
+    }
+
+    /// How many of the open entities stay.
+    fn common(&self, target: &[Entity]) -> usize {
+        let pairs = self.open.iter().zip(target);
+        pairs.take_while(|(open, entity)| open.entity == **entity).count()
+    }
+
+    fn start(&mut self, entity: Entity) {
+        self.entities += 1;
+        let tag = self.html.len();
+        match &entity {
+            Entity::Link(address) => {
+                self.html.push_str("<a href=\"");
+                escape(&mut self.html, address);
+                self.html.push_str("\">");
+            }
+            Entity::Pre(Some(language)) => {
+                self.html
+                    .extend(["<pre><code class=\"language-", language, "\">"])
+            }
+            other => self.html.extend(["<", other.tag(), ">"]),
+        }
+        self.open.push(Open {
+            entity,
+            tag,
+            text: self.units,
+        });
+    }
+
+    fn close_down_to(&mut self, depth: usize) {
+        while self.open.len() > depth
+            && let Some(open) = self.open.pop()
+        {
+            if matches!(open.entity, Entity::Pre(Some(_))) {
+                self.html.push_str("</code>");
+            }
+            let lines = self.html[open.tag..].matches('\n').count() + 1;
+            if open.entity == Entity::Quote && (self.units - open.text > LONG_QUOTE.0 || lines > LONG_QUOTE.1)
+            {
+                self.html.insert_str(open.tag + QUOTE.len(), " expandable");
+            }
+            self.html.extend(["</", open.entity.tag(), ">"]);
+        }
+    }
+
+    /// At the start of the message there is nothing to keep away from.
+    fn close_gap(&mut self, before_block: bool) {
+        let breaks = std::mem::take(&mut self.gap);
+        if breaks == 0 || self.units == 0 {
+            return;
+        }
+        let indent = if before_block { 0 } else { self.indent };
+        let space = "\n".repeat(breaks) + &"  ".repeat(indent);
+        self.html.push_str(&space);
+        self.count(&space);
     }
 
     fn count(&mut self, text: &str) {
         self.units += text.encode_utf16().count();
         self.inked = self.inked || !text.trim().is_empty();
+    }
+}
+
+impl Entity {
+    fn is_style(&self) -> bool {
+        matches!(self, Self::Bold | Self::Italic | Self::Strike | Self::Spoiler)
+    }
+
+    fn is_block(&self) -> bool {
+        matches!(self, Self::Pre(_))
+    }
+
+    fn tag(&self) -> &'static str {
+        match self {
+            Self::Bold => "b",
+            Self::Italic => "i",
+            Self::Strike => "s",
+            Self::Spoiler => "tg-spoiler",
+            Self::Code => "code",
+            Self::Pre(_) => "pre",
+            Self::Link(_) => "a",
+            Self::Quote => "blockquote",
+        }
     }
 }
 
