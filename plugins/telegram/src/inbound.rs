@@ -1,14 +1,16 @@
 //! From Telegram's messages to the host's.
 
+mod media;
+mod sender;
+mod spoken;
 mod text;
 
-use miniclaw_plugin_api::{
-    Attachment, AttachmentKind, ChatKind, InboundMessage, Part, ReplyTo, Sender, SenderKind,
-};
+use miniclaw_plugin_api::{InboundMessage, Part, ReplyTo};
 use serde::Deserialize;
 
 use crate::update::lenient::lenient;
-use crate::update::{Chat, Entity, File, Media, Message, User};
+use crate::update::{Callback, Entity, Message, Replied, User};
+use sender::{chat_kind, sender};
 
 /// The bot, as `getMe` tells of it.
 #[derive(Clone, Default, Deserialize)]
@@ -36,15 +38,16 @@ impl Me {
 
 /// What the host should hear of a message; nothing where it says nothing, as with "Ann joined the group".
 pub(crate) fn convert(message: Message, me: &Me) -> Option<InboundMessage> {
-    let moment = moment(&message);
+    let line = spoken::line(&message.extras, &message.media);
+    let attachments = media::attachments(message.media);
     let (text, entities) = match message.text {
         Some(text) => (text, message.entities),
         None => (message.caption.unwrap_or_default(), message.caption_entities),
     };
-    let attachments = attachments(message.media);
-    if text.is_empty() && attachments.is_empty() && message.location.is_none() {
+    if text.is_empty() && line.is_none() && attachments.is_empty() && message.location.is_none() {
         return None;
     }
+    let (revision, timestamp_ms) = moment(message.edited, message.edit_date, message.date);
     let sender = sender(message.from.as_ref(), message.sender_chat.as_ref(), &message.chat);
     let mut inbound = InboundMessage::new(
         message.chat.id.to_string(),
@@ -54,99 +57,71 @@ pub(crate) fn convert(message: Message, me: &Me) -> Option<InboundMessage> {
     );
     inbound.sender = sender;
     inbound.chat_kind = chat_kind(&message.chat);
-    // Elsewhere than in a topic the number only says which message a chain of replies hangs on.
-    let topic = message.message_thread_id.filter(|_| message.is_topic_message);
+    let topic = topic(message.message_thread_id, message.is_topic_message);
     inbound.chat.thread = topic.map(|id| id.to_string());
-    (inbound.revision, inbound.timestamp_ms) = moment;
+    (inbound.revision, inbound.timestamp_ms) = (revision, timestamp_ms);
     inbound.group_id = message.media_group_id;
     inbound.attachments = attachments;
     // In a topic every message "answers" the service message that opened the topic.
     let replied = message
         .reply_to_message
         .filter(|replied| topic != Some(replied.message_id));
-    inbound.reply_to = replied.map(|replied| ReplyTo {
-        id: replied.message_id.to_string(),
-        from_me: me.is(replied.from.as_ref()),
-        text: message
-            .quote
-            .map(|quote| quote.text)
-            .or(replied.text)
-            .or(replied.caption),
-    });
+    let quote = message.quote.map(|quote| quote.text);
+    inbound.reply_to = replied.map(|replied| reply_to(replied, quote, me));
     let to_me = inbound.reply_to.as_ref().is_some_and(|reply| reply.from_me);
     inbound.mentions_me = to_me || mentions(&text, &entities, me);
-    inbound.command = text::command(&text, me.username.as_deref());
-    inbound.parts.clear();
-    if !text.is_empty() {
-        inbound.parts.push(Part::Text { text });
+    let forwarded = message.forward_origin.as_ref().map(spoken::forwarded);
+    // What somebody else said is no order of whoever passes it on.
+    if forwarded.is_none() {
+        inbound.command = text::command(&text, me.username.as_deref());
+        inbound.mentions_me |= inbound.command.is_some() && text::names_a_bot(&text);
     }
-    inbound.parts.extend(message.location.map(|place| Part::Location {
+    let texts = [forwarded, Some(text).filter(|text| !text.is_empty()), line];
+    let texts = texts.into_iter().flatten().map(|text| Part::Text { text });
+    let place = message.location.map(|place| Part::Location {
         latitude: place.latitude,
         longitude: place.longitude,
-    }));
+    });
+    inbound.parts = texts.chain(place).collect();
     Some(inbound)
 }
 
+/// What the host should hear of a button that was pressed: as if whoever did it had written what the button stands
+/// for. Nothing where the bot does not see the chat, or the button opens a game.
+pub(crate) fn pressed(callback: Callback, me: &Me) -> Option<InboundMessage> {
+    let (message, data) = (callback.message?, callback.data?);
+    let sender = sender(Some(&callback.from), None, &message.chat);
+    let id = format!("callback-{}", callback.id);
+    let mut inbound = InboundMessage::new(message.chat.id.to_string(), id, sender.id.as_str(), "");
+    inbound.sender = sender;
+    inbound.chat_kind = chat_kind(&message.chat);
+    let topic = topic(message.message_thread_id, message.is_topic_message);
+    inbound.chat.thread = topic.map(|id| id.to_string());
+    inbound.mentions_me = true;
+    inbound.command = text::command(&data, me.username.as_deref());
+    inbound.parts = vec![Part::Text { text: data }];
+    Some(inbound)
+}
+
+/// Elsewhere than in a topic the number only says which message a chain of replies hangs on.
+fn topic(thread: Option<i64>, is_topic_message: bool) -> Option<i64> {
+    thread.filter(|_| is_topic_message)
+}
+
+fn reply_to(replied: Replied, quote: Option<String>, me: &Me) -> ReplyTo {
+    ReplyTo {
+        id: replied.message_id.to_string(),
+        from_me: me.is(replied.from.as_ref()),
+        text: quote.or(replied.text).or(replied.caption),
+    }
+}
+
 /// Revision and time in milliseconds: Telegram numbers edits by the second in which they were made.
-fn moment(message: &Message) -> (u64, i64) {
-    let edited_at = message.edit_date.filter(|_| message.edited);
-    let seconds = edited_at.map_or(message.date, |date| i64::try_from(date).unwrap_or(i64::MAX));
-    let revision = edited_at.unwrap_or(u64::from(message.edited));
+fn moment(edited: bool, edit_date: Option<u64>, date: i64) -> (u64, i64) {
+    let edited_at = edit_date.filter(|_| edited);
+    let seconds = edited_at.map_or(date, |date| i64::try_from(date).unwrap_or(i64::MAX));
+    let revision = edited_at.unwrap_or(u64::from(edited));
     (revision, seconds.saturating_mul(1000))
-}
-
-fn chat_kind(chat: &Chat) -> ChatKind {
-    match chat.kind.as_str() {
-        "private" => ChatKind::Private,
-        "group" | "supergroup" => ChatKind::Group,
-        "channel" => ChatKind::Channel,
-        _ => ChatKind::Other,
-    }
-}
-
-/// Where a chat speaks, `from` is a stand-in that Telegram puts there for old clients and says nothing.
-fn sender(from: Option<&User>, sender_chat: Option<&Chat>, chat: &Chat) -> Sender {
-    if let Some(speaker) = sender_chat {
-        let anonymous = speaker.id == chat.id && chat_kind(chat) == ChatKind::Group;
-        return Sender {
-            id: speaker.id.to_string(),
-            kind: if anonymous {
-                SenderKind::AnonymousAdmin
-            } else {
-                SenderKind::Channel
-            },
-            name: speaker.title.clone(),
-        };
-    }
-    match from {
-        Some(user) => Sender {
-            id: user.id.to_string(),
-            kind: if user.is_bot {
-                SenderKind::Bot
-            } else {
-                SenderKind::User
-            },
-            name: Some(full_name(user)).filter(|name| !name.is_empty()),
-        },
-        None if chat_kind(chat) == ChatKind::Channel => Sender {
-            id: chat.id.to_string(),
-            kind: SenderKind::Channel,
-            name: chat.title.clone(),
-        },
-        None => Sender {
-            kind: SenderKind::Other,
-            ..Sender::default()
-        },
-    }
-}
-
-fn full_name(user: &User) -> String {
-    let last = user.last_name.as_deref().unwrap_or_default();
-    let name = format!("{} {last}", user.first_name);
-    match (name.trim(), &user.username) {
-        ("", Some(username)) => format!("@{username}"),
-        (name, _) => name.to_owned(),
-    }
 }
 
 fn mentions(text: &str, entities: &[Entity], me: &Me) -> bool {
@@ -159,42 +134,6 @@ fn mentions(text: &str, entities: &[Entity], me: &Me) -> bool {
         }
         _ => false,
     })
-}
-
-fn attachments(media: Media) -> Vec<Attachment> {
-    let biggest = media
-        .photo
-        .into_iter()
-        .max_by_key(|size| size.width.saturating_mul(size.height));
-    let photo = biggest.map(|mut file| {
-        file.mime_type = Some("image/jpeg".to_owned());
-        file
-    });
-    let document = media.document.filter(|_| media.animation.is_none());
-    [
-        (AttachmentKind::Image, photo),
-        (AttachmentKind::Voice, media.voice),
-        (AttachmentKind::Audio, media.audio),
-        (AttachmentKind::Video, media.video),
-        (AttachmentKind::Video, media.video_note),
-        (AttachmentKind::Video, media.animation),
-        (AttachmentKind::File, document),
-    ]
-    .into_iter()
-    .filter_map(|(kind, file)| Some(attachment(kind, file?)))
-    .collect()
-}
-
-fn attachment(kind: AttachmentKind, file: File) -> Attachment {
-    Attachment {
-        id: file.file_id,
-        kind,
-        name: file.file_name,
-        media_type: file.mime_type,
-        size_bytes: file.file_size,
-        duration_ms: file.duration.map(|seconds| seconds.saturating_mul(1000)),
-        ..Attachment::default()
-    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ mod receive;
 mod settings;
 mod update;
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use miniclaw_plugin_api::{
@@ -43,7 +43,7 @@ pub(crate) const TEXT_LIMIT: u32 = 4096;
 
 /// A bot on Telegram.
 pub struct Telegram {
-    api: Api,
+    api: Arc<Api>,
     context: Context,
     poll_timeout: Duration,
     /// Set by `start`.
@@ -87,7 +87,7 @@ impl Channel for Telegram {
         let settings = config.check()?;
         Ok(Self {
             poll_timeout: settings.poll_timeout,
-            api: Api::new(settings.api_url, settings.token)?,
+            api: Arc::new(Api::new(settings.api_url, settings.token)?),
             context,
             me: OnceLock::new(),
             offset: Mutex::default(),

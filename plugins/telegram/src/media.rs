@@ -9,7 +9,7 @@ use teloxide::payloads::GetFile;
 use crate::api::{Api, CALL_DEADLINE, Failure};
 
 /// The Bot API gives out files of up to 20 MB (<https://core.telegram.org/bots/api#getfile>, read 2026-11).
-const FILE_CAP: usize = 20 * 1024 * 1024;
+pub(crate) const FILE_CAP: usize = 20 * 1024 * 1024;
 /// The host gives `fetch` 60 s, of which the question for the path may take half.
 const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(28);
 

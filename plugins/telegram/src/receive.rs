@@ -8,7 +8,9 @@
 mod batch;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
+mod handover;
 mod offset;
+mod outage;
 mod trouble;
 
 use std::sync::PoisonError;
@@ -23,9 +25,10 @@ use teloxide::types::AllowedUpdate;
 use crate::Telegram;
 use crate::api::{Api, CALL_DEADLINE, Failure};
 use crate::inbound::Me;
-use batch::Batch;
+pub(crate) use batch::Batch;
+pub(crate) use handover::Handover;
 pub(crate) use offset::Offset;
-use trouble::{Kind, Next, Trouble};
+pub(crate) use outage::{Before, Outage};
 
 /// `getMe` runs inside the host's deadline for `start`, which is 30 s.
 const IDENTIFY_DEADLINE: Duration = Duration::from_secs(10);
@@ -33,8 +36,6 @@ const IDENTIFY_DEADLINE: Duration = Duration::from_secs(10);
 const POLL_MARGIN: Duration = Duration::from_secs(15);
 /// For the last, confirming poll; the host gives `receive` 2 s to end.
 const CONFIRM_DEADLINE: Duration = Duration::from_millis(1500);
-/// How long a verdict of the host is waited for after a stop was requested.
-const VERDICT_GRACE: Duration = Duration::from_millis(1000);
 /// A poll that brings nothing sooner than this did not wait, whatever it was told.
 const INSTANT: Duration = Duration::from_millis(20);
 /// Polls that may bring nothing at once before the loop takes a breath.
@@ -43,11 +44,12 @@ const INSTANT_POLLS: u32 = 20;
 const BREATH: Duration = Duration::from_millis(20);
 
 /// Named in every poll, because Telegram remembers what an earlier client of this bot asked for.
-const ALLOWED: [AllowedUpdate; 4] = [
+pub(crate) const ALLOWED: [AllowedUpdate; 5] = [
     AllowedUpdate::Message,
     AllowedUpdate::EditedMessage,
     AllowedUpdate::ChannelPost,
     AllowedUpdate::EditedChannelPost,
+    AllowedUpdate::CallbackQuery,
 ];
 
 /// The parameters of `getUpdates`; teloxide's have no room for an offset beyond 31 bits.
@@ -57,7 +59,7 @@ struct Poll {
     offset: Option<i64>,
     timeout: u64,
     limit: u8,
-    allowed_updates: [AllowedUpdate; 4],
+    allowed_updates: [AllowedUpdate; 5],
 }
 
 /// Asks who the token belongs to.
@@ -71,11 +73,10 @@ pub(crate) async fn identify(api: &Api) -> Result<Me> {
 pub(crate) struct Receiver<'a> {
     channel: &'a Telegram,
     me: &'a Me,
-    inbox: Inbox,
+    handover: Handover<'a>,
     stop: Stop,
     offset: Offset,
-    trouble: Trouble,
-    skipped: u64,
+    outage: Outage<'a>,
     instant_polls: u32,
 }
 
@@ -90,11 +91,10 @@ impl<'a> Receiver<'a> {
         Self {
             channel,
             me,
-            inbox,
+            handover: Handover::new(channel, inbox, stop.clone()),
             stop,
             offset,
-            trouble: Trouble::default(),
-            skipped: 0,
+            outage: Outage::new(channel),
             instant_polls: 0,
         }
     }
@@ -160,32 +160,12 @@ impl<'a> Receiver<'a> {
     /// Hands a batch over. Its updates are confirmed by the next poll's offset, which moves only when the host
     /// has all of them on disk.
     async fn accept(&mut self, batch: Batch) -> Result<Step> {
-        if let Some(outage) = self.trouble.over(Instant::now()) {
-            tracing::info!(outage_s = outage.as_secs(), "Telegram answers again");
-            self.channel.context.event("recovered", json!({}));
+        self.outage.over();
+        let next = batch.next;
+        if !self.handover.take(batch).await? {
+            return Ok(Step::Stop);
         }
-        self.inbox.progress();
-        for update_id in &batch.skipped {
-            self.skipped += 1;
-            tracing::debug!(update_id, skipped = self.skipped, "Update skipped");
-        }
-        for (from, to) in &batch.migrations {
-            tracing::debug!(from, to, "Group became a supergroup");
-            self.channel.migrated(&from.to_string(), &to.to_string());
-        }
-        // A batch without messages is answered once the host has stored what it heard of migrations.
-        if !batch.messages.is_empty() || !batch.migrations.is_empty() {
-            let mut stop = self.stop.clone();
-            let give_up = async {
-                stop.requested().await;
-                tokio::time::sleep(VERDICT_GRACE).await;
-            };
-            tokio::select! {
-                verdicts = self.inbox.emit_batch(batch.messages, None) => drop(verdicts?),
-                () = give_up => return Ok(Step::Stop),
-            }
-        }
-        if let Some(next) = batch.next {
+        if let Some(next) = next {
             self.offset.advance(next);
             self.keep_offset();
         }
@@ -196,33 +176,13 @@ impl<'a> Receiver<'a> {
     }
 
     async fn wait_out(&mut self, failure: &Failure) -> Result<Step> {
-        let (wait, kind) = match self.trouble.after(failure, Instant::now(), trouble::jitter()) {
-            Next::GiveUp => return Err(crate::api::unauthorized(failure)),
-            Next::DropWebhook => {
+        match self.outage.after(failure)? {
+            Before::Wait(wait) => Ok(self.pause(wait).await),
+            Before::DropWebhook => {
                 self.drop_webhook().await;
-                return Ok(Step::Continue);
+                Ok(Step::Continue)
             }
-            Next::Reconnect(wait) => {
-                tracing::debug!("Polls stall, connections are made anew");
-                self.channel.api.reconnect();
-                (wait, Kind::Outage)
-            }
-            Next::Wait(wait, kind) => (wait, kind),
-        };
-        if self.trouble.announce(kind) {
-            let wait_s = wait.as_secs_f32();
-            match kind {
-                Kind::Outage => tracing::warn!(error = %failure, "Telegram does not answer, trying on"),
-                Kind::Conflict => {
-                    tracing::warn!(error = %failure, wait_s, "Another program polls with this bot's token, waiting for it to end");
-                }
-                Kind::Throttled => tracing::warn!(wait_s, "Telegram asks to wait"),
-            }
-            self.channel
-                .context
-                .event("outage", json!({ "reason": failure.to_string() }));
         }
-        Ok(self.pause(wait).await)
     }
 
     /// The waiting updates are kept: they are what people wrote while the webhook's owner was away.

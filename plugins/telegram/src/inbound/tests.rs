@@ -1,5 +1,6 @@
 use super::*;
 use crate::update::{self, Update};
+use miniclaw_plugin_api::{AttachmentKind, ChatKind, SenderKind};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -21,7 +22,15 @@ fn read(fields: Value) -> Message {
     let update = RawValue::from_string(update).unwrap_or_default();
     match update::read(&update) {
         Update::Message(message) => *message,
-        Update::Other => panic!("not read: {update}"),
+        Update::Callback(_) | Update::Other => panic!("not read: {update}"),
+    }
+}
+
+fn callback(fields: Value) -> Option<InboundMessage> {
+    let update = json!({ "update_id": 1, "callback_query": fields }).to_string();
+    match update::read(&RawValue::from_string(update).unwrap_or_default()) {
+        Update::Callback(callback) => pressed(*callback, &me()),
+        Update::Message(_) | Update::Other => None,
     }
 }
 
@@ -135,10 +144,17 @@ fn mentions_are_found_by_name_and_by_id() {
         ("you there", entity("text_mention", 0, 3, 99), true),
         ("you there", entity("text_mention", 0, 3, 98), false),
         ("/new@my_bot", entity("bot_command", 0, 11, 0), true),
+        ("/new@My_Bot now", json!([]), true),
+        ("/new", entity("bot_command", 0, 4, 0), false),
+        ("/new a@my_bot", entity("bot_command", 0, 4, 0), false),
+        ("/new@other_bot", entity("bot_command", 0, 14, 0), false),
         ("a@my_bot", json!([]), false),
         ("short", entity("mention", 400, 7, 0), false),
     ] {
         let message = inbound(json!({ "text": text, "entities": entities }));
+        assert_eq!(message.mentions_me, expected, "{text}");
+        let message =
+            inbound(json!({ "caption": text, "caption_entities": entities, "voice": { "file_id": "v" } }));
         assert_eq!(message.mentions_me, expected, "{text}");
     }
 }
@@ -195,4 +211,166 @@ fn place_is_a_part() {
 fn service_message_says_nothing() {
     assert!(convert(read(json!({ "new_chat_members": [{ "id": 1 }] })), &me()).is_none());
     assert!(convert(read(json!({ "text": "" })), &me()).is_none());
+}
+
+#[test]
+fn photo_is_the_largest_that_can_be_fetched() {
+    let size = |id: &str, side: u64, bytes: u64| json!({ "file_id": id, "width": side, "height": side, "file_size": bytes });
+    for (sizes, expected) in [
+        (
+            json!([
+                size("a", 90, 10),
+                size("b", 900, 20_971_520),
+                size("c", 9000, 20_971_521)
+            ]),
+            "b",
+        ),
+        (
+            json!([size("b", 900, 30_000_000), size("a", 90, 21_000_000)]),
+            "a",
+        ),
+    ] {
+        let message = inbound(json!({ "photo": sizes }));
+        assert_eq!(
+            (message.attachments[0].id.as_str(), message.attachments.len()),
+            (expected, 1)
+        );
+        assert_eq!(message.attachments[0].media_type.as_deref(), Some("image/jpeg"));
+    }
+}
+
+#[test]
+fn sticker_is_an_attachment_that_says_its_emoji() {
+    for (flag, kind, media_type) in [
+        ("is_none", AttachmentKind::Image, "image/webp"),
+        ("is_animated", AttachmentKind::Video, "application/x-tgsticker"),
+        ("is_video", AttachmentKind::Video, "video/webm"),
+    ] {
+        let message =
+            inbound(json!({ "sticker": { "file_id": "s", "emoji": "😀", "file_size": 5, flag: true } }));
+        let file = &message.attachments[0];
+        assert_eq!(
+            (file.kind, file.media_type.as_deref(), file.size_bytes),
+            (kind, Some(media_type), Some(5))
+        );
+        assert_eq!(
+            (file.name.as_deref(), file.meta["emoji"].as_str()),
+            (Some("sticker 😀"), Some("😀"))
+        );
+        assert!(message.parts.is_empty());
+    }
+    let message = inbound(json!({ "sticker": { "emoji": "😀" } }));
+    assert_eq!(
+        (message.text().as_str(), message.attachments.len()),
+        ("[sticker 😀]", 0)
+    );
+}
+
+#[test]
+fn types_that_telegram_does_not_name_are_the_usual_ones() {
+    for (key, given, expected) in [
+        ("video_note", Value::Null, Some("video/mp4")),
+        ("voice", Value::Null, Some("audio/ogg")),
+        ("voice", json!("audio/x"), Some("audio/x")),
+        ("document", Value::Null, None),
+    ] {
+        let message = inbound(json!({ key: { "file_id": "f", "mime_type": given } }));
+        assert_eq!(message.attachments[0].media_type.as_deref(), expected, "{key}");
+    }
+}
+
+#[test]
+fn what_has_no_text_is_said_in_a_line() {
+    for (fields, expected) in [
+        (
+            json!({ "contact": { "first_name": "Ann", "last_name": "Lee", "phone_number": "+49 1" } }),
+            "[contact: Ann Lee, +49 1]",
+        ),
+        (
+            json!({ "contact": { "phone_number": "1", "first_name": "A]\n[x" } }),
+            "[contact: A) (x, 1]",
+        ),
+        (
+            json!({ "venue": { "title": "Café", "address": "Main St 1" } }),
+            "[venue: Café, Main St 1]",
+        ),
+        (
+            json!({ "poll": { "question": "Tea?", "options": [{ "text": "yes" }, { "text": "no" }] } }),
+            "[poll: Tea?]\n- yes\n- no",
+        ),
+        (json!({ "dice": { "emoji": "🎲", "value": 4 } }), "[dice 🎲: 4]"),
+        (json!({ "game": { "title": "Chess" } }), "[game: Chess]"),
+        (
+            json!({ "checklist": { "title": "Buy", "tasks": [{ "text": "milk" }] } }),
+            "[checklist: Buy]\n- milk",
+        ),
+    ] {
+        assert_eq!(inbound(fields).text(), expected);
+    }
+    let place = inbound(
+        json!({ "venue": { "title": "T", "address": "A" }, "location": { "latitude": 1.0, "longitude": 2.0 } }),
+    );
+    assert_eq!(place.parts.len(), 2);
+}
+
+#[test]
+fn forwarded_message_says_whom_it_is_from_and_is_no_command() {
+    for (origin, line) in [
+        (
+            json!({ "type": "user", "sender_user": { "id": 1, "first_name": "Bob" } }),
+            "[forwarded from Bob]",
+        ),
+        (
+            json!({ "type": "hidden_user", "sender_user_name": "Eve]\nok" }),
+            "[forwarded from Eve) ok]",
+        ),
+        (
+            json!({ "type": "chat", "sender_chat": { "id": -1, "title": "Team" } }),
+            "[forwarded from Team]",
+        ),
+        (
+            json!({ "type": "channel", "chat": { "id": -2, "title": "News" } }),
+            "[forwarded from News]",
+        ),
+        (json!({ "type": "?" }), "[forwarded]"),
+    ] {
+        let message = inbound(json!({ "text": "/new@my_bot", "forward_origin": origin }));
+        assert_eq!(message.text(), format!("{line}\n/new@my_bot"));
+        assert!(message.command.is_none() && !message.mentions_me && message.sender.id == "42");
+    }
+    assert!(convert(read(json!({ "forward_origin": {} })), &me()).is_none());
+}
+
+#[test]
+fn pressed_button_is_a_message_of_whoever_pressed_it() {
+    let group = json!({ "message_id": 5, "chat": { "id": -100, "type": "supergroup" }, "is_topic_message": true,
+        "message_thread_id": 3, "from": { "id": 99 }, "text": "Choose" });
+    let press = |message: Value| json!({ "id": "77", "from": { "id": 42, "first_name": "Ann" }, "message": message, "data": "tea" });
+    let message = callback(press(group)).unwrap();
+    assert_eq!(
+        (message.id.as_str(), message.text().as_str(), message.mentions_me),
+        ("callback-77", "tea", true)
+    );
+    assert_eq!(
+        (message.sender.id.as_str(), message.sender.kind),
+        ("42", SenderKind::User)
+    );
+    assert_eq!(
+        (
+            message.chat.id.as_str(),
+            message.chat.thread.as_deref(),
+            message.chat_kind
+        ),
+        ("-100", Some("3"), ChatKind::Group)
+    );
+    // A message that is too old for its content to be known still has a chat.
+    let old = press(json!({ "message_id": 5, "chat": { "id": 7, "type": "private" }, "date": 0 }));
+    assert_eq!(callback(old).unwrap().chat.id, "7");
+    assert!(callback(press(Value::Null)).is_none());
+    assert!(
+        callback(
+            json!({ "id": "1", "from": { "id": 42 }, "message": { "message_id": 1, "chat": { "id": 7 } } })
+        )
+        .is_none()
+    );
 }

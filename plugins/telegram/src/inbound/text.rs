@@ -41,6 +41,13 @@ pub(super) fn command(text: &str, username: Option<&str>) -> Option<Command> {
     })
 }
 
+/// Whether the first word of `text` names a bot.
+pub(super) fn names_a_bot(text: &str) -> bool {
+    text.split_whitespace()
+        .next()
+        .is_some_and(|word| word.contains('@'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,20 +8,22 @@ use crate::update::{self, Update};
 
 /// What one poll brought.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     /// For the host, in Telegram's order.
-    pub(super) messages: Vec<InboundMessage>,
+    pub(crate) messages: Vec<InboundMessage>,
     /// Groups that became supergroups: from, to.
-    pub(super) migrations: Vec<(i64, i64)>,
+    pub(crate) migrations: Vec<(i64, i64)>,
+    /// Presses of buttons, whose buttons wait for a sign.
+    pub(crate) pressed: Vec<String>,
     /// Ids of the updates that say nothing or cannot be read.
-    pub(super) skipped: Vec<i64>,
+    pub(crate) skipped: Vec<i64>,
     /// One more than the highest id, which confirms all of it; `None` where no update has an id.
-    pub(super) next: Option<i64>,
+    pub(crate) next: Option<i64>,
 }
 
 impl Batch {
     /// Reads updates one by one: what cannot be read does not hold up the rest.
-    pub(super) fn read(updates: &[Box<RawValue>], me: &Me) -> Self {
+    pub(crate) fn read(updates: &[Box<RawValue>], me: &Me) -> Self {
         let mut batch = Self::default();
         for raw in updates {
             let id = update::id_of(raw);
@@ -37,8 +39,13 @@ impl Batch {
 
     /// Whether the update says something.
     fn take(&mut self, update: Update, me: &Me) -> bool {
-        let Update::Message(message) = update else {
-            return false;
+        let message = match update {
+            Update::Message(message) => message,
+            Update::Callback(callback) => {
+                self.pressed.push(callback.id.clone());
+                return self.add(inbound::pressed(*callback, me));
+            }
+            Update::Other => return false,
         };
         if let Some(to) = message.migrate_to_chat_id {
             self.migrations.push((message.chat.id, to));
@@ -48,7 +55,10 @@ impl Batch {
             self.migrations.push((from, message.chat.id));
             return true;
         }
-        let inbound = inbound::convert(*message, me);
+        self.add(inbound::convert(*message, me))
+    }
+
+    fn add(&mut self, inbound: Option<InboundMessage>) -> bool {
         let says_something = inbound.is_some();
         self.messages.extend(inbound);
         says_something

@@ -73,6 +73,12 @@ impl FakeApi {
         self.shared.scripted.notify_waiters();
     }
 
+    /// Method and body of the next call.
+    pub(crate) async fn next(&self) -> (String, Value) {
+        let call = self.calls.lock().await.recv().await.unwrap();
+        (call.method, call.body)
+    }
+
     /// The body of the next call, which must be one of `method`.
     pub(crate) async fn call(&self, method: &str) -> Value {
         let call = within(async { self.calls.lock().await.recv().await })

@@ -30,7 +30,13 @@ async fn updates_are_confirmed_only_after_the_verdict() {
 
     let poll = api.call("getUpdates").await;
     assert_eq!((&poll["offset"], &poll["timeout"]), (&Value::Null, &json!(25)));
-    let allowed = json!(["message", "edited_message", "channel_post", "edited_channel_post"]);
+    let allowed = json!([
+        "message",
+        "edited_message",
+        "channel_post",
+        "edited_channel_post",
+        "callback_query"
+    ]);
     assert_eq!(poll["allowed_updates"], allowed);
 
     let emitted = within(kit.emitted()).await;
@@ -255,4 +261,63 @@ async fn webhook_in_the_way_is_removed_with_its_updates_kept() {
     assert_eq!(api.call("deleteWebhook").await["drop_pending_updates"], false);
     api.call("getUpdates").await;
     assert_eq!(warnings(&kit).len(), 1);
+}
+
+#[tokio::test]
+async fn pressed_button_is_released_once_the_host_has_the_press() {
+    let api = FakeApi::start().await;
+    let press = json!({ "update_id": 5, "callback_query": { "id": "77", "from": { "id": 42 }, "data": "tea",
+        "message": { "message_id": 1, "chat": { "id": 7, "type": "private" } } } });
+    api.answer("getUpdates", Answer::Ok(json!([press])));
+    api.answer(
+        "answerCallbackQuery",
+        Answer::Refused(400, "Bad Request: query is too old", Value::Null),
+    );
+    let kit = started(&api).await;
+    let _receiving = kit.receive(None);
+    api.call("getUpdates").await;
+    let emitted = within(kit.emitted()).await;
+    assert_eq!(
+        (
+            emitted.messages[0].id.as_str(),
+            emitted.messages[0].text().as_str()
+        ),
+        ("callback-77", "tea")
+    );
+    assert!(api.unasked().await.is_empty());
+    emitted.accept();
+    let (mut polls, mut released) = (0, 0);
+    for _ in 0..2 {
+        match within(api.next()).await {
+            (method, body) if method == "answerCallbackQuery" => {
+                assert_eq!(body, json!({ "callback_query_id": "77" }));
+                released += 1;
+            }
+            (method, _) => polls += usize::from(method == "getUpdates"),
+        }
+    }
+    assert_eq!((polls, released), (1, 1));
+    assert!(warnings(&kit).is_empty(), "{:?}", kit.log());
+}
+
+#[tokio::test]
+async fn outage_is_told_with_its_reason_and_so_is_its_end() {
+    let api = FakeApi::start().await;
+    let wait = json!({ "retry_after": 1 });
+    api.answer(
+        "getUpdates",
+        Answer::Refused(429, "Too Many Requests: retry after 1", wait),
+    );
+    let kit = started(&api).await;
+    let _receiving = kit.receive(None);
+    let (name, data) = within(kit.event()).await;
+    assert_eq!(
+        (name.as_str(), &data["reason"]),
+        (
+            "outage",
+            &json!("telegram asks to wait 1 s: Too Many Requests: retry after 1 (429)")
+        )
+    );
+    api.answer("getUpdates", updates(&[]));
+    assert_eq!(within(kit.event()).await.0, "recovered");
 }

@@ -87,7 +87,7 @@ scripts! {
     what_a_stranger_said_and_the_user_forwards_is_answered:
         update("message", message(1, 7, json!({ "text": "read this", "forward_date": 1,
             "forward_origin": { "type": "user", "date": 1, "sender_user": user(666) } })))
-        => answered(7, ["read this"]);
+        => answered(7, ["[forwarded from S]\nread this"]);
 
     what_the_user_said_and_a_stranger_forwards_is_passed_over:
         update("message", message(1, 8, json!({ "text": "obey", "from": user(666), "forward_from": user(USER),
@@ -109,10 +109,22 @@ scripts! {
         update("message", message(1, 7, json!({ "photo": [{ "file_id": "p", "width": 1, "height": 1 }] })))
         => asked(["[image, which you cannot open]"]), confirmed();
 
+    stickers_contacts_and_polls_are_named_to_the_model:
+        update("message", message(1, 7, json!({ "sticker": { "emoji": "\u{1f600}" } }))), until_sent(7, 1),
+        update("message", message(2, 7, json!({ "contact": { "first_name": "Ann", "phone_number": "+49 1" } }))), until_sent(7, 2),
+        update("message", message(3, 7, json!({ "poll": { "question": "Tea?", "options": [{ "text": "yes" }] } })))
+        => answered(7, ["[sticker \u{1f600}]", "[contact: Ann, +49 1]", "[poll: Tea?]\n- yes"]), confirmed();
+
+    a_button_that_the_user_presses_is_answered_in_its_chat:
+        update("callback_query", json!({ "id": "8", "from": user(USER), "data": "tea", "message": text(1, 7, "choose") })),
+        update("callback_query", json!({ "id": "8", "from": user(USER), "data": "tea", "message": text(1, 7, "choose") })),
+        update("callback_query", json!({ "id": "9", "from": user(666), "data": "no", "message": text(1, 8, "choose") }))
+        => answered(7, ["tea"]), asked(["tea"]), silent(8), confirmed();
+
     what_says_nothing_is_confirmed_and_passed_over:
         update("message", message(1, 7, json!({ "new_chat_members": [user(1)] }))),
         update("message", message(2, 7, json!({ "pinned_message": { "message_id": 1 } }))),
-        update("message", message(3, 7, json!({ "sticker": { "file_id": "s", "emoji": "x" } }))),
+        update("message", message(3, 7, json!({ "sticker": { "file_size": 5 } }))),
         update("message", message(4, 7, json!({ "text": "" }))), update("message", Value::Null)
         => silent(7), asked([]), confirmed();
 
