@@ -11,7 +11,7 @@ use crate::abi::{Birth, Payload, PluginBox, Reply, method};
 use crate::glue::instantiate_channel;
 use crate::wire::{Named, Receive, SignalTo, Update, encode_reply};
 use crate::{
-    Account, Attachment, Change, Channel, ChatRef, Error, InboundMessage, MessageRef, OutboundMessage,
+    Account, Attachment, Change, Channel, ChatRef, Error, InboundMessage, MessageRef, Meta, OutboundMessage,
     Result, Sent, Signal, Verdict,
 };
 
@@ -41,9 +41,25 @@ impl ChannelKit {
     /// # Panics
     /// Where no thread can be had.
     pub fn new<C: Channel>(settings: Value) -> Self {
+        Self::born::<C>(birth(&settings))
+    }
+
+    /// The same with data beside the settings, as [`Context::meta`](crate::Context::meta) gives them.
+    ///
+    /// # Panics
+    /// As for [`ChannelKit::new`].
+    pub fn with_meta<C: Channel>(settings: Value, meta: &Meta) -> Self {
+        let meta = Value::Object(meta.clone()).to_string().into();
+        Self::born::<C>(Birth {
+            meta,
+            ..birth(&settings)
+        })
+    }
+
+    fn born<C: Channel>(birth: Birth) -> Self {
         let instantiate: &Instantiate =
             &|birth, host| instantiate_channel::<C>(birth, host, false).into_result();
-        Self::of(birth(&settings), instantiate).unwrap_or_else(|error| panic!("{error}"))
+        Self::of(birth, instantiate).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// An instance that `instantiate` makes.

@@ -13,6 +13,7 @@
 //! supergroup, which a notice or a refused send says; heard more than once), `outage` (`reason`) and `recovered`.
 
 mod api;
+mod commands;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -24,6 +25,7 @@ mod receive;
 mod settings;
 mod update;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -51,6 +53,8 @@ pub struct Telegram {
     /// How far Telegram's queue is on disk; outlives a pause of `receive`, but not the instance: a new one
     /// polls without an offset and gets everything that is not confirmed yet.
     offset: Mutex<Offset>,
+    /// Whether the commands were registered, or that was tried.
+    offers_commands: AtomicBool,
 }
 
 impl Telegram {
@@ -91,6 +95,7 @@ impl Channel for Telegram {
             context,
             me: OnceLock::new(),
             offset: Mutex::default(),
+            offers_commands: AtomicBool::new(false),
         })
     }
 
@@ -104,6 +109,10 @@ impl Channel for Telegram {
     }
 
     async fn receive(&self, inbox: Inbox, stop: Stop) -> Result<()> {
+        // On the instance's one thread the task begins when this method waits first, which is in its first call.
+        if !self.offers_commands.swap(true, Ordering::Relaxed) {
+            commands::register(&self.context, &self.api);
+        }
         let offset = self.offset.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Receiver::new(self, self.me()?, inbox, stop, offset).run().await
     }

@@ -26,6 +26,8 @@ pub(crate) enum Answer {
     Raw(u16, String),
     /// The connection is cut after the request was read.
     Cut,
+    /// No answer comes.
+    Hang,
 }
 
 struct Call {
@@ -144,6 +146,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
             }
             Answer::Raw(status, body) => (status, body),
             Answer::Cut => return,
+            Answer::Hang => std::future::pending().await,
         };
         let response = format!(
             "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}",

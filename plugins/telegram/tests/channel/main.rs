@@ -1,6 +1,7 @@
 //! The channel against a scripted Bot API, through the real ABI.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod commands;
 mod fake_api;
 mod receiving;
 mod sending;
