@@ -72,6 +72,14 @@ impl Aliases {
         follow(&self.read().before, chat)
     }
 
+    /// The ids that a chat had before this one.
+    pub(crate) fn before(&self, id: &str) -> Vec<String> {
+        let links = self.read();
+        std::iter::successors(links.before.get(id), |id| links.before.get(*id))
+            .cloned()
+            .collect()
+    }
+
     /// The chat that a message has to go to, where that is another one.
     pub(crate) fn last(&self, chat: &ChatRef) -> Option<ChatRef> {
         follow(&self.read().next, chat)
@@ -140,6 +148,8 @@ mod tests {
             aliases.last(&topic).and_then(|chat| chat.thread).as_deref(),
             Some("5")
         );
+        assert_eq!(aliases.before("c"), ["b", "a"]);
+        assert!(aliases.before("a").is_empty());
         assert!(!aliases.learn("a", "z") && !aliases.learn("c", "a"));
     }
 

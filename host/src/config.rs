@@ -99,6 +99,7 @@ fn merge(sources: &Sources, location: Location, content: Option<Content>) -> Res
     let mut warnings = environment::strays(&sources.env);
     warnings.extend(sugar::desugar(&mut root, &mut errors));
     warnings.extend(names::unreachable_routes(&root));
+    warnings.extend(names::powerless_admins(&root));
     names::settle(&mut root, &mut errors);
     sugar::fill(&mut root, &location.home);
     let config = resolve(&mut root, &location, &sources.env, errors)?;

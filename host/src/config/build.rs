@@ -65,11 +65,24 @@ fn channel(at: &Reader<'_>) -> Result<ChannelConfig, ConfigError> {
     Ok(ChannelConfig {
         plugin: at.text("plugin")?,
         allow_from: at.list("allow_from", |id| id.id())?,
+        groups: at.child("groups").map(|at| groups(&at)).transpose()?,
+        pairing: at.flag("pairing")?,
+        admins: match at.child("admins") {
+            Some(_) => Some(at.list("admins", |id| id.id())?),
+            None => None,
+        },
         open: false,
         streaming: at.text("streaming")? == "edit",
         debounce: Duration::from_millis(at.count("debounce_ms")?),
         confinement: confinement(at)?,
         settings: at.settings()?,
+    })
+}
+
+fn groups(at: &Reader<'_>) -> Result<GroupsConfig, ConfigError> {
+    Ok(GroupsConfig {
+        allow: at.list("allow", |id| id.id())?,
+        require_mention: at.flag("require_mention")?,
     })
 }
 
@@ -207,6 +220,14 @@ impl<'a> Reader<'a> {
         let at = self.section(name)?;
         let number = check::size(at.node).and_then(|number| T::try_from(number).ok());
         number.ok_or_else(|| at.unfit("a number"))
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, ConfigError> {
+        let at = self.section(name)?;
+        match at.node.data {
+            Data::Bool(flag) => Ok(flag),
+            _ => Err(at.unfit("true or false")),
+        }
     }
 
     fn settings(&self) -> Result<Settings, ConfigError> {

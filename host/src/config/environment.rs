@@ -226,6 +226,7 @@ fn typed(
     let textual = match kind {
         Kind::Count { .. }
         | Kind::Size { .. }
+        | Kind::Flag
         | Kind::List(_)
         | Kind::Section(_)
         | Kind::Instances(_)

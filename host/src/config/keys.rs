@@ -27,6 +27,7 @@ pub(super) enum Kind {
     /// Text that is not empty, and a secret.
     Secret,
     Path,
+    Flag,
     /// A stable id: a whole number or a text.
     Id,
     /// A filter as in `RUST_LOG`.
@@ -64,6 +65,7 @@ pub(super) enum Default {
     None,
     Text(&'static str),
     Number(u64),
+    Flag(bool),
     EmptyList,
     EmptyObject,
 }

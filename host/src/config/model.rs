@@ -67,6 +67,12 @@ pub(crate) struct ChannelConfig {
     pub(crate) plugin: String,
     /// Sender ids; empty means nobody.
     pub(crate) allow_from: Vec<String>,
+    /// `None` where the configuration says nothing of groups.
+    pub(crate) groups: Option<GroupsConfig>,
+    /// Whether strangers get a code.
+    pub(crate) pairing: bool,
+    /// `None`: everybody in `allow_from`.
+    pub(crate) admins: Option<Vec<String>>,
     /// Whether everybody may speak. No configuration says so: `plugin run` alone, for its throw-away gateway.
     pub(crate) open: bool,
     /// Whether an answer is shown while it is written.
@@ -76,6 +82,14 @@ pub(crate) struct ChannelConfig {
     pub(crate) confinement: Confinement,
     /// The plugin's own settings, secrets resolved.
     pub(crate) settings: Settings,
+}
+
+/// What is answered in chats that are not private.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupsConfig {
+    /// Chat ids; empty means none.
+    pub(crate) allow: Vec<String>,
+    pub(crate) require_mention: bool,
 }
 
 #[derive(Debug, Clone)]

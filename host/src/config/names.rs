@@ -149,21 +149,59 @@ fn telegram_ids(root: &Node, errors: &mut Vec<ConfigError>) {
         if member.node.get("plugin").and_then(Node::text) != Some("telegram") {
             continue;
         }
-        let ids = member
-            .node
-            .get("allow_from")
-            .and_then(Node::list)
-            .unwrap_or_default();
-        for (index, node) in ids.iter().enumerate() {
-            let Data::Text(text) = &node.data else { continue };
-            let text = text.trim();
-            // These are refused already, in words of their own.
-            if text.is_empty() || text == "*" || text.starts_with('@') || text.parse::<i64>().is_ok() {
-                continue;
+        let groups = member.node.get("groups");
+        let lists = [
+            ("allow_from", member.node.get("allow_from")),
+            ("groups.allow", groups.and_then(|groups| groups.get("allow"))),
+            ("admins", member.node.get("admins")),
+        ];
+        for (list, ids) in lists {
+            let ids = ids.and_then(Node::list).unwrap_or_default();
+            for (index, node) in ids.iter().enumerate() {
+                if let Some(text) = no_telegram_id(node) {
+                    let key = format!("channels.{name}.{list}[{index}]");
+                    errors.push(node.origin.error(key, Problem::NotTelegramId(shown(text))));
+                }
             }
-
-            let key = format!("channels.{name}.allow_from[{index}]");
-            errors.push(node.origin.error(key, Problem::NotTelegramId(shown(text))));
         }
+    }
+}
+
+/// A text that is no whole number.
+fn no_telegram_id(node: &Node) -> Option<&str> {
+    let text = node.text()?.trim();
+    // These are refused already, in words of their own.
+    let refused = text.is_empty() || text == "*" || text.starts_with('@');
+    (!refused && text.parse::<i64>().is_err()).then_some(text)
+}
+
+/// Warns of admins who may not write.
+pub(super) fn powerless_admins(root: &Node) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (name, member) in root.get("channels").and_then(Node::object).into_iter().flatten() {
+        let ids = |key| member.node.get(key).and_then(Node::list).unwrap_or_default();
+        let pairing = member.node.get("pairing").map(|node| &node.data);
+        let allowed: Vec<_> = ids("allow_from").iter().filter_map(id).collect();
+        // Without a list somebody else decides who speaks: the plugin, or pairing.
+        if allowed.is_empty() || matches!(pairing, Some(Data::Bool(true))) {
+            continue;
+        }
+        for (index, node) in ids("admins").iter().enumerate() {
+            if let Some(id) = id(node).filter(|id| !allowed.contains(id)) {
+                let (origin, id) = (&node.origin, shown(&id));
+                warnings.push(format!(
+                    "{origin}: key `channels.{name}.admins[{index}]`: `{id}` is not in `allow_from`, and may not write"
+                ));
+            }
+        }
+    }
+    warnings
+}
+
+fn id(node: &Node) -> Option<String> {
+    match &node.data {
+        Data::Number(number) => Some(number.to_string()),
+        Data::Text(text) => Some(text.trim().to_owned()),
+        _ => None,
     }
 }

@@ -23,6 +23,7 @@ fn of(kind: &Kind) -> Value {
         Kind::Text => json!({ "type": "string" }),
         Kind::Word | Kind::Path => json!({ "type": "string", "minLength": 1 }),
         Kind::Secret => json!({ "type": "string", "minLength": 1, "writeOnly": true }),
+        Kind::Flag => json!({ "type": "boolean" }),
         Kind::Id => json!({ "anyOf": [
             { "type": "integer" },
             { "type": "string", "pattern": r"^\s*[^\s@*]" },
@@ -80,6 +81,7 @@ fn property(key: &Key) -> Value {
             Default::None => None,
             Default::Text(text) => Some(text.into()),
             Default::Number(number) => Some(number.into()),
+            Default::Flag(flag) => Some(flag.into()),
             Default::EmptyList => Some(json!([])),
             Default::EmptyObject => Some(json!({})),
         };

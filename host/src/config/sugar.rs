@@ -164,6 +164,7 @@ fn default(key: &Key) -> Option<Data> {
         Default::None => None,
         Default::Text(text) => Some(Data::Text(text.into())),
         Default::Number(number) => Some(Data::Number(number.into())),
+        Default::Flag(flag) => Some(Data::Bool(flag)),
         Default::EmptyList => Some(Data::List(Vec::new())),
         Default::EmptyObject => Some(Data::Object(Object::new())),
     }

@@ -18,7 +18,7 @@ use crate::control::{ControlServer, Hands};
 use crate::delivery::{Outbox, OutboxParts};
 use crate::desk::Desk;
 use crate::hub::{ChatHub, Counters, TurnParts};
-use crate::intake::{Gate, Told};
+use crate::intake::{Admins, Gate, Told};
 use crate::plugins::catalog::Catalog;
 use crate::plugins::instance::{Hooks, Instance, LogSink};
 use crate::plugins::load::Loader;
@@ -132,10 +132,15 @@ pub(super) async fn assemble(
         aliases: aliases.clone(),
     };
     let outboxes = outboxes(config, &common_parts, &channels);
+    let gates: HashMap<Arc<str>, watch::Sender<Arc<Gate>>> = channels
+        .iter()
+        .map(|draft| (draft.name.clone(), watch::channel(gate_of(config, draft)).0))
+        .collect();
     let parts = TurnParts {
         spool: spool.clone(),
         sessions: sessions.clone(),
         agent: agent(config, &providers),
+        admins: Admins::new(&gates),
     };
     let turns = config.gateway.max_concurrent_turns;
     let hub = ChatHub::new(parts, outboxes.clone(), counters, turns);
@@ -160,7 +165,7 @@ pub(super) async fn assemble(
     resume_inbound(&hub, &spool, buried).await?;
     for draft in channels {
         let duties = ChannelDuties {
-            gate: watch::channel(gate_of(config, &draft)).0,
+            gate: gates[&draft.name].clone(),
             told_old: Arc::new(Told::default()),
             aliases: aliases[&draft.name].clone(),
             hub: hub.clone(),

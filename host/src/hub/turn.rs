@@ -17,6 +17,7 @@ use self::reply::Answered;
 use super::{ChatHub, Joined};
 use crate::agent::{AgentLoop, Answer, Progress};
 use crate::delivery::Writing;
+use crate::intake::Admins;
 use crate::sessions::{SessionError, SessionManager, Snapshot};
 use crate::spool::{Committed, FinishedTurn, InboundRow, Spool, SpoolError, until_stored, wall_ms};
 
@@ -30,6 +31,8 @@ pub(crate) struct TurnParts {
     pub(crate) spool: Arc<dyn Spool>,
     pub(crate) sessions: Arc<SessionManager>,
     pub(crate) agent: AgentLoop,
+    #[expect(dead_code, reason = "no command changes settings, so that nobody asks")]
+    pub(crate) admins: Arc<Admins>,
 }
 
 /// What a turn answers.

@@ -6,18 +6,19 @@ use std::time::Instant;
 
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use miniclaw_plugin_api::wire::Batch as Received;
-use miniclaw_plugin_api::{Cause, Error, InboundMessage, OutboundMessage, Verdict};
+use miniclaw_plugin_api::{Cause, Error, InboundMessage, OutboundMessage, SenderKind, Verdict};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::told::Told;
-use super::{Decision, Gate, Reason, Refusal};
+use super::{Decision, Gate, Known, Reason, Refusal};
 use crate::aliases::Aliases;
 use crate::hub::{ChatHub, Load};
 use crate::plugins::instance::{Answer, InboundRequest};
 use crate::sessions::SessionKey;
 use crate::spool::{Admission, Batch, BatchItem, Spool, SpoolError, wall_ms};
+use crate::telemetry::printable;
 
 /// Batches of one channel that may be on their way to the disk at once.
 const IN_FLIGHT: usize = 64;
@@ -178,7 +179,13 @@ impl Pump {
                 told_old: gate.is_old(&message, now_ms) && self.told_old.goes_on(&session, now),
                 ..load
             };
-            match gate.decide(&message, load, now_ms) {
+            let chat_before = self.aliases.before(&message.chat.id);
+            let known = Known {
+                chat_before: &chat_before,
+                sender_before: &self.sender_before(&message),
+                paired: false,
+            };
+            match gate.decide(&message, known, load, now_ms) {
                 Decision::Accept => {
                     self.hub.load.take(&session);
                     gated.taken.push(session.clone());
@@ -205,6 +212,11 @@ impl Pump {
                     gated.slots.push(Slot::RefusedAgain);
                 }
                 Decision::Ignore(reason) => {
+                    if reason == Reason::Group && self.told_old.names(&message.chat.id) {
+                        let group = printable(&message.chat.id, 64);
+                        let how = "Message ignored, its group is not in the list; to be answered there, add the group's id";
+                        info!(channel = %self.channel, group, "{how} to `channels.{}.groups.allow`", self.channel);
+                    }
                     if reason == Reason::Malformed && !malformed {
                         malformed = true;
                         warn!(
@@ -215,6 +227,7 @@ impl Pump {
                     debug!(channel = %self.channel, ?reason, "Message ignored");
                     gated.slots.push(Slot::Decided(Verdict::Ignored));
                 }
+                Decision::Introduce => gated.slots.push(Slot::Decided(Verdict::Ignored)),
                 Decision::Busy => {
                     self.take_back(&gated.taken, &gated.told_old);
                     counters.turned_away.add(handed_over);
@@ -225,6 +238,14 @@ impl Pump {
             }
         }
         Ok(gated)
+    }
+
+    /// Ids that the sender had before, where that is a chat.
+    fn sender_before(&self, message: &InboundMessage) -> Vec<String> {
+        match message.sender.kind {
+            SenderKind::AnonymousAdmin | SenderKind::Channel => self.aliases.before(&message.sender.id),
+            _ => Vec::new(),
+        }
     }
 
     fn refuse(&self, session: SessionKey, message: InboundMessage, refusal: Refusal) -> BatchItem {

@@ -1,6 +1,6 @@
-//! Whom the intake told that their messages are too old.
+//! Whom the intake told that their messages are too old, and which groups it named to the operator.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,15 @@ const BURST: Duration = Duration::from_secs(60);
 /// More conversations are not remembered; what is lost then is that a note is not sent twice.
 const MOST: usize = 10_000;
 
-/// When a conversation's last old message came, for those that were told.
+/// Further groups are not named.
+const MOST_GROUPS: usize = 1_000;
+
+/// When a conversation's last old message came, for those that were told; groups that are not heard and were named.
 #[derive(Default)]
-pub(crate) struct Told(Mutex<HashMap<SessionKey, Instant>>);
+pub(crate) struct Told {
+    old: Mutex<HashMap<SessionKey, Instant>>,
+    groups: Mutex<HashSet<String>>,
+}
 
 impl Told {
     /// Whether the conversation was told of the burst that an old message at `now` belongs to, which then goes on.
@@ -45,8 +51,14 @@ impl Told {
         self.lock().remove(session);
     }
 
+    /// Whether a group is to be named, which it is once.
+    pub(super) fn names(&self, group: &str) -> bool {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        groups.len() < MOST_GROUPS && !groups.contains(group) && groups.insert(group.to_owned())
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.old.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -66,6 +78,14 @@ mod tests {
         told.tell(&key, start);
         told.forget(&key);
         assert!(!told.goes_on(&key, start));
+    }
+
+    #[test]
+    fn a_group_is_named_once_and_no_more_than_there_is_room_for() {
+        let told = Told::default();
+        assert!(told.names("a") && !told.names("a"));
+        let named = (0..2 * MOST_GROUPS).filter(|index| told.names(&index.to_string()));
+        assert_eq!(named.count(), MOST_GROUPS - 1);
     }
 
     #[test]

@@ -150,7 +150,9 @@ impl State {
             "editmessagetext" => self.edit_message(token, parameters),
             "deletemessage" => self.delete_message(token, parameters),
             "sendchataction" => parameters.chat().map(|_| "true".to_owned()).ok_or_else(no_chat),
-            "deletewebhook" | "setmycommands" | "answercallbackquery" | "close" | "logout" => Ok("true".to_owned()),
+            "deletewebhook" | "setmycommands" | "answercallbackquery" | "close" | "logout" => {
+                Ok("true".to_owned())
+            }
             _ => Err(Answer::error(404, "Not Found: method not found")),
         };
         match result {

@@ -91,7 +91,7 @@ fn a_stranger_leaves_no_trace() {
 
 #[test]
 fn a_stranger_in_a_shared_chat_is_passed_over() {
-    let world = World::new();
+    let world = World::in_groups(&[-100]);
     let gateway = world.start();
     world.telegram.inject(-100, 666, "let me in");
     world.telegram.inject(-100, USER, "hi");

@@ -14,6 +14,7 @@ mod durability;
 mod exec_channel;
 mod fault_fixtures;
 mod fault_table;
+mod groups;
 mod hostile_input;
 mod joined_messages;
 mod model_faults;

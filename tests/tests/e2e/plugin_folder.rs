@@ -139,7 +139,15 @@ fn plugin_info_shows_what_a_library_says_of_itself() {
 #[test]
 fn built_in_plugins_are_listed_without_any_folder() {
     let listed = Command::new(&Home::empty(), &["plugin", "list"]).run();
-    for name in ["telegram", "openai", "anthropic", "gemini", "ollama", "echo", "console"] {
+    for name in [
+        "telegram",
+        "openai",
+        "anthropic",
+        "gemini",
+        "ollama",
+        "echo",
+        "console",
+    ] {
         assert!(
             listed.expect_code(0).stdout.contains(name),
             "{name} in:\n{}",

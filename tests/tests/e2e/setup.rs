@@ -30,6 +30,12 @@ impl World {
         }
     }
 
+    /// With the standard configuration, and groups in which everything that the user says is answered.
+    pub(crate) fn in_groups(ids: &[i64]) -> Self {
+        let groups = serde_json::json!({ "allow": ids, "require_mention": false });
+        Self::with(|config| config.with("/channels/telegram/groups", groups))
+    }
+
     /// Starts the gateway and waits until it polls.
     pub(crate) fn start(&self) -> Gateway {
         let polls = self.telegram.ledger().polls.len();

@@ -184,7 +184,12 @@ fn a_long_answer_goes_on_in_further_messages() {
     let whole = [&first, &sent[1].raw, &sent[2].raw]
         .map(|text| text.trim_end())
         .join(" ");
-    assert!(whole == long.trim_end(), "{} of {} bytes", whole.len(), long.len());
+    assert!(
+        whole == long.trim_end(),
+        "{} of {} bytes",
+        whole.len(),
+        long.len()
+    );
     gateway.stop().expect_code(0);
 }
 

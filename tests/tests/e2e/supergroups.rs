@@ -23,7 +23,7 @@ fn be_a_supergroup(world: &World) {
 #[test]
 fn the_history_of_a_group_goes_on_in_its_supergroup_over_a_kill_too() {
     for notice in [become_a_supergroup, be_a_supergroup] {
-        let world = World::new();
+        let world = World::in_groups(&[OLD]);
         let gateway = world.start();
         assert_eq!(world.say(OLD, "hi", 1), "re: hi [n=1]");
         notice(&world);
@@ -45,7 +45,7 @@ fn the_history_of_a_group_goes_on_in_its_supergroup_over_a_kill_too() {
 #[test]
 fn a_reply_that_waits_for_the_group_arrives_in_its_supergroup_over_a_kill_too() {
     for killed in [false, true] {
-        let world = World::new();
+        let world = World::in_groups(&[OLD]);
         let gateway = world.start();
         // No answer of Telegram says where the group went: only the notice does.
         world
@@ -75,7 +75,7 @@ fn a_reply_that_waits_for_the_group_arrives_in_its_supergroup_over_a_kill_too() 
 
 #[test]
 fn a_supergroup_that_only_a_refused_send_tells_of_goes_on_with_the_history() {
-    let world = World::new();
+    let world = World::in_groups(&[OLD]);
     let refusal = format!(
         r#"{{"ok":false,"error_code":400,"description":"Bad Request: group chat was upgraded to a supergroup chat",
             "parameters":{{"migrate_to_chat_id":{NEW}}}}}"#

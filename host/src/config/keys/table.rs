@@ -149,6 +149,24 @@ const CHANNEL: &[Key] = &[
         Default::Number(0),
         "Messages of one sender that follow each other within so many milliseconds are answered as one.",
     ),
+    key(
+        "groups",
+        Kind::Section(GROUPS),
+        Default::None,
+        "What is answered in groups and channels of the platform. Left out: nothing, unless the plugin establishes by itself who speaks.",
+    ),
+    key(
+        "pairing",
+        Kind::Flag,
+        Default::Flag(false),
+        "Whether somebody unknown who writes in a private chat gets a code, with which `miniclaw pairing approve` lets them in.",
+    ),
+    key(
+        "admins",
+        IDS,
+        Default::None,
+        "Ids of those who may use commands that change settings. Left out: everybody in `allow_from`.",
+    ),
     ISOLATION,
     LIMITS_KEY,
     SANDBOX_KEY,
@@ -157,6 +175,21 @@ const CHANNEL: &[Key] = &[
         Kind::Settings,
         Default::EmptyObject,
         "The plugin's own settings; `miniclaw plugin info` prints their schema. Any text may be `${env:NAME}` or `${file:/path}`.",
+    ),
+];
+
+const GROUPS: &[Key] = &[
+    key(
+        "allow",
+        IDS,
+        Default::EmptyList,
+        "Ids of the groups and channels in which those of `allow_from` are answered. Empty: none.",
+    ),
+    key(
+        "require_mention",
+        Kind::Flag,
+        Default::Flag(true),
+        "Whether only messages are answered that name the bot, answer it, or are a command with its name.",
     ),
 ];
 

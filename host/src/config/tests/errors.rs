@@ -82,7 +82,7 @@ fn unknown_keys_come_with_the_nearest_and_all_that_are_allowed() {
     assert_eq!(
         refusal(r#"{"channels": {"support": {"setings": {}}}}"#),
         "config.json:1:27: key `channels.support.setings`: unknown key; did you mean `settings`? \
-         allowed: `allow_from`, `debounce_ms`, `isolation`, `limits`, `plugin`, `sandbox`, `settings`, `streaming`"
+         allowed: `admins`, `allow_from`, `debounce_ms`, `groups`, `isolation`, `limits`, `pairing`, `plugin`, `sandbox`, `settings`, `streaming`"
     );
     assert_eq!(
         refusal(r#"{"log": {"colour": true}}"#),

@@ -234,8 +234,8 @@ fn wrong_variables_are_named() {
         home.refusal(),
         "env MINICLAW__AGENT__SYSTEM_PROMPT: key `agent.system_prompt`: the value is not UTF-8\n\
          env MINICLAW__ALLOW_FROM: key `allow_from`: the text ends where a value is expected\n\
-         env MINICLAW__CHANNELS__A____B: key `channels.a..b`: unknown key; allowed: `allow_from`, `isolation`, `limits`, \
-         `plugin`, `sandbox`, `settings`\n\
+         env MINICLAW__CHANNELS__A____B: key `channels.a..b`: unknown key; allowed: `admins`, `allow_from`, \
+         `groups`, `isolation`, `limits`, `pairing`, `plugin`, `sandbox`, `settings`\n\
          env MINICLAW__GATEWAY__MAXPENDING: key `gateway.maxpending`: unknown key; did you mean `max_pending`? \
          allowed: `max_concurrent_turns`, `max_crashes`, `max_message_age`, `max_message_bytes`, `max_pending`, \
          `max_pending_per_conversation`, `restart_backoff`, `shutdown_timeout`, `warn_pending_after`\n\
@@ -274,5 +274,57 @@ fn a_list_in_the_environment_may_be_written_with_commas() {
             ["42", "43"],
             "{text}"
         );
+    }
+}
+
+#[test]
+fn a_channel_says_who_may_speak_where_and_who_may_change_settings() {
+    let home = Home::with(
+        r#"{"channels": {"a": {"plugin": "telegram", "allow_from": [1, "2"], "admins": [2, 3], "pairing": false,
+              "groups": {"allow": [-100, "-200"]}},
+            "b": {"plugin": "telegram", "pairing": true, "admins": [9], "groups": {"require_mention": false}}, "c": {}}}"#,
+    )
+    .env("MINICLAW__CHANNELS__C__PAIRING", "true")
+    .env("MINICLAW__CHANNELS__C__GROUPS__ALLOW", "5,6");
+    let loaded = home.load();
+    let channels = &loaded.config.channels;
+    let groups = |name: &str| {
+        channels[name]
+            .groups
+            .clone()
+            .map(|g| (g.allow, g.require_mention))
+    };
+    let of = |ids: &[&str]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(groups("a"), Some((of(&["-100", "-200"]), true)));
+    assert_eq!(groups("b"), Some((of(&[]), false)));
+    assert_eq!(groups("c"), Some((of(&["5", "6"]), true)));
+    assert_eq!(channels["a"].admins, Some(of(&["2", "3"])));
+    assert_eq!(
+        (channels["c"].admins.clone(), channels["c"].pairing),
+        (None, true)
+    );
+    assert!(channels["b"].pairing && !channels["a"].pairing);
+    let warnings: Vec<_> = loaded.warnings.iter().map(|line| home.strip(line)).collect();
+    let powerless =
+        "config.json:1:81: key `channels.a.admins[1]`: `3` is not in `allow_from`, and may not write";
+    assert_eq!(warnings, [powerless]);
+    assert_eq!(home.origin("channels.a.groups.require_mention"), "true # default");
+    for (text, line) in [
+        (
+            r#"{"channels": {"telegram": {"groups": {"allow": ["@g"]}}}}"#,
+            "config.json:1:48: key `channels.telegram.groups.allow[0]`: `@g` is a user name, and names change hands; \
+             give the numeric id",
+        ),
+        (
+            r#"{"channels": {"telegram": {"groups": {"allow": ["g"]}}}}"#,
+            "config.json:1:48: key `channels.telegram.groups.allow[0]`: `g` is not an id; Telegram's ids are whole \
+             numbers such as 123456789",
+        ),
+        (
+            r#"{"channels": {"a": {"pairing": "yes"}}}"#,
+            "config.json:1:32: key `channels.a.pairing`: expected true or false, found text",
+        ),
+    ] {
+        assert_eq!(refusal(text), line);
     }
 }

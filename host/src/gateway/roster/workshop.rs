@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use miniclaw_plugin_api::{Capability, Kind};
-use tracing::warn;
+use tracing::{info, warn};
 
-use crate::config::Config;
+use crate::config::{ChannelConfig, Config};
 use crate::gateway::blueprints::{Blueprints, NoBlueprint};
 use crate::hub::Habits;
-use crate::intake::{Gate, Limits};
+use crate::intake::{Gate, Groups, Limits, People};
 use crate::plugins::catalog;
 use crate::plugins::instance::Blueprint;
 use crate::plugins::load::Loader;
@@ -56,9 +56,17 @@ pub(in crate::gateway) fn make(config: &Config, kind: Kind, name: &str, blueprin
         |settings| serde_json::Value::Object(settings.0.clone()).to_string(),
     );
     let gate = (kind == Kind::Channel).then(|| gate(config, name, Some(&blueprint)));
-    let allow_from = config.channels.get(name).map(|channel| &channel.allow_from);
     let habits = habits(config, name);
-    let mark = format!("{}\n{settings}\n{allow_from:?}\n{habits:?}", blueprint.mark());
+    let channel = config.channels.get(name).filter(|_| kind == Kind::Channel);
+    let people = channel.map(|channel| {
+        (
+            &channel.allow_from,
+            &channel.groups,
+            channel.pairing,
+            &channel.admins,
+        )
+    });
+    let mark = format!("{}\n{settings}\n{people:?}\n{habits:?}", blueprint.mark());
     Make {
         blueprint,
         settings,
@@ -80,7 +88,6 @@ pub(in crate::gateway) fn habits(config: &Config, name: &str) -> Habits {
 /// Who may write to a channel; nobody where its library was refused.
 pub(in crate::gateway) fn gate(config: &Config, name: &str, blueprint: Option<&Blueprint>) -> Arc<Gate> {
     let channel = config.channels.get(name);
-    let allow_from = channel.map(|channel| &*channel.allow_from);
     let limits = Limits {
         message_bytes: config.gateway.max_message_bytes,
         pending: config.gateway.max_pending,
@@ -88,13 +95,32 @@ pub(in crate::gateway) fn gate(config: &Config, name: &str, blueprint: Option<&B
         message_age: config.gateway.max_message_age,
     };
     let authenticates = blueprint.is_some_and(|blueprint| blueprint.can(Capability::Authenticates));
-    let open = authenticates || channel.is_some_and(|channel| channel.open);
-    let gate = Gate::new(allow_from.unwrap_or_default(), open, limits);
-    if gate.is_closed() {
+    let people = channel.map(|channel| people(channel, authenticates));
+    let gate = Gate::new(people.unwrap_or_default(), limits);
+    if gate.is_closed() && gate.pairs() {
+        info!(
+            channel = name,
+            "Allow list is empty: whoever writes gets a code, and `miniclaw pairing approve CODE` lets them in"
+        );
+    } else if gate.is_closed() {
         warn!(
             channel = name,
-            "Allow list is empty: nobody may write to this channel; add sender ids to `allow_from`"
+            "Allow list is empty: nobody may write to this channel; add sender ids to `allow_from`, or set `pairing` to true"
         );
     }
     Arc::new(gate)
+}
+
+fn people(channel: &ChannelConfig, authenticates: bool) -> People {
+    let set = |ids: &[String]| ids.iter().cloned().collect();
+    People {
+        allow: set(&channel.allow_from),
+        open: authenticates || channel.open,
+        groups: channel.groups.as_ref().map(|groups| Groups {
+            allow: set(&groups.allow),
+            require_mention: groups.require_mention,
+        }),
+        pairing: channel.pairing,
+        admins: channel.admins.as_deref().map(set),
+    }
 }

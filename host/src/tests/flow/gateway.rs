@@ -6,7 +6,7 @@ use super::Outcome;
 use super::world::{World, Written};
 use crate::delivery::queue::Queue;
 use crate::hub::{Lanes, Load, LoadTable};
-use crate::intake::{Decision, Gate, Limits, Refusal};
+use crate::intake::{Decision, Gate, Known, Limits, People, Refusal};
 use crate::sessions::SessionKey;
 use crate::spool::OutboxRow;
 
@@ -99,7 +99,7 @@ impl Gateway {
     /// Takes up what the spool holds, replies first.
     pub(super) fn start(world: &mut World) -> Self {
         let mut gateway = Self {
-            gate: Gate::new(&["42".to_owned()], false, LIMITS),
+            gate: Gate::new(People::listed(&["42"]), LIMITS),
             load: LoadTable::default(),
             lanes: Lanes::new(TURNS),
             queue: Queue::new(WINDOW, SHARE),
@@ -177,23 +177,25 @@ impl Gateway {
                 told: told_before,
                 ..load
             };
-            gated.push(match self.gate.decide(&written.message(), load, 0) {
-                Decision::Accept => {
-                    self.load.take(&session);
-                    taken.push(session);
-                    Gated::Take(written)
-                }
-                Decision::Refuse(Refusal::TooFast) => {
-                    told.push(session);
-                    Gated::Note(written)
-                }
-                Decision::RefuseSilently => Gated::Silent(written),
-                Decision::Busy => {
-                    taken.iter().for_each(|session| self.load.release(session));
-                    return None;
-                }
-                other => panic!("{other:?}"),
-            });
+            gated.push(
+                match self.gate.decide(&written.message(), Known::default(), load, 0) {
+                    Decision::Accept => {
+                        self.load.take(&session);
+                        taken.push(session);
+                        Gated::Take(written)
+                    }
+                    Decision::Refuse(Refusal::TooFast) => {
+                        told.push(session);
+                        Gated::Note(written)
+                    }
+                    Decision::RefuseSilently => Gated::Silent(written),
+                    Decision::Busy => {
+                        taken.iter().for_each(|session| self.load.release(session));
+                        return None;
+                    }
+                    other => panic!("{other:?}"),
+                },
+            );
         }
         Some(gated)
     }

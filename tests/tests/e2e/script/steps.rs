@@ -38,6 +38,14 @@ pub(crate) fn allowed(ids: &'static [i64]) -> Step {
     setting("/channels/telegram/allow_from", json!(ids))
 }
 
+/// Everything that those who are allowed say in these groups is answered.
+pub(crate) fn in_groups(ids: &'static [i64]) -> Step {
+    setting(
+        "/channels/telegram/groups",
+        json!({ "allow": ids, "require_mention": false }),
+    )
+}
+
 /// The next `n` calls of a method of Telegram are answered with this.
 pub(crate) fn fails(method: &'static str, n: u32, with: impl Into<Answer>) -> Step {
     let answer = with.into();

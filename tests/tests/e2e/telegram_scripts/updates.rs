@@ -69,19 +69,19 @@ scripts! {
         => silent(CHANNEL), asked([]), confirmed();
 
     a_post_of_a_channel_that_is_allowed_is_answered:
-        allowed(&[USER, CHANNEL]),
+        allowed(&[USER, CHANNEL]), in_groups(&[CHANNEL]),
         update("channel_post", json!({ "message_id": 1, "date": 1, "chat": { "id": CHANNEL, "type": "channel" }, "text": "news" }))
         => answered(CHANNEL, ["news"]);
 
     an_anonymous_admin_is_a_stranger:
-        update("message", in_the_name_of(GROUP, 1_087_968_824, 1)) => silent(GROUP), asked([]), confirmed();
+        in_groups(&[GROUP]), update("message", in_the_name_of(GROUP, 1_087_968_824, 1)) => silent(GROUP), asked([]), confirmed();
 
     an_anonymous_admin_of_a_group_that_is_allowed_is_answered:
-        allowed(&[USER, GROUP]), update("message", in_the_name_of(GROUP, 1_087_968_824, 1))
+        allowed(&[USER, GROUP]), in_groups(&[GROUP]), update("message", in_the_name_of(GROUP, 1_087_968_824, 1))
         => answered(GROUP, ["who am I"]);
 
     a_channel_that_speaks_in_a_group_is_a_stranger_whoever_stands_in_for_it:
-        update("message", in_the_name_of(CHANNEL, 136_817_688, 1)), update("message", in_the_name_of(CHANNEL, USER, 2))
+        in_groups(&[GROUP]), update("message", in_the_name_of(CHANNEL, 136_817_688, 1)), update("message", in_the_name_of(CHANNEL, USER, 2))
         => silent(GROUP), asked([]), confirmed();
 
     what_a_stranger_said_and_the_user_forwards_is_answered:
@@ -95,12 +95,12 @@ scripts! {
         => silent(8), asked([]), confirmed();
 
     a_stranger_who_answers_the_user_or_names_the_bot_is_passed_over:
-        update("message", message(1, GROUP, json!({ "text": "@fake_bot hi", "from": user(666),
+        in_groups(&[GROUP]), update("message", message(1, GROUP, json!({ "text": "@fake_bot hi", "from": user(666),
             "entities": [{ "type": "mention", "offset": 0, "length": 9 }], "reply_to_message": text(0, GROUP, "x") })))
         => silent(GROUP), asked([]), confirmed();
 
     a_bot_and_a_message_of_nobody_are_strangers:
-        update("message", by(json!({ "id": 777, "is_bot": true, "first_name": "B" }), 1, GROUP, "beep")),
+        in_groups(&[GROUP]), update("message", by(json!({ "id": 777, "is_bot": true, "first_name": "B" }), 1, GROUP, "beep")),
         update("message", by(Value::Null, 2, GROUP, "boo")), update("message", by(json!({}), 3, GROUP, "boo")),
         update("message", by(json!({ "id": "42" }), 4, GROUP, "boo")), stranger_says(8, "let me in")
         => silent(GROUP), silent(8), asked([]), confirmed();
@@ -153,11 +153,11 @@ scripts! {
         => flood_answered(100..149, 1), flood_answered(150..200, 1), confirmed();
 
     lone_surrogates_are_replaced_and_the_message_is_answered:
-        raw(r#""message":{"message_id":1,"date":1,"from":{"id":42,"first_name":"\udc00"},"chat":{"id":7,"title":"\ud83d"},"text":"a\ud800b \ud83d\ude00"}"#)
+        raw(r#""message":{"message_id":1,"date":1,"from":{"id":42,"first_name":"\udc00"},"chat":{"id":7,"type":"private","title":"\ud83d"},"text":"a\ud800b \ud83d\ude00"}"#)
         => answered(7, ["a\u{fffd}b \u{1f600}"]), confirmed();
 
     nesting_that_is_deeper_than_any_parser_likes_is_skipped:
-        raw(format!("\"message\":{{\"message_id\":1,\"from\":{{\"id\":42}},\"chat\":{{\"id\":7}},\"x\":{}{},\"text\":\"deep\"}}",
+        raw(format!("\"message\":{{\"message_id\":1,\"from\":{{\"id\":42}},\"chat\":{{\"id\":7,\"type\":\"private\"}},\"x\":{}{},\"text\":\"deep\"}}",
             "[".repeat(5_000), "]".repeat(5_000)))
         => answered(7, ["deep"]), confirmed();
 
