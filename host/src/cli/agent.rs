@@ -40,11 +40,9 @@ fn route(config: &mut Config, args: &AgentArgs) -> Route {
         .clone()
         .or_else(|| config.model.clone().filter(|_| configured));
     Route {
-        channel: None,
-        chat: None,
         provider: Some(provider),
         model,
-        fallback: Vec::new(),
+        ..Route::default()
     }
 }
 

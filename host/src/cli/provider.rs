@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::config::BAD_CONFIG;
 use super::{Failure, setup};
-use crate::config::{Config, Confinement, KnownPlugin, ProviderConfig, Settings};
+use crate::config::{Config, Confinement, KnownPlugin, ProviderConfig, Settings, Terms};
 use crate::gateway::{Blueprints, NoBlueprint, log_sink, private_folder};
 use crate::plugins::catalog;
 use crate::plugins::instance::{Hooks, Instance, Method};
@@ -59,6 +59,7 @@ pub(super) fn admit(config: &mut Config, name: &str) {
         .entry(name.to_owned())
         .or_insert_with(|| ProviderConfig {
             plugin: name.to_owned(),
+            terms: Terms::default(),
             confinement: Confinement::default(),
             settings: Settings::default(),
         });

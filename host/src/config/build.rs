@@ -43,6 +43,8 @@ pub(super) fn build(
         gateway: gateway(&at.section("gateway")?)?,
         sessions: sessions(&at.section("sessions")?)?,
         agent: agent(&at.section("agent")?)?,
+        limits: budgets(&at.section("limits")?)?,
+        currency: at.text("currency")?,
         delivery: delivery(&at.section("delivery")?)?,
         log: log(&at.section("log")?)?,
         secrets,
@@ -89,8 +91,28 @@ fn groups(at: &Reader<'_>) -> Result<GroupsConfig, ConfigError> {
 fn provider(at: &Reader<'_>) -> Result<ProviderConfig, ConfigError> {
     Ok(ProviderConfig {
         plugin: at.text("plugin")?,
+        terms: Terms {
+            context_tokens: at.optional_count("context_tokens")?,
+            max_concurrent_requests: at.optional_count("max_concurrent_requests")?,
+            requests_per_minute: at.optional_count("requests_per_minute")?,
+            prices: at.instances("prices", price)?,
+        },
         confinement: confinement(at)?,
         settings: at.settings()?,
+    })
+}
+
+fn price(at: &Reader<'_>) -> Result<Price, ConfigError> {
+    Ok(Price {
+        input: at.price("input")?,
+        output: at.price("output")?,
+    })
+}
+
+fn budgets(at: &Reader<'_>) -> Result<Budgets, ConfigError> {
+    Ok(Budgets {
+        tokens_per_day: at.optional_count("tokens_per_day")?,
+        conversation_tokens_per_day: at.optional_count("conversation_tokens_per_day")?,
     })
 }
 
@@ -119,6 +141,7 @@ fn route(at: &Reader<'_>) -> Result<Route, ConfigError> {
     Ok(Route {
         channel: at.optional("channel")?,
         chat: at.child("chat").map(|id| id.id()).transpose()?,
+        command: at.optional("command")?.map(|name| bare(&name)),
         provider: at.optional("provider")?,
         model: at.optional("model")?,
         fallback: at.list("fallback", |name| name.word())?,
@@ -142,6 +165,7 @@ fn gateway(at: &Reader<'_>) -> Result<GatewayConfig, ConfigError> {
 fn sessions(at: &Reader<'_>) -> Result<SessionsConfig, ConfigError> {
     Ok(SessionsConfig {
         history: at.count("history")?,
+        compaction: at.flag("compaction")?,
         checkpoint_interval: at.duration("checkpoint_interval")?,
         idle_ttl: at.duration("idle_ttl")?,
         cache: at.count("cache")?,
@@ -179,6 +203,11 @@ fn log(at: &Reader<'_>) -> Result<LogConfig, ConfigError> {
             _ => LogFormat::Text,
         },
     })
+}
+
+/// A command's name as channels tell it.
+fn bare(command: &str) -> String {
+    command.trim().trim_start_matches('/').to_lowercase()
 }
 
 /// A place in the tree with its key, for what is missing there.
@@ -220,6 +249,18 @@ impl<'a> Reader<'a> {
         let at = self.section(name)?;
         let number = check::size(at.node).and_then(|number| T::try_from(number).ok());
         number.ok_or_else(|| at.unfit("a number"))
+    }
+
+    fn optional_count<T: TryFrom<u64>>(&self, name: &str) -> Result<Option<T>, ConfigError> {
+        self.child(name).map(|_| self.count(name)).transpose()
+    }
+
+    fn price(&self, name: &str) -> Result<f64, ConfigError> {
+        let at = self.section(name)?;
+        match &at.node.data {
+            Data::Number(number) => number.as_f64().ok_or_else(|| at.unfit("a number")),
+            _ => Err(at.unfit("a number")),
+        }
     }
 
     fn flag(&self, name: &str) -> Result<bool, ConfigError> {

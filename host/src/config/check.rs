@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use super::errors::{ConfigError, Hint, Problem, shown};
 use super::keys::{self, Key, Kind};
 use super::tree::{Data, Node, Object, join};
-use super::units::{parse_duration, parse_size, show_duration, show_size};
+use super::units::{HIGHEST_PRICE, parse_duration, parse_size, show_duration, show_size};
 
 /// Reports every key that is not known and every value that its key does not take; takes out what the host ignores.
 pub(super) fn check(root: &mut Node, errors: &mut Vec<ConfigError>) {
@@ -21,6 +21,11 @@ fn value(node: &mut Node, kind: &'static Kind, path: &str, errors: &mut Vec<Conf
         (Kind::List(element), Data::List(list)) => {
             for (index, node) in list.iter_mut().enumerate() {
                 value(node, element, &format!("{path}[{index}]"), errors);
+            }
+        }
+        (Kind::Models(entry), Data::Object(object)) => {
+            for (name, member) in object {
+                value(&mut member.node, entry, &join(path, name), errors);
             }
         }
         (Kind::Settings, Data::Object(_)) => {}
@@ -107,6 +112,10 @@ fn leaf(kind: &Kind, node: &Node) -> Result<(), Problem> {
         (Kind::Duration { min, max }, Data::Text(text)) => match parse_duration(text) {
             Some(given) => duration(given, *min, *max),
             None => Err(unfit(kind, node)),
+        },
+        (Kind::Price, Data::Number(number)) => match number.as_f64() {
+            Some(price) if (0.0..=HIGHEST_PRICE).contains(&price) => Ok(()),
+            _ => Err(range(number, 0, HIGHEST_PRICE)),
         },
         (Kind::Digest, Data::Text(text)) if is_digest(text) => Ok(()),
         (Kind::Choice(allowed), Data::Text(text)) => choice(text, allowed),
@@ -216,6 +225,8 @@ fn describe(kind: &Kind) -> String {
         Kind::Id => "an id: a whole number or a text",
         Kind::Level => "a level such as `info`, or a filter such as `info,miniclaw=debug`",
         Kind::Count { .. } => "a whole number",
+        Kind::Price => "a number such as 0.15",
+        Kind::Models(_) => "an object with one entry for each model",
         Kind::Size { .. } => "a size such as 262144 or `256KiB`",
         Kind::Duration { .. } => "a duration such as `250ms`, `10s`, `5m`, `24h` or `30d`",
         Kind::Choice(allowed) => return format!("one of `{}`", allowed.join("`, `")),

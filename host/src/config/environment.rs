@@ -230,6 +230,8 @@ fn typed(
         | Kind::List(_)
         | Kind::Section(_)
         | Kind::Instances(_)
+        | Kind::Models(_)
+        | Kind::Price
         | Kind::Digests => false,
         Kind::Settings => verbatim,
         _ => true,

@@ -27,6 +27,7 @@ pub(super) enum Kind {
     /// Text that is not empty, and a secret.
     Secret,
     Path,
+    /// `true` or `false`.
     Flag,
     /// A stable id: a whole number or a text.
     Id,
@@ -46,6 +47,10 @@ pub(super) enum Kind {
         max: Duration,
     },
     Choice(&'static [&'static str]),
+    /// What a million tokens cost: a number that may have a fraction.
+    Price,
+    /// Entries by the name of a model, `*` for all others.
+    Models(&'static Kind),
     List(&'static Kind),
     Section(&'static [Key]),
     /// Entries by name.
@@ -85,7 +90,7 @@ pub(super) fn find(path: &[String]) -> Result<&'static Kind, Hint> {
                 Some(key) => &key.kind,
                 None => return Err(hint(name, keys)),
             },
-            Kind::Instances(entry) => entry,
+            Kind::Instances(entry) | Kind::Models(entry) => entry,
             Kind::Settings => return Ok(kind),
             Kind::Digests => &Kind::Digest,
             _ => return Err(hint(name, &[])),

@@ -29,6 +29,9 @@ pub(crate) struct Config {
     pub(crate) gateway: GatewayConfig,
     pub(crate) sessions: SessionsConfig,
     pub(crate) agent: AgentConfig,
+    pub(crate) limits: Budgets,
+    /// Of the prices; `USD` by default.
+    pub(crate) currency: String,
     pub(crate) delivery: DeliveryConfig,
     pub(crate) log: LogConfig,
     /// Resolved secret values, for the log to scrub.
@@ -96,9 +99,38 @@ pub(crate) struct GroupsConfig {
 pub(crate) struct ProviderConfig {
     /// Name of the plugin.
     pub(crate) plugin: String,
+    pub(crate) terms: Terms,
     pub(crate) confinement: Confinement,
     /// The plugin's own settings, secrets resolved.
     pub(crate) settings: Settings,
+}
+
+/// What the operator knows of a provider's server.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Terms {
+    /// Tokens that its model reads and writes together; `None`: as the server says.
+    pub(crate) context_tokens: Option<u64>,
+    /// `None` for no limit.
+    pub(crate) max_concurrent_requests: Option<usize>,
+    /// `None` for no limit.
+    pub(crate) requests_per_minute: Option<u32>,
+    /// By model; `*` for every other one.
+    pub(crate) prices: BTreeMap<String, Price>,
+}
+
+/// What a million tokens cost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Price {
+    pub(crate) input: f64,
+    pub(crate) output: f64,
+}
+
+/// Tokens that may be used in a day in UTC; `None` for no limit.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Budgets {
+    /// Of all conversations together.
+    pub(crate) tokens_per_day: Option<u64>,
+    pub(crate) conversation_tokens_per_day: Option<u64>,
 }
 
 /// Where an instance runs, and what it may use there.
@@ -163,15 +195,17 @@ impl std::fmt::Debug for Settings {
 }
 
 /// Which provider answers a channel.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Route {
     /// Channel instance; `None` matches all.
     pub(crate) channel: Option<String>,
     /// Chat id; `None` matches all.
     pub(crate) chat: Option<String>,
+    /// Name of a command; `None` matches all messages.
+    pub(crate) command: Option<String>,
     pub(crate) provider: Option<String>,
     pub(crate) model: Option<String>,
-    /// Providers to try afterwards, in order.
+    /// Providers to try afterwards, in order; `NAME` or `NAME/MODEL`.
     pub(crate) fallback: Vec<String>,
 }
 
@@ -201,6 +235,8 @@ pub(crate) struct GatewayConfig {
 pub(crate) struct SessionsConfig {
     /// Messages of history, both sides counted; default 50.
     pub(crate) history: usize,
+    /// Whether what no longer fits is summed up; default true.
+    pub(crate) compaction: bool,
     /// Default 30 s.
     pub(crate) checkpoint_interval: Duration,
     /// Default 30 days.
@@ -273,6 +309,8 @@ impl std::fmt::Debug for Config {
             .field("gateway", &self.gateway)
             .field("sessions", &self.sessions)
             .field("agent", &self.agent)
+            .field("limits", &self.limits)
+            .field("currency", &self.currency)
             .field("delivery", &self.delivery)
             .field("log", &self.log)
             .finish_non_exhaustive()

@@ -42,7 +42,11 @@ pub(super) fn settle(root: &mut Node, errors: &mut Vec<ConfigError>) {
 /// Warns of routes that no message reaches.
 pub(super) fn unreachable_routes(root: &Node) -> Vec<String> {
     let routes = root.get("routes").and_then(Node::list).unwrap_or_default();
-    let catches_all = |route: &Node| route.get("channel").is_none() && route.get("chat").is_none();
+    let catches_all = |route: &Node| {
+        ["channel", "chat", "command"]
+            .iter()
+            .all(|key| route.get(key).is_none())
+    };
     match routes.iter().position(catches_all) {
         Some(index) if index + 1 < routes.len() => routes
             .get(index + 1)
@@ -101,7 +105,13 @@ fn named_providers(root: &Node) -> Vec<(String, Node)> {
         }
         let fallback = route.get("fallback").and_then(Node::list).unwrap_or_default();
         for (place, node) in fallback.iter().enumerate() {
-            named.push((format!("routes[{index}].fallback[{place}]"), node.clone()));
+            let mut node = node.clone();
+            if let Data::Text(text) = &mut node.data
+                && let Some(end) = text.find('/')
+            {
+                text.truncate(end);
+            }
+            named.push((format!("routes[{index}].fallback[{place}]"), node));
         }
     }
     named

@@ -41,6 +41,8 @@ fn of(kind: &Kind) -> Value {
             "pattern": "^[0-9]+(ms|s|m|h|d)$",
             "$comment": format!("{} to {}", show_duration(*min), show_duration(*max)),
         }),
+        Kind::Price => json!({ "type": "number", "minimum": 0, "maximum": super::units::HIGHEST_PRICE }),
+        Kind::Models(entry) => json!({ "type": "object", "additionalProperties": of(entry) }),
         Kind::Choice(allowed) => json!({ "enum": allowed }),
         Kind::List(element) => json!({ "type": "array", "items": of(element) }),
         Kind::Section(keys) => section(keys),

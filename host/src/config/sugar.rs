@@ -150,6 +150,11 @@ fn fill_kind(node: &mut Node, kind: &'static Kind) {
                 fill_kind(&mut member.node, entry);
             }
         }
+        (Kind::Models(entry), Data::Object(object)) => {
+            for member in object.values_mut() {
+                fill_kind(&mut member.node, entry);
+            }
+        }
         (Kind::List(element), Data::List(list)) => {
             for node in list {
                 fill_kind(node, element);

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Of a million tokens, in whatever currency: sums of prices below stay exact enough.
+pub(super) const HIGHEST_PRICE: f64 = 1e9;
+
 /// `250ms`, `10s`, `5m`, `24h`, `30d`: a whole number and one unit.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;

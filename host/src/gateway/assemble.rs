@@ -354,11 +354,9 @@ fn agent(config: &Config, providers: &[Draft]) -> AgentLoop {
         config: config.agent.clone(),
         routes: config.routes.clone(),
         default: Route {
-            channel: None,
-            chat: None,
             provider: Some(config.provider.clone()),
             model: config.model.clone(),
-            fallback: Vec::new(),
+            ..Route::default()
         },
     }
 }

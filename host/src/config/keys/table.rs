@@ -8,6 +8,9 @@ const MS: Duration = Duration::from_millis(1);
 const TEN_YEARS: Duration = Duration::from_secs(3_650 * 86_400);
 const ONE_DAY: Duration = Duration::from_secs(86_400);
 const ANY_COUNT: u64 = 10_000_000;
+const ANY_TOKENS: u64 = 1_000_000_000_000;
+/// With fewer no instructions and no answer fit.
+const MIN_CONTEXT: u64 = 256;
 const ANY_SIZE: u64 = 1 << 30;
 
 pub(in crate::config) const ROOT: &[Key] = &[
@@ -63,7 +66,7 @@ pub(in crate::config) const ROOT: &[Key] = &[
         "routes",
         Kind::List(&Kind::Section(ROUTE)),
         Default::EmptyList,
-        "Which provider answers which channel or chat; the first match wins.",
+        "Which provider answers which channel, chat or command; the first match wins.",
     ),
     key(
         "gateway",
@@ -82,6 +85,18 @@ pub(in crate::config) const ROOT: &[Key] = &[
         Kind::Section(AGENT),
         Default::EmptyObject,
         "How answers are made.",
+    ),
+    key(
+        "limits",
+        Kind::Section(BUDGETS),
+        Default::EmptyObject,
+        "How many tokens may be used in a day; no limit by default.",
+    ),
+    key(
+        "currency",
+        Kind::Word,
+        Default::Text("USD"),
+        "The currency of `providers.NAME.prices`, for what people are shown.",
     ),
     key(
         "delivery",
@@ -263,6 +278,30 @@ const PROVIDER: &[Key] = &[
         Default::None,
         "Name of the plugin; the name of the instance by default.",
     ),
+    key(
+        "context_tokens",
+        count(MIN_CONTEXT, ANY_COUNT),
+        Default::None,
+        "Tokens that the model reads and writes together. By default what the server says of the model, and 8192 where it says nothing.",
+    ),
+    key(
+        "max_concurrent_requests",
+        count(1, 100_000),
+        Default::None,
+        "Requests to this provider at once; more wait in order. No limit by default.",
+    ),
+    key(
+        "requests_per_minute",
+        count(1, 1_000_000),
+        Default::None,
+        "Requests to this provider in a minute; more wait in order. No limit by default.",
+    ),
+    key(
+        "prices",
+        Kind::Models(&Kind::Section(PRICE)),
+        Default::EmptyObject,
+        "What a million tokens cost, by the name of the model; `*` is every other model.",
+    ),
     ISOLATION,
     LIMITS_KEY,
     SANDBOX_KEY,
@@ -274,6 +313,36 @@ const PROVIDER: &[Key] = &[
     ),
 ];
 
+const PRICE: &[Key] = &[
+    key(
+        "input",
+        Kind::Price,
+        Default::Number(0),
+        "A million tokens that the model reads.",
+    ),
+    key(
+        "output",
+        Kind::Price,
+        Default::Number(0),
+        "A million tokens that the model writes.",
+    ),
+];
+
+const BUDGETS: &[Key] = &[
+    key(
+        "tokens_per_day",
+        count(1, ANY_TOKENS),
+        Default::None,
+        "Tokens of all conversations together in a day in UTC, those read and those written. No limit by default.",
+    ),
+    key(
+        "conversation_tokens_per_day",
+        count(1, ANY_TOKENS),
+        Default::None,
+        "Tokens of one conversation in a day in UTC. No limit by default.",
+    ),
+];
+
 const ROUTE: &[Key] = &[
     key(
         "channel",
@@ -281,7 +350,18 @@ const ROUTE: &[Key] = &[
         Default::None,
         "Name of a channel; all by default.",
     ),
-    key("chat", Kind::Id, Default::None, "Id of a chat; all by default."),
+    key(
+        "chat",
+        Kind::Id,
+        Default::None,
+        "Id of a chat; all by default. A group that became a supergroup may be named by either id.",
+    ),
+    key(
+        "command",
+        Kind::Word,
+        Default::None,
+        "A command without its slash, such as `draw`: messages that begin with it. All messages by default.",
+    ),
     key(
         "provider",
         Kind::Word,
@@ -298,7 +378,7 @@ const ROUTE: &[Key] = &[
         "fallback",
         Kind::List(&Kind::Word),
         Default::EmptyList,
-        "Providers to try afterwards, in order.",
+        "Providers to try afterwards, in order; `NAME/MODEL` asks for a model.",
     ),
 ];
 
@@ -365,6 +445,12 @@ const SESSIONS: &[Key] = &[
         count(1, 100_000),
         Default::Number(50),
         "Messages that a conversation remembers, both sides counted.",
+    ),
+    key(
+        "compaction",
+        Kind::Flag,
+        Default::Flag(true),
+        "Whether what a model can no longer read of a conversation is summed up by the model itself; otherwise the oldest messages are left out.",
     ),
     key(
         "checkpoint_interval",

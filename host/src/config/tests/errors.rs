@@ -91,7 +91,7 @@ fn unknown_keys_come_with_the_nearest_and_all_that_are_allowed() {
     assert_eq!(
         refusal(r#"{"routes": [{"model": "a", "modell": 1}]}"#),
         "config.json:1:28: key `routes[0].modell`: unknown key; did you mean `model`? \
-         allowed: `channel`, `chat`, `fallback`, `model`, `provider`"
+         allowed: `channel`, `chat`, `command`, `fallback`, `model`, `provider`"
     );
 }
 
@@ -101,8 +101,8 @@ fn all_errors_are_told_together_in_the_order_of_the_file() {
     assert_eq!(
         refusal(text),
         "config.json:2:3: key `modle`: unknown key; did you mean `model`? allowed: `agent`, `allow_from`, \
-         `channels`, `delivery`, `gateway`, `log`, `model`, `plugins`, `provider`, `providers`, `routes`, \
-         `sessions`, `telegram_token`, `workspace_path`\n\
+         `channels`, `currency`, `delivery`, `gateway`, `limits`, `log`, `model`, `plugins`, `provider`, `providers`, \
+         `routes`, `sessions`, `telegram_token`, `workspace_path`\n\
          config.json:4:3: key `log`: given twice; the other place is config.json:3:3\n\
          config.json:4:21: key `log.format`: `jsn` is not allowed; did you mean `json`? allowed: `json`, `text`"
     );
@@ -299,4 +299,15 @@ fn no_error_shows_a_secret() {
     let refusal = refusal(text);
     assert_eq!(refusal.lines().count(), 4, "{refusal}");
     assert!(!refusal.contains("hunter2"), "{refusal}");
+}
+
+#[test]
+fn flags_and_prices_say_what_they_take() {
+    assert_eq!(
+        refusal(
+            r#"{"sessions": {"compaction": "no"}, "providers": {"a": {"plugin": "echo", "prices": {"m": {"input": -1}}}}}"#
+        ),
+        "config.json:1:29: key `sessions.compaction`: expected true or false, found text\n\
+         config.json:1:100: key `providers.a.prices.m.input`: -1 is out of range; allowed is 0 to 1000000000"
+    );
 }
