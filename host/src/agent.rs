@@ -22,6 +22,7 @@ pub(crate) use prompt::{Prompt, Request};
 use self::breakers::Permit;
 use crate::backoff::{Backoff, chance};
 use crate::config::{AgentConfig, Route};
+use crate::media::Picture;
 use crate::plugins::instance::Instance;
 use crate::sessions::Snapshot;
 use crate::spool::{Choice, InboundRow, Usage, wall_ms};
@@ -47,6 +48,15 @@ pub(crate) struct AgentLoop {
     pub(crate) routes: Vec<Route>,
     /// Where no route says otherwise.
     pub(crate) default: Route,
+}
+
+/// The files of a message and of those before it, as the agent gets them.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// What is read of the message's own.
+    pub(crate) lines: Vec<String>,
+    /// One list for each message of the history and one for the message; or none at all.
+    pub(crate) pictures: Vec<Vec<Picture>>,
 }
 
 /// What a turn says.
@@ -106,12 +116,16 @@ impl AgentLoop {
         &self,
         row: &InboundRow,
         message: &InboundMessage,
+        seen: &Seen,
         snapshot: &Snapshot,
         listener: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Answer {
-        let heard = prompt::heard(message);
+        if let Some(sentence) = failure::cannot_open(message, &seen.lines) {
+            return Answer::note(sentence);
+        }
+        let heard = prompt::heard(message, &seen.lines);
         let route = self.route(&row.channel, &message.chat.id);
-        let mut request = self.prompt.request(&snapshot.entries, &heard);
+        let mut request = self.prompt.request(&snapshot.entries, &heard, &seen.pictures);
         request.session = &row.session.0;
         request.idempotency_key = format!("turn-{}", row.seq);
         request.meta.inbound = row.seq;
@@ -123,7 +137,12 @@ impl AgentLoop {
             listener(progress);
         };
         let reply = match self.complete(&route, request, &mut hear).await {
-            Ok(reply) => reply.text,
+            Ok(mut reply) => {
+                if reply.blind && seen.pictures.last().is_some_and(|own| !own.is_empty()) {
+                    reply.text.push_str(failure::BLIND);
+                }
+                reply.text
+            }
             Err(error) => {
                 warn!(%error, cause = ?error.cause, "Turn failed, its sender is told so");
                 failure::sentence(&error)

@@ -18,6 +18,7 @@ pub mod fuzzing;
 mod gateway;
 mod hub;
 mod intake;
+mod media;
 mod memory;
 mod plugins;
 mod sessions;

@@ -17,14 +17,16 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use miniclaw_plugin_api::Role;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::copies::{SessionCopies, any_files, file_name, latest_spool};
 pub(crate) use self::manager::{SessionManager, Snapshot};
 pub(crate) use self::offline::{FileSession, Listing, list_files, show_files};
+use crate::media::MediaFile;
 use crate::spool::SpoolError;
 
 /// Names a conversation: `{channel}_{chat_id}`, and `_{thread}` where there is one.
@@ -34,10 +36,34 @@ pub(crate) struct SessionKey(pub(crate) Arc<str>);
 /// One message of a history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {
-    pub(crate) role: miniclaw_plugin_api::Role,
+    pub(crate) role: Role,
     pub(crate) text: String,
     /// Milliseconds since 1970.
     pub(crate) at_ms: i64,
+    /// Files beside it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) media: Vec<MediaFile>,
+}
+
+impl Entry {
+    pub(crate) fn new(role: Role, text: impl Into<String>, at_ms: i64) -> Self {
+        Self {
+            role,
+            text: text.into(),
+            at_ms,
+            media: Vec::new(),
+        }
+    }
+
+    pub(crate) fn with_media(mut self, media: Vec<MediaFile>) -> Self {
+        self.media = media;
+        self
+    }
+}
+
+/// The folder of a session's files, in the sessions folder.
+pub(crate) fn media_dir(dir: &Path, key: &SessionKey) -> PathBuf {
+    dir.join(format!("{}.media", key.file_stem()))
 }
 
 /// Why a session cannot be read, kept or deleted.

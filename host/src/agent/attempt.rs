@@ -2,16 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use miniclaw_plugin_api::{Cause, Chunk, Completion, Error, FinishReason};
+use miniclaw_plugin_api::{Capability, Cause, Chunk, Completion, Error, FinishReason, Outcome};
+use tracing::info;
 
 use super::{AgentLoop, Progress, Request};
-use crate::plugins::instance::Completing;
+use crate::plugins::instance::{Completing, Instance};
 
 /// What a model answered.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Reply {
     /// Never empty.
     pub(crate) text: String,
+    /// There were pictures, which the model did not see.
+    pub(crate) blind: bool,
 }
 
 impl AgentLoop {
@@ -38,6 +41,31 @@ impl AgentLoop {
                 Error::transient(format!("provider `{name}` is not running")).because(Cause::Unavailable)
             );
         };
+        if !request.has_pictures() {
+            return self.ask(&instance, name, request, end, listener).await;
+        }
+        if instance.blueprint.can(Capability::Vision) {
+            match self.ask(&instance, name, request, end, listener).await {
+                Err(error) if is_about_content(&error) => {
+                    info!(provider = name, %error, "Provider is asked again without pictures");
+                    listener(Progress::Restart);
+                }
+                ended => return ended,
+            }
+        }
+        let blind = request.without_pictures();
+        let answered = self.ask(&instance, name, &blind, end, listener);
+        answered.await.map(|reply| Reply { blind: true, ..reply })
+    }
+
+    async fn ask(
+        &self,
+        instance: &Instance,
+        name: &str,
+        request: &Request<'_>,
+        end: Instant,
+        listener: &mut (dyn FnMut(Progress<'_>) + Send),
+    ) -> Result<Reply, Error> {
         let mut completing = instance.complete(request)?;
         let mut text = String::new();
         let mut called_tools = false;
@@ -61,6 +89,7 @@ impl AgentLoop {
         if cut {
             return Ok(Reply {
                 text: cut_note(text, self.config.max_reply_bytes),
+                ..Reply::default()
             });
         }
         let wait = left(end).min(self.config.idle_timeout);
@@ -105,7 +134,23 @@ fn finished(
     if completion.finish == FinishReason::Length {
         text.push_str("\n\n[The answer ends here: the model reached its limit of tokens.]");
     }
-    Ok(Reply { text })
+    Ok(Reply {
+        text,
+        ..Reply::default()
+    })
+}
+
+/// Whether a server refuses what was said, rather than who asks or how often. Servers word it differently that their
+/// model sees no pictures.
+fn is_about_content(error: &Error) -> bool {
+    let content = [
+        Cause::Unsupported,
+        Cause::Rejected,
+        Cause::TooLarge,
+        Cause::Protocol,
+        Cause::Other,
+    ];
+    error.outcome == Outcome::Permanent && content.contains(&error.cause)
 }
 
 fn cut_note(mut text: String, limit: usize) -> String {

@@ -1,6 +1,6 @@
 //! What a person is told when there is no answer.
 
-use miniclaw_plugin_api::{Cause, Error};
+use miniclaw_plugin_api::{AttachmentKind, Cause, Error, InboundMessage, Part};
 
 /// One honest sentence; names no server, no key, no internals.
 pub(super) fn sentence(error: &Error) -> String {
@@ -26,6 +26,28 @@ pub(super) fn sentence(error: &Error) -> String {
     format!("I have no answer from my language model: {reason}.")
 }
 
+/// What follows an answer to a picture that the model did not see.
+pub(super) const BLIND: &str = "\n\n_My language model cannot see pictures; I only know that you sent one. Please tell me in words what it shows._";
+
+/// What a person is told who sent nothing but what no model of ours can take. `lines` tells of the files.
+pub(super) fn cannot_open(message: &InboundMessage, lines: &[String]) -> Option<String> {
+    let says_more = message
+        .parts
+        .iter()
+        .any(|part| !matches!(part, Part::Text { text } if text.trim().is_empty()));
+    let closed = lines.iter().all(|line| line.ends_with("cannot open]"));
+    if says_more || lines.is_empty() || !closed {
+        return None;
+    }
+    Some(match message.attachments.first()?.kind {
+        AttachmentKind::Voice | AttachmentKind::Audio => {
+            "I cannot listen to recordings. Please write to me what you want to say.".into()
+        }
+        AttachmentKind::Video => "I cannot watch videos. Please tell me in words what this is about.".into(),
+        _ => "I cannot open this kind of file, only plain text and pictures. Please send me what matters as text.".into(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +71,20 @@ mod tests {
             assert!(!text.contains("10.0.0.1") && !text.contains("sk-"), "{text}");
             assert!(text.starts_with("I have no answer from my language model: ") && text.ends_with('.'));
         }
+    }
+
+    #[test]
+    fn only_who_sends_nothing_else_is_told_what_cannot_be_opened() {
+        let mut message = InboundMessage::new("7", "1", "42", " ");
+        let line = ["[voice message of 3 s, which you cannot open]".to_owned()];
+        assert_eq!(cannot_open(&message, &[]), None);
+        message.attachments.push(miniclaw_plugin_api::Attachment {
+            kind: AttachmentKind::Voice,
+            ..Default::default()
+        });
+        assert!(cannot_open(&message, &line).is_some_and(|text| text.contains("listen")));
+        assert_eq!(cannot_open(&message, &["[image]".to_owned()]), None);
+        message.parts = InboundMessage::new("7", "1", "42", "hear this").parts;
+        assert_eq!(cannot_open(&message, &line), None);
     }
 }

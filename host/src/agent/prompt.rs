@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use miniclaw_plugin_api::{InboundMessage, Part, Role};
+use miniclaw_plugin_api::{InboundMessage, Role};
 use serde::Serialize;
 use tracing::warn;
 
+use crate::media::Picture;
 use crate::sessions::Entry;
 
 /// Files of the workspace that every conversation starts with, in this order.
@@ -53,24 +54,68 @@ pub(crate) struct RequestMeta {
 #[derive(Clone, Debug, Serialize)]
 struct Message<'a> {
     role: Role,
-    parts: [Text<'a>; 1],
+    parts: Parts<'a>,
 }
 
+/// Nearly all messages are text alone.
 #[derive(Clone, Debug, Serialize)]
-struct Text<'a> {
-    r#type: &'static str,
-    text: Cow<'a, str>,
+#[serde(untagged)]
+enum Parts<'a> {
+    Text([Part<'a>; 1]),
+    Mixed(Vec<Part<'a>>),
+}
+
+/// A [`ContentPart`](miniclaw_plugin_api::ContentPart).
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Part<'a> {
+    Text { text: Cow<'a, str> },
+    Image { media_type: &'a str, data: &'a str },
+}
+
+impl Request<'_> {
+    /// Whether it holds pictures.
+    pub(super) fn has_pictures(&self) -> bool {
+        self.messages
+            .iter()
+            .any(|message| matches!(message.parts, Parts::Mixed(_)))
+    }
+
+    /// The same for a model that sees no pictures: it is told that there are some.
+    pub(super) fn without_pictures(&self) -> Self {
+        let mut blind = self.clone();
+        for message in &mut blind.messages {
+            let Parts::Mixed(parts) = &mut message.parts else {
+                continue;
+            };
+            parts.retain(|part| matches!(part, Part::Text { .. }));
+            if let Some(Part::Text { text }) = parts.first_mut() {
+                text.to_mut()
+                    .push_str("\n[You cannot see pictures; you only know that they are there.]");
+            }
+        }
+        blind
+    }
 }
 
 impl<'a> Message<'a> {
     fn new(role: Role, text: impl Into<Cow<'a, str>>) -> Self {
         Self {
             role,
-            parts: [Text {
-                r#type: "text",
-                text: text.into(),
-            }],
+            parts: Parts::Text([Part::Text { text: text.into() }]),
         }
+    }
+
+    fn with(mut self, pictures: &'a [Picture]) -> Self {
+        if let (Parts::Text([text]), false) = (&self.parts, pictures.is_empty()) {
+            let mut parts = vec![text.clone()];
+            parts.extend(pictures.iter().map(|picture| Part::Image {
+                media_type: &picture.media_type,
+                data: &picture.data,
+            }));
+            self.parts = Parts::Mixed(parts);
+        }
+        self
     }
 }
 
@@ -90,29 +135,37 @@ impl Prompt {
         }
     }
 
-    /// A request that continues `history` with what was `heard`.
-    pub(crate) fn request<'a>(&self, history: &'a [Entry], heard: &'a str) -> Request<'a> {
+    /// A request that continues `history` with what was `heard`. `pictures` has one list for each message of the history,
+    /// and one for what was heard; or none at all.
+    pub(crate) fn request<'a>(
+        &self,
+        history: &'a [Entry],
+        heard: &'a str,
+        pictures: &'a [Vec<Picture>],
+    ) -> Request<'a> {
         let mut messages = Vec::with_capacity(history.len() + 2);
         let instructions = self.instructions();
         if !instructions.is_empty() {
             messages.push(Message::new(Role::System, instructions));
         }
         let mut notes = String::new();
-        for entry in history {
+        let shown = |index: usize| pictures.get(index).map(Vec::as_slice).unwrap_or_default();
+        for (index, entry) in history.iter().enumerate() {
             match entry.role {
                 Role::System => push_line(&mut notes, &format!("[{}]", entry.text)),
-                Role::User if !notes.is_empty() => messages.push(Message::new(
-                    Role::User,
-                    after_notes(std::mem::take(&mut notes), &entry.text),
-                )),
-                role => messages.push(Message::new(role, &*entry.text)),
+                Role::User if !notes.is_empty() => {
+                    let text = after_notes(std::mem::take(&mut notes), &entry.text);
+                    messages.push(Message::new(Role::User, text).with(shown(index)));
+                }
+                role => messages.push(Message::new(role, &*entry.text).with(shown(index))),
             }
         }
-        messages.push(if notes.is_empty() {
+        let last = if notes.is_empty() {
             Message::new(Role::User, heard)
         } else {
             Message::new(Role::User, after_notes(notes, heard))
-        });
+        };
+        messages.push(last.with(shown(history.len())));
         Request {
             model: None,
             messages,
@@ -177,8 +230,8 @@ fn refresh(path: &Path, cached: &mut Option<CachedFile>) {
     });
 }
 
-/// A message as the model reads it; what it cannot see is named.
-pub(super) fn heard(message: &InboundMessage) -> String {
+/// A message as the model reads it, with the lines that tell of its files.
+pub(super) fn heard(message: &InboundMessage, media: &[String]) -> String {
     let mut text = String::new();
     if let Some(quoted) = message.reply_to.as_ref().and_then(|reply| reply.text.as_deref()) {
         for line in quoted.lines() {
@@ -187,23 +240,12 @@ pub(super) fn heard(message: &InboundMessage) -> String {
     }
     push_line(&mut text, message.text().trim());
     for part in &message.parts {
-        if let Part::Location { latitude, longitude } = part {
+        if let miniclaw_plugin_api::Part::Location { latitude, longitude } = part {
             push_line(&mut text, &format!("[location: {latitude}, {longitude}]"));
         }
     }
-    for attachment in &message.attachments {
-        let kind = serde_json::to_value(attachment.kind).ok();
-        let kind = kind
-            .as_ref()
-            .and_then(|kind| kind.as_str())
-            .unwrap_or("file")
-            .to_owned();
-        let name = attachment
-            .name
-            .as_deref()
-            .map(|name| format!(" {name}"))
-            .unwrap_or_default();
-        push_line(&mut text, &format!("[{kind}{name}, which you cannot open]"));
+    for line in media {
+        push_line(&mut text, line);
     }
     text
 }
@@ -224,7 +266,7 @@ fn push_line(text: &mut String, line: &str) {
 
 #[cfg(test)]
 mod tests {
-    use miniclaw_plugin_api::{Attachment, AttachmentKind, ChatMessage, CompletionRequest, ReplyTo};
+    use miniclaw_plugin_api::{ChatMessage, CompletionRequest, ContentPart, ReplyTo};
 
     use super::*;
 
@@ -234,11 +276,7 @@ mod tests {
         std::fs::write(folder.path().join("USER.md"), "the user").unwrap();
         std::fs::write(folder.path().join("SOUL.md"), "the soul\n").unwrap();
         let prompt = Prompt::new("be kind", folder.path());
-        let history = [Entry {
-            role: Role::User,
-            text: "a".into(),
-            at_ms: 0,
-        }];
+        let history = [Entry::new(Role::User, "a", 0)];
         // What the provider reads is what the contract says, not what this side calls it.
         let texts = |request: Request<'_>| -> Vec<String> {
             let json = serde_json::to_string(&request).unwrap();
@@ -250,29 +288,57 @@ mod tests {
             request.messages.iter().map(ChatMessage::text).collect()
         };
         assert_eq!(
-            texts(prompt.request(&history, "b")),
+            texts(prompt.request(&history, "b", &[])),
             ["be kind\n\nthe soul\n\nthe user", "a", "b"]
         );
         std::fs::remove_file(folder.path().join("USER.md")).unwrap();
         prompt.cache.lock().unwrap().looked = None;
-        assert_eq!(texts(prompt.request(&[], "b")), ["be kind\n\nthe soul", "b"]);
+        assert_eq!(texts(prompt.request(&[], "b", &[])), ["be kind\n\nthe soul", "b"]);
     }
 
     #[test]
-    fn what_the_model_cannot_see_is_named() {
+    fn what_a_message_answers_and_its_files_stand_beside_its_text() {
         let mut message = InboundMessage::new("7", "1", "42", " look ");
         message.reply_to = Some(ReplyTo {
             id: "0".into(),
             text: Some("one\ntwo".into()),
             from_me: true,
         });
-        message.attachments.push(Attachment {
-            kind: AttachmentKind::Image,
-            ..Attachment::default()
-        });
         assert_eq!(
-            heard(&message),
-            "> one\n> two\nlook\n[image, which you cannot open]"
+            heard(&message, &["[image]".to_owned()]),
+            "> one\n> two\nlook\n[image]"
+        );
+    }
+
+    #[test]
+    fn pictures_stand_behind_the_text_of_their_message_and_can_be_left_out() {
+        let prompt = Prompt::new("", Path::new("/nowhere"));
+        let history = [
+            Entry::new(Role::User, "look", 0),
+            Entry::new(Role::Assistant, "nice", 0),
+        ];
+        let picture = Picture {
+            media_type: "image/png".into(),
+            data: "AAAA".into(),
+        };
+        let pictures = [vec![picture.clone()], vec![], vec![picture.clone(), picture]];
+        let request = prompt.request(&history, "and these?", &pictures);
+        let read = |request: &Request<'_>| -> CompletionRequest {
+            serde_json::from_str(&serde_json::to_string(request).unwrap()).unwrap()
+        };
+        let shown = read(&request);
+        let counts: Vec<_> = shown.messages.iter().map(|message| message.parts.len()).collect();
+        assert_eq!(counts, [2, 1, 3]);
+        assert!(
+            matches!(&shown.messages[2].parts[2], ContentPart::Image { media_type, data } if media_type == "image/png" && data == "AAAA")
+        );
+        assert!(request.has_pictures() && !prompt.request(&history, "x", &[]).has_pictures());
+        let blind = read(&request.without_pictures());
+        assert!(blind.messages.iter().all(|message| message.parts.len() == 1));
+        assert!(
+            blind.messages[2]
+                .text()
+                .starts_with("and these?\n[You cannot see pictures")
         );
     }
 }

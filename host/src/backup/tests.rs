@@ -46,11 +46,7 @@ fn key(number: usize) -> SessionKey {
 }
 
 fn entry(number: usize) -> Entry {
-    Entry {
-        role: Role::User,
-        text: number.to_string(),
-        at_ms: 1,
-    }
+    Entry::new(Role::User, number.to_string(), 1)
 }
 
 /// Accepts the message of this number.

@@ -70,7 +70,7 @@ async fn ask(config: &Config, telemetry: &telemetry::Handle, args: &AgentArgs, r
         .as_ref()
         .map(FileSession::entries)
         .unwrap_or_default();
-    let request = agent.prompt.request(history, args.message.trim());
+    let request = agent.prompt.request(history, args.message.trim(), &[]);
     let mut printer = Printer::default();
     let answer = agent
         .complete(route, request, &mut |progress| printer.show(progress))
@@ -105,11 +105,7 @@ fn open(config: &Config, id: &str) -> Result<FileSession, Failure> {
 }
 
 fn entry(role: Role, text: &str) -> Entry {
-    Entry {
-        role,
-        text: text.to_owned(),
-        at_ms: wall_ms(),
-    }
+    Entry::new(role, text.to_owned(), wall_ms())
 }
 
 fn no_answer(provider: &str, error: &Error) -> Failure {

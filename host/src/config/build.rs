@@ -46,6 +46,7 @@ pub(super) fn build(
         limits: budgets(&at.section("limits")?)?,
         currency: at.text("currency")?,
         delivery: delivery(&at.section("delivery")?)?,
+        media: media(&at.section("media")?)?,
         log: log(&at.section("log")?)?,
         secrets,
     })
@@ -145,6 +146,13 @@ fn route(at: &Reader<'_>) -> Result<Route, ConfigError> {
         provider: at.optional("provider")?,
         model: at.optional("model")?,
         fallback: at.list("fallback", |name| name.word())?,
+    })
+}
+
+fn media(at: &Reader<'_>) -> Result<MediaConfig, ConfigError> {
+    Ok(MediaConfig {
+        max_file_bytes: at.count("max_file_bytes")?,
+        max_pictures: at.count("max_pictures")?,
     })
 }
 

@@ -33,6 +33,7 @@ pub(crate) struct Config {
     /// Of the prices; `USD` by default.
     pub(crate) currency: String,
     pub(crate) delivery: DeliveryConfig,
+    pub(crate) media: MediaConfig,
     pub(crate) log: LogConfig,
     /// Resolved secret values, for the log to scrub.
     pub(crate) secrets: Vec<String>,
@@ -273,6 +274,14 @@ pub(crate) struct DeliveryConfig {
     pub(crate) max_waiting: usize,
 }
 
+#[derive(Debug, Clone)]
+pub(crate) struct MediaConfig {
+    /// Larger files are not fetched; default 20 MiB.
+    pub(crate) max_file_bytes: u64,
+    /// Pictures of a conversation that a model is shown; default 4.
+    pub(crate) max_pictures: usize,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnUnknown {
     /// Send again: at least once.
@@ -312,6 +321,7 @@ impl std::fmt::Debug for Config {
             .field("limits", &self.limits)
             .field("currency", &self.currency)
             .field("delivery", &self.delivery)
+            .field("media", &self.media)
             .field("log", &self.log)
             .finish_non_exhaustive()
     }

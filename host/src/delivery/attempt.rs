@@ -144,6 +144,16 @@ impl Outbox {
         self.config.max_age.saturating_sub(age)
     }
 
+    /// The running instance, as soon as there is one; `None` where there is going to be none.
+    pub(crate) async fn running_instance(&self) -> Option<Arc<Instance>> {
+        self.instance
+            .clone()
+            .wait_for(Option::is_some)
+            .await
+            .ok()?
+            .clone()
+    }
+
     /// The running instance, as soon as there is one; `None` where the outbox was closed before.
     async fn running(&self, busy: &mut Busy) -> Option<Arc<Instance>> {
         if let Some(instance) = self.instance() {
@@ -293,11 +303,7 @@ impl Outbox {
             id = row.id,
             reason, "Message cannot be delivered, it and the rest of its reply are dead letters"
         );
-        let note = Entry {
-            role: Role::System,
-            text: undelivered(row, reason),
-            at_ms: wall_ms(),
-        };
+        let note = Entry::new(Role::System, undelivered(row, reason), wall_ms());
         let rows = self
             .record(|| SendEvent::Dead {
                 id: row.id,

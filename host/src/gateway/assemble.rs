@@ -19,6 +19,7 @@ use crate::delivery::{Outbox, OutboxParts};
 use crate::desk::Desk;
 use crate::hub::{ChatHub, Counters, TurnParts};
 use crate::intake::{Admins, Gate, Told};
+use crate::media::MediaStore;
 use crate::plugins::catalog::Catalog;
 use crate::plugins::instance::{Hooks, Instance, LogSink};
 use crate::plugins::load::Loader;
@@ -140,6 +141,11 @@ pub(super) async fn assemble(
         spool: spool.clone(),
         sessions: sessions.clone(),
         agent: agent(config, &providers),
+        media: MediaStore {
+            dir: config.sessions_dir().into(),
+            max_bytes: config.media.max_file_bytes,
+            max_pictures: config.media.max_pictures,
+        },
         admins: Admins::new(&gates),
     };
     let turns = config.gateway.max_concurrent_turns;

@@ -15,9 +15,10 @@ use tracing::{debug, error, info, warn};
 
 use self::reply::Answered;
 use super::{ChatHub, Joined};
-use crate::agent::{AgentLoop, Answer, Progress};
+use crate::agent::{AgentLoop, Answer, Progress, Seen};
 use crate::delivery::Writing;
 use crate::intake::Admins;
+use crate::media::{MediaFile, MediaStore};
 use crate::sessions::{SessionError, SessionManager, Snapshot};
 use crate::spool::{Committed, FinishedTurn, InboundRow, Spool, SpoolError, until_stored, wall_ms};
 
@@ -31,6 +32,7 @@ pub(crate) struct TurnParts {
     pub(crate) spool: Arc<dyn Spool>,
     pub(crate) sessions: Arc<SessionManager>,
     pub(crate) agent: AgentLoop,
+    pub(crate) media: MediaStore,
     #[expect(dead_code, reason = "no command changes settings, so that nobody asks")]
     pub(crate) admins: Arc<Admins>,
 }
@@ -148,11 +150,13 @@ impl ChatHub {
             Progress::Tried(_) => {}
         };
         let mut draft = self.draft(asked);
-        let answer = {
-            let work = self
-                .parts
-                .agent
-                .answer(row, &asked.message, snapshot, &mut listener);
+        let (answer, files) = {
+            let work = async {
+                let (seen, files) = self.see(asked, snapshot).await;
+                let agent = &self.parts.agent;
+                let answer = agent.answer(row, &asked.message, &seen, snapshot, &mut listener);
+                (answer.await, files)
+            };
             let show = async {
                 match &mut draft {
                     Some(draft) => draft.show(&writing, &done).await,
@@ -162,8 +166,8 @@ impl ChatHub {
             tokio::pin!(show);
             let answer = tokio::select! {
                 biased;
-                () = stop.cancelled() => self.stopped(row)?,
-                answer = work => answer,
+                () = stop.cancelled() => (self.stopped(row)?, Vec::new()),
+                answered = work => answered,
                 () = &mut show => return None,
                 () = self.show_typing(row, &writing) => return None,
             };
@@ -177,9 +181,26 @@ impl ChatHub {
         Some(Answered {
             generation: snapshot.generation,
             answer,
+            files,
             shown: draft.and_then(crate::delivery::Draft::ended),
             written: writing.text(),
         })
+    }
+
+    /// Takes in the files of what is answered, and looks at the pictures of the conversation.
+    async fn see(&self, asked: &Asked<'_>, snapshot: &Snapshot) -> (Seen, Vec<MediaFile>) {
+        let (row, store) = (asked.row(), &self.parts.media);
+        let media = store
+            .take_in(row, &asked.message, self.outboxes.get(&row.channel))
+            .await;
+        let pictures = store
+            .pictures(&row.session, &snapshot.entries, &media.files)
+            .await;
+        let seen = Seen {
+            lines: media.lines,
+            pictures,
+        };
+        (seen, media.files)
     }
 
     /// The history, as soon as the system has what it takes to read it.

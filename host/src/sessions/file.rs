@@ -7,7 +7,7 @@ use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use tracing::warn;
 
-use super::{Entry, SessionError, SessionKey};
+use super::{Entry, SessionError, SessionKey, media_dir};
 use crate::spool::wall_ms;
 use crate::telemetry::rfc3339_ms;
 
@@ -268,6 +268,24 @@ pub(super) fn remove_checkpoints(dir: &Path, key: &SessionKey) -> Result<Option<
         }
     }
     Ok(removed)
+}
+
+/// Removes the files that came with a session's messages; answers how many bytes they had.
+pub(super) fn remove_media(dir: &Path, key: &SessionKey) -> Result<u64, SessionError> {
+    let folder = media_dir(dir, key);
+    let files = fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
+    let bytes = files
+        .filter_map(|file| file.metadata().ok())
+        .map(|file| file.len())
+        .sum();
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(SessionError::Io {
+            doing: "remove the files of",
+            path: folder,
+            source: error,
+        }),
+        _ => Ok(bytes),
+    }
 }
 
 /// Number of session files in a folder, by name alone; 0 where there is no folder.

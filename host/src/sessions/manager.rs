@@ -3,7 +3,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::file::{Damaged, read_session, remove_checkpoints, sync_folder};
+use super::file::{Damaged, read_session, remove_checkpoints, remove_media, sync_folder};
 use super::load::{Loaded, assemble, limit};
 use super::{Entry, SessionError, SessionKey, checkpoint, file};
 use crate::spool::{Appended, Spool, wall_ms};
@@ -180,10 +180,11 @@ impl SessionManager {
         let removed = blocking(move || {
             let removed = remove_checkpoints(&dir, &key)?;
             let damaged = remove_damaged(&dir, &key)?;
-            if removed.is_some() || damaged {
+            let media = remove_media(&dir, &key)? > 0;
+            if removed.is_some() || damaged || media {
                 sync_folder(&dir)?;
             }
-            Ok(removed.is_some() || damaged)
+            Ok(removed.is_some() || damaged || media)
         });
         Ok(removed.await? || known)
     }

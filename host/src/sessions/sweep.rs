@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::join_all;
 use tracing::{info, warn};
 
-use super::file::{Count, SessionFile, names, parse, remove_checkpoints, sync_folder};
+use super::file::{Count, SessionFile, names, parse, remove_checkpoints, remove_media, sync_folder};
 use super::manager::{SessionManager, blocking};
 use super::{SessionError, SessionKey};
 
@@ -130,6 +130,7 @@ fn remove_files(dir: &Path, keys: &[SessionKey]) -> Result<Swept, SessionError> 
             swept.count += 1;
             swept.bytes += bytes;
         }
+        swept.bytes += remove_media(dir, key)?;
     }
     if swept.count > 0 {
         sync_folder(dir)?;

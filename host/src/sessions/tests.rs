@@ -134,9 +134,5 @@ fn key(name: &str) -> SessionKey {
 }
 
 fn entry(text: &str) -> Entry {
-    Entry {
-        role: Role::User,
-        text: text.into(),
-        at_ms: 1,
-    }
+    Entry::new(Role::User, text, 1)
 }

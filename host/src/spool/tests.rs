@@ -85,11 +85,7 @@ async fn accept(spool: &SqliteSpool, id: &str) -> InboundRow {
 }
 
 fn entry(text: &str) -> Entry {
-    Entry {
-        role: Role::User,
-        text: text.into(),
-        at_ms: 1,
-    }
+    Entry::new(Role::User, text, 1)
 }
 
 fn turn(inbound: &[u64], generation: u64, chunks: usize) -> FinishedTurn {

@@ -105,6 +105,12 @@ pub(in crate::config) const ROOT: &[Key] = &[
         "How answers are sent.",
     ),
     key(
+        "media",
+        Kind::Section(MEDIA),
+        Default::EmptyObject,
+        "Files that people send.",
+    ),
+    key(
         "log",
         Kind::Section(LOG),
         Default::EmptyObject,
@@ -379,6 +385,21 @@ const ROUTE: &[Key] = &[
         Kind::List(&Kind::Word),
         Default::EmptyList,
         "Providers to try afterwards, in order; `NAME/MODEL` asks for a model.",
+    ),
+];
+
+const MEDIA: &[Key] = &[
+    key(
+        "max_file_bytes",
+        size(0, 30 << 20),
+        Default::Text("20MiB"),
+        "A larger file is named to the model and not fetched. Files are kept beside the session's own, and go with it.",
+    ),
+    key(
+        "max_pictures",
+        count(0, 100),
+        Default::Number(4),
+        "Pictures of a conversation that a model which sees is shown, the newest first.",
     ),
 ];
 

@@ -5,6 +5,7 @@ use miniclaw_plugin_api::{ChatKind, OutboundMessage, Role, TextUnit};
 use super::{Asked, ChatHub};
 use crate::agent::Answer;
 use crate::delivery::{Shown, replace, split};
+use crate::media::MediaFile;
 use crate::sessions::Entry;
 use crate::spool::{FinishedTurn, wall_ms};
 
@@ -12,6 +13,8 @@ use crate::spool::{FinishedTurn, wall_ms};
 pub(super) struct Answered {
     pub(super) generation: u64,
     pub(super) answer: Answer,
+    /// Files of what was answered.
+    pub(super) files: Vec<MediaFile>,
     /// The message that showed the answer while it was written.
     pub(super) shown: Option<Shown>,
     /// What was written, where no answer came of it.
@@ -24,6 +27,7 @@ impl Answered {
         Self {
             generation,
             answer,
+            files: Vec::new(),
             shown: None,
             written: String::new(),
         }
@@ -50,21 +54,16 @@ impl ChatHub {
             replace(shown, first);
         }
         let Answered {
-            generation, answer, ..
+            generation,
+            answer,
+            files,
+            ..
         } = answered;
         let mut entries = Vec::new();
         if !answer.heard.is_empty() {
-            entries.push(Entry {
-                role: Role::User,
-                text: answer.heard,
-                at_ms: row.received_ms,
-            });
+            entries.push(Entry::new(Role::User, answer.heard, row.received_ms).with_media(files));
             if !answer.reply.is_empty() {
-                entries.push(Entry {
-                    role: Role::Assistant,
-                    text: answer.reply,
-                    at_ms: wall_ms(),
-                });
+                entries.push(Entry::new(Role::Assistant, answer.reply, wall_ms()));
             }
         }
         FinishedTurn {

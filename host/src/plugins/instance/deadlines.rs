@@ -22,6 +22,7 @@ impl Method {
     };
     pub(crate) const STOP_RECEIVING: Self = Self::new(method::STOP_RECEIVING, "stop receiving", 2);
     pub(crate) const SEND: Self = Self::new(method::SEND, "send", 60);
+    pub(crate) const FETCH: Self = Self::new(method::FETCH, "fetch", 60);
     pub(crate) const UPDATE: Self = Self::new(method::UPDATE, "update", 60);
     pub(crate) const SIGNAL: Self = Self::new(method::SIGNAL, "signal", 5);
     pub(crate) const MODELS: Self = Self::new(method::MODELS, "models", 30);
