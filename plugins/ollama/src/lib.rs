@@ -10,14 +10,14 @@ mod settings;
 mod tests;
 mod window;
 
-use miniclaw_plugin_api::http::Client;
+use miniclaw_plugin_api::http::{Client, Response};
 use miniclaw_plugin_api::{
-    Capability, Cause, ChunkSink, Completion, CompletionRequest, Context, Manifest, Model, Permission,
+    Capability, Cause, ChunkSink, Completion, CompletionRequest, Context, Error, Manifest, Model, Permission,
     Provider, Result,
 };
 
 use crate::answer::Answer;
-use crate::facts::Library;
+use crate::facts::{Facts, Library};
 pub use crate::settings::Settings;
 use crate::window::Windows;
 
@@ -63,23 +63,7 @@ impl Provider for Ollama {
             return Err(failure::blind(model));
         }
         let settle = |error| failure::settle(error, model, pictures);
-        let mut window = self
-            .windows
-            .of(&self.settings, facts.as_ref(), model, request::tokens(&request));
-        let response = loop {
-            let body = request::body(&self.settings, model, window, &request);
-            let error = match self.client.post("api/chat", &body).await {
-                Ok(response) => break response,
-                Err(error) => settle(error),
-            };
-            // The guess was too low.
-            let wider =
-                window.and_then(|window| self.windows.widen(&self.settings, facts.as_ref(), model, window));
-            match (error.cause, wider) {
-                (Cause::TooLarge, Some(wider)) => window = Some(wider),
-                _ => return Err(error),
-            }
-        };
+        let response = self.ask(model, facts.as_ref(), &request, settle).await?;
         Answer::new(response.server().clone(), sink)
             .read(response.lines())
             .await
@@ -93,5 +77,36 @@ impl Provider for Ollama {
             .describe(&self.client, &self.settings, &mut models)
             .await;
         Ok(models)
+    }
+}
+
+impl Ollama {
+    /// Asks, again with a wider window where the conversation turns out not to fit.
+    async fn ask(
+        &self,
+        model: &str,
+        facts: Option<&Facts>,
+        request: &CompletionRequest,
+        settle: impl Fn(Error) -> Error,
+    ) -> Result<Response> {
+        let needed = request::tokens(request);
+        let mut window = self.windows.of(&self.settings, facts, model, needed);
+        loop {
+            let body = request::body(&self.settings, model, window, request);
+            let error = match self.client.post("api/chat", &body).await {
+                Ok(response) => return Ok(response),
+                Err(error) => settle(error),
+            };
+            // A server that takes no request of that size says 413, against which no window helps.
+            let unfit = error.cause == Cause::TooLarge
+                && error.meta.get("status").is_none_or(|status| *status != 413);
+            let wider = window
+                .filter(|_| unfit)
+                .and_then(|window| self.windows.widen(&self.settings, facts, model, window));
+            let Some(wider) = wider else {
+                return Err(error);
+            };
+            window = Some(wider);
+        }
     }
 }

@@ -73,7 +73,7 @@ scripts! {
         once(ALL, refusal(429, "retry-after", "-5, soon")) => answered(ALL, 2), asked_again_after(ALL, SECOND / 4);
 
     an_account_that_is_empty_is_not_asked_again:
-        always(OPENAI, no_quota()) => sentence(OPENAI, 1, "slow down");
+        always(OPENAI, no_quota()) => sentence(OPENAI, 1, "no credit left");
 
     a_server_that_fails_is_asked_again_and_then_told_of:
         always(ALL, Fault::status(500)) => sentence(ALL, 2, NOT_NOW);

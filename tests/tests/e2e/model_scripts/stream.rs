@@ -93,7 +93,7 @@ scripts! {
         always(ALL, Fault::OnlyToolCall) => sentence(ALL, 1, "it gave no answer to this");
 
     an_answer_that_a_filter_held_back_is_told_of:
-        always(OPENAI, Fault::Twisted(Twist::ContentFilter)) => sentence(OPENAI, 1, "it gave no answer to this");
+        always(OPENAI, Fault::Twisted(Twist::ContentFilter)) => sentence(OPENAI, 1, "its rules do not let it");
 
     an_answer_at_the_limit_of_tokens_says_so:
         once_twisted(Twist::Length)
