@@ -1,4 +1,4 @@
-//! A model server on loopback: the OpenAI and the Ollama protocol, with answers that show what was asked.
+//! A model server on loopback: the protocols of OpenAI, Ollama, Anthropic and Gemini, with answers that show what was asked.
 
 mod asked;
 mod fault;
@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::http::{End, Handler, Reply, Request};
@@ -82,7 +83,7 @@ impl FakeModel {
         }
     }
 
-    /// The server's own address, as the `ollama` plugin takes it.
+    /// The server's own address, as plugins other than `openai` take it.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -90,6 +91,20 @@ impl FakeModel {
     /// The address with `/v1`, as the `openai` plugin takes it.
     pub fn base_url(&self) -> String {
         format!("{}/v1", self.url)
+    }
+
+    /// The settings with which a provider plugin, of whatever protocol, reaches this server.
+    pub fn settings(&self, plugin: &str, stream: bool) -> Value {
+        let base_url = match plugin {
+            "openai" => self.base_url(),
+            _ => self.url.clone(),
+        };
+        let mut settings = json!({ "base_url": base_url, "model": "fake" });
+        // Ollama has no other form.
+        if plugin != "ollama" {
+            settings["stream"] = stream.into();
+        }
+        settings
     }
 
     /// Every answer takes this long from here on.
@@ -213,14 +228,18 @@ impl Drop for InFlight<'_> {
 
 impl Handler for Shared {
     async fn handle(&self, request: Request) -> Reply {
-        let protocol = match (request.method(), request.path()) {
-            ("POST", "/v1/chat/completions") => Protocol::OpenAi,
-            ("POST", "/api/chat") => Protocol::Ollama,
-            ("GET", "/v1/models") => return Reply::json(200, wire::OPENAI_MODELS),
-            ("GET", "/api/tags") => return Reply::json(200, wire::OLLAMA_MODELS),
-            _ => return Reply::json(404, r#"{"error":{"message":"no such path","type":"not_found"}}"#),
+        let Some(protocol) = Protocol::of(&request) else {
+            return match (request.method(), request.path()) {
+                ("GET", "/v1/models") if request.header("anthropic-version").is_some() => {
+                    Reply::json(200, wire::anthropic::MODELS)
+                }
+                ("GET", "/v1/models") => Reply::json(200, wire::OPENAI_MODELS),
+                ("GET", "/api/tags") => Reply::json(200, wire::OLLAMA_MODELS),
+                ("GET", "/v1beta/models") => Reply::json(200, wire::gemini::MODELS),
+                _ => Reply::json(404, r#"{"error":{"message":"no such path","type":"not_found"}}"#),
+            };
         };
-        let Some(asked) = Asked::parse(&request) else {
+        let Some(asked) = Asked::parse(protocol, &request) else {
             return Reply::json(400, r#"{"error":{"message":"the body is no chat request"}}"#);
         };
         self.complete(protocol, asked).await
@@ -286,10 +305,13 @@ impl Planned {
 }
 
 impl Asked {
-    fn parse(request: &Request) -> Option<Self> {
-        let mut asked: Self = serde_json::from_slice(&request.body).ok()?;
+    fn parse(protocol: Protocol, request: &Request) -> Option<Self> {
+        let mut asked = protocol.asked(request)?;
         asked.at = Some(Instant::now());
-        asked.authorization = request.header("authorization").map(str::to_owned);
+        asked.authorization = ["authorization", "x-api-key", "x-goog-api-key"]
+            .iter()
+            .find_map(|name| request.header(name))
+            .map(str::to_owned);
         (!asked.messages.is_empty()).then_some(asked)
     }
 }

@@ -10,7 +10,7 @@ pub struct Asked {
     /// When it came.
     #[serde(skip)]
     pub at: Option<Instant>,
-    /// The header of that name.
+    /// The header of that name, or the one that holds the key instead.
     #[serde(skip)]
     pub authorization: Option<String>,
     #[serde(default)]

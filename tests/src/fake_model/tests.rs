@@ -67,6 +67,31 @@ fn ollama_gets_a_line_for_each_piece() {
 }
 
 #[test]
+fn anthropic_and_gemini_get_events_of_their_own_and_what_is_no_request_of_theirs_is_refused() {
+    let model = FakeModel::start();
+    let mut client = Client::connect(model.url()).unwrap();
+    let contents = json!({ "contents": [{ "role": "user", "parts": [{ "text": "hi" }] }] }).to_string();
+    let path = "/v1beta/models/fake:streamGenerateContent";
+    let (_, body) = client.post(&format!("{path}?alt=sse"), &contents).unwrap();
+    assert!(body.contains(r#""text":"re: ""#), "{body}");
+    assert!(body.contains(r#""finishReason":"STOP""#), "{body}");
+    assert_eq!(
+        client
+            .post(&format!("{path}?alt=sse&key=k"), &contents)
+            .unwrap()
+            .0,
+        400
+    );
+    // Without the header that names the version.
+    assert_eq!(ask(&model, "/v1/messages", "hi", true).0, 400);
+    let asked = model.asked();
+    assert_eq!(
+        (asked.len(), asked[0].model.as_str(), asked[0].stream),
+        (1, "fake", true)
+    );
+}
+
+#[test]
 fn faults_come_once_each_and_then_it_works() {
     let model = FakeModel::start();
     model.fail(1, Fault::too_many(2));

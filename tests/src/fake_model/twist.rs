@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use super::wire::Protocol;
+use super::wire::{Protocol, Said};
 use crate::http::{End, Reply};
 
 /// What is wrong, or odd, in an answer of the right protocol.
@@ -101,15 +99,16 @@ impl Twist {
     fn body(self, protocol: Protocol, model: &str, text: &str, stream: bool) -> Vec<u8> {
         let good = |text: &str| protocol.bytes(model, text, stream).1;
         let half = if stream {
-            protocol.piece(model, &text[..text.floor_char_boundary(text.len() / 2)])
+            let half = &text[..text.floor_char_boundary(text.len() / 2)];
+            protocol.begin(model) + &protocol.piece(model, half)
         } else {
             String::new()
         };
         match self {
             Self::NoEnd if stream => protocol.piece(model, text).into_bytes(),
             Self::NoEnd => good(text)[..good(text).len() - 1].to_vec(),
-            Self::ErrorHalfway => [half.into_bytes(), protocol.object(&error(), stream)].concat(),
-            Self::ErrorAlone => protocol.object(&error(), stream),
+            Self::ErrorHalfway => [half.into_bytes(), protocol.object(&protocol.error(), stream)].concat(),
+            Self::ErrorAlone => protocol.object(&protocol.error(), stream),
             Self::BadJsonHalfway => format!("{half}data: {{\"choices\": [{{\n\n").into_bytes(),
             Self::WhiteSpace => good(" \n\t\u{a0} "),
             Self::OnlyReasoning | Self::ContentFilter => self.message(protocol, model, "", stream),
@@ -128,22 +127,12 @@ impl Twist {
             Self::OnlyReasoning | Self::ReasoningFirst => "let me think",
             _ => "",
         };
-        let mut whole = protocol.whole(model, text);
-        match protocol {
-            Protocol::OpenAi => {
-                let choice = &mut whole["choices"][0];
-                choice["message"]["reasoning_content"] = json!(thoughts);
-                choice["finish_reason"] = json!(reason);
-                if stream {
-                    choice["delta"] = choice["message"].take();
-                }
-            }
-            Protocol::Ollama => {
-                whole["message"]["thinking"] = json!(thoughts);
-                whole["done_reason"] = json!(reason);
-            }
-        }
-        protocol.object(&whole, stream)
+        let said = Said {
+            thoughts,
+            text,
+            reason,
+        };
+        protocol.message(model, &said, stream)
     }
 }
 
@@ -160,8 +149,4 @@ fn body_of(content_type: &'static str, body: Vec<u8>, end: End) -> Reply {
         pieces: vec![(Duration::ZERO, body)],
         end,
     }
-}
-
-fn error() -> Value {
-    json!({ "error": { "message": "the fake model broke down", "type": "server_error" } })
 }

@@ -1,5 +1,6 @@
-//! What a model's server, and the way to it, can do to a turn: one row is one test. The same fault meets three
-//! conversations, each with a provider of its own: OpenAI's protocol streamed and whole, and Ollama's.
+//! What a model's server, and the way to it, can do to a turn: one row is one test. The same fault meets seven
+//! conversations, each with a provider of its own: the protocols of OpenAI, Anthropic and Gemini, streamed and whole,
+//! and Ollama's.
 
 mod fallback;
 mod http;
@@ -17,9 +18,26 @@ use crate::setup::{USER, reply, texts};
 const STREAMED: Wire = Wire(1, "streamed");
 const WHOLE: Wire = Wire(2, "whole");
 const OLLAMA: Wire = Wire(3, "ollama");
-const ALL: &[Wire] = &[STREAMED, WHOLE, OLLAMA];
-const STREAMS: &[Wire] = &[STREAMED, OLLAMA];
+const ANTHROPIC: Wire = Wire(4, "anthropic");
+const ANTHROPIC_WHOLE: Wire = Wire(5, "anthropic-whole");
+const GEMINI: Wire = Wire(6, "gemini");
+const GEMINI_WHOLE: Wire = Wire(7, "gemini-whole");
+const ALL: &[Wire] = &[
+    STREAMED,
+    WHOLE,
+    OLLAMA,
+    ANTHROPIC,
+    ANTHROPIC_WHOLE,
+    GEMINI,
+    GEMINI_WHOLE,
+];
+const STREAMS: &[Wire] = &[STREAMED, OLLAMA, ANTHROPIC, GEMINI];
+const WHOLES: &[Wire] = &[WHOLE, ANTHROPIC_WHOLE, GEMINI_WHOLE];
+/// Those that say so where a filter holds an answer back.
+const FILTERED: &[Wire] = &[STREAMED, WHOLE, ANTHROPIC, ANTHROPIC_WHOLE, GEMINI, GEMINI_WHOLE];
 const OPENAI: &[Wire] = &[STREAMED, WHOLE];
+const CLAUDE: &[Wire] = &[ANTHROPIC, ANTHROPIC_WHOLE];
+const GOOGLE: &[Wire] = &[GEMINI, GEMINI_WHOLE];
 
 /// What every conversation is asked after its fault.
 const NEXT: &str = "and now?";
@@ -46,13 +64,12 @@ impl Wire {
     }
 
     fn provider(self, model: &FakeModel) -> Value {
-        match self.1 {
-            "ollama" => {
-                json!({ "plugin": "ollama", "settings": { "base_url": model.url(), "model": "fake" } })
-            }
-            name => json!({ "plugin": "openai", "settings": { "base_url": model.base_url(), "model": "fake",
-                "stream": name == "streamed" } }),
-        }
+        let (plugin, stream) = match self.1 {
+            "streamed" => ("openai", true),
+            "whole" => ("openai", false),
+            name => (name.trim_end_matches("-whole"), !name.ends_with("-whole")),
+        };
+        json!({ "plugin": plugin, "settings": model.settings(plugin, stream) })
     }
 }
 
@@ -80,7 +97,7 @@ fn faulty(wires: &'static [Wire], times: Option<u32>, fault: Fault) -> Step {
     })
 }
 
-/// Three providers, a conversation for each, and little patience.
+/// All providers, a conversation for each, and little patience.
 fn configure(stage: &mut Stage) {
     for (key, value) in [
         ("/agent/retries", json!(1)),

@@ -26,6 +26,25 @@ fn no_quota() -> Fault {
     Fault::Answer(Reply::json(429, body))
 }
 
+/// Anthropic's way to say the same.
+fn no_credit() -> Fault {
+    let body = r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#;
+    Fault::Answer(Reply::json(400, body))
+}
+
+/// Google's way to ask for a wait.
+fn details_of_a_limit() -> Fault {
+    let body = r#"{"error":{"code":429,"message":"quota exceeded","status":"RESOURCE_EXHAUSTED","details":[
+        {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"0.7s"}]}}"#;
+    Fault::Answer(Reply::json(429, body))
+}
+
+/// Google's way to say that the key is wrong.
+fn no_such_key() -> Fault {
+    let body = r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}"#;
+    Fault::Answer(Reply::json(400, body))
+}
+
 scripts! {
     a_request_that_the_model_rejects_is_not_made_again:
         always(ALL, Fault::status(400)) => sentence(ALL, 1, "it gave no answer to this");
@@ -74,6 +93,15 @@ scripts! {
 
     an_account_that_is_empty_is_not_asked_again:
         always(OPENAI, no_quota()) => sentence(OPENAI, 1, "no credit left");
+
+    an_account_without_credit_is_not_asked_again:
+        always(CLAUDE, no_credit()) => sentence(CLAUDE, 1, "no credit left");
+
+    a_limit_with_a_wait_in_its_details_is_kept:
+        once(GOOGLE, details_of_a_limit()) => answered(GOOGLE, 2), asked_again_after(GOOGLE, SECOND * 7 / 10);
+
+    a_key_that_is_called_a_bad_request_is_named_as_the_operators_matter:
+        always(GOOGLE, no_such_key()) => sentence(GOOGLE, 1, "my operator has to renew");
 
     a_server_that_fails_is_asked_again_and_then_told_of:
         always(ALL, Fault::status(500)) => sentence(ALL, 2, NOT_NOW);

@@ -68,14 +68,14 @@ scripts! {
         => said(STREAMS, 1, |_, text| text.starts_with("xxx") && text.contains("longer than I can take"));
 
     a_whole_answer_without_end_is_refused_at_its_cap:
-        always(&[WHOLE], Fault::Twisted(Twist::Endless)) => sentence(&[WHOLE], 1, ODD);
+        always(WHOLES, Fault::Twisted(Twist::Endless)) => sentence(WHOLES, 1, ODD);
 
     an_answer_that_trickles_past_its_time_is_given_up:
         always(STREAMS, Fault::Twisted(Twist::Trickle)), setting("/agent/turn_timeout", json!("2s"))
         => sentence(STREAMS, 1, "did not answer in time");
 
     a_whole_answer_that_trickles_is_given_up:
-        always(&[WHOLE], Fault::Twisted(Twist::Trickle)) => sentence(&[WHOLE], 2, "did not answer in time");
+        always(WHOLES, Fault::Twisted(Twist::Trickle)) => sentence(WHOLES, 2, "did not answer in time");
 
     an_answer_of_nothing_is_told_of:
         always(ALL, Fault::Empty) => sentence(ALL, 1, NOTHING);
@@ -93,7 +93,7 @@ scripts! {
         always(ALL, Fault::OnlyToolCall) => sentence(ALL, 1, "it gave no answer to this");
 
     an_answer_that_a_filter_held_back_is_told_of:
-        always(OPENAI, Fault::Twisted(Twist::ContentFilter)) => sentence(OPENAI, 1, "its rules do not let it");
+        always(FILTERED, Fault::Twisted(Twist::ContentFilter)) => sentence(FILTERED, 1, "its rules do not let it");
 
     an_answer_at_the_limit_of_tokens_says_so:
         once_twisted(Twist::Length)

@@ -1,7 +1,7 @@
 //! `plugin check` against a channel that breaks one rule at a time.
 
 use miniclaw_tests::gateway::Finished;
-use miniclaw_tests::{Command, Home, build};
+use miniclaw_tests::{Command, FakeModel, Home, build};
 use serde_json::Value;
 
 fn check(fault: &str, further: &[&str]) -> Finished {
@@ -128,4 +128,32 @@ fn settings_that_the_schema_refuses_are_a_matter_of_usage() {
     let finished = check("x", &["--set", "colour=red"]);
     finished.expect_code(2);
     assert!(finished.stderr.contains("--set key=value"), "{}", finished.stderr);
+}
+
+#[test]
+fn shipped_providers_pass_every_stage_with_a_model() {
+    let (home, model) = (Home::empty(), FakeModel::start());
+    for (plugin, stream) in [
+        ("openai", true),
+        ("ollama", true),
+        ("anthropic", true),
+        ("anthropic", false),
+        ("gemini", true),
+        ("gemini", false),
+    ] {
+        let settings = model.settings(plugin, stream);
+        let mut command = Command::new(&home, &["plugin", "check"]);
+        for (key, value) in settings.as_object().unwrap() {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            command = command.arg("--set").arg(format!("{key}={value}"));
+        }
+        let finished = command
+            .arg(build::artifacts().library(&format!("miniclaw_plugin_{plugin}")))
+            .run();
+        let text = &finished.expect_code(0).stdout;
+        assert!(
+            text.contains("10 passed, 0 failed, 0 skipped"),
+            "{plugin}: {text}"
+        );
+    }
 }
