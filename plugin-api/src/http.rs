@@ -23,7 +23,7 @@
 //! |---|---|---|
 //! | no connection; connection cut | Transient | `Network` |
 //! | a deadline of [`HttpSettings`] passed; 408 | Transient | `Timeout` |
-//! | 429 | Transient, with the server's `Retry-After` | `RateLimited` |
+//! | 429 | Transient, with the server's `Retry-After`, or `RetryInfo` of Google | `RateLimited` |
 //! | 5xx | Transient, with the server's `Retry-After` | `Unavailable` |
 //! | the answer is not what the format says | Transient | `Protocol` |
 //! | 401, 403 | Permanent | `Auth` |

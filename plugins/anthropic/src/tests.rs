@@ -101,6 +101,15 @@ async fn request_goes_where_the_settings_say() {
 }
 
 #[tokio::test]
+async fn address_with_its_version_is_taken_too() {
+    let server = ScriptedServer::start(vec![Answer::events(&[STOP])]).await;
+    let settings = json!({ "base_url": format!("{}/proxy/v1/", server.url()) });
+    kit(&server, settings).await.complete(hello()).await.1.unwrap();
+    let head = &server.recorded()[0].head;
+    assert!(head.starts_with("POST /proxy/v1/messages "), "{head}");
+}
+
+#[tokio::test]
 async fn whole_answer_is_taken_whether_or_not_a_stream_was_asked_for() {
     let body = json!({
         "type": "message", "role": "assistant", "model": "m-1", "stop_reason": "max_tokens",

@@ -42,7 +42,10 @@ impl Provider for Gemini {
         if !settings.stream {
             http = http.for_whole_answers();
         }
-        let mut client = Client::new(&settings.base_url, &http)?;
+        // Some give the address with its version.
+        let base = settings.base_url.trim().trim_end_matches('/');
+        let base = base.strip_suffix("/v1beta").unwrap_or(base);
+        let mut client = Client::new(base, &http)?;
         let key = settings.api_key.as_deref().unwrap_or_default().trim();
         if !key.is_empty() {
             client = client.header("x-goog-api-key", key)?;

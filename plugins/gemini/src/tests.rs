@@ -70,15 +70,24 @@ async fn streamed_answer_comes_piece_by_piece() {
 
 #[tokio::test]
 async fn request_goes_where_the_settings_say_with_its_key_in_a_header() {
-    for (settings, address) in [
-        (json!({}), "/v1beta/models/m-1:streamGenerateContent?alt=sse"),
-        (json!({ "stream": false }), "/v1beta/models/m-1:generateContent"),
+    let streamed = "/v1beta/models/m-1:streamGenerateContent?alt=sse";
+    for (base, settings, address) in [
+        ("", json!({}), streamed),
+        ("/v1beta/", json!({}), streamed),
         (
-            json!({ "model": "tunedModels/m-2" }),
-            "/v1beta/tunedModels/m-2:streamGenerateContent?alt=sse",
+            "",
+            json!({ "stream": false }),
+            "/v1beta/models/m-1:generateContent",
+        ),
+        (
+            "/proxy",
+            json!({ "model": "tunedModels/m-2", "stream": false }),
+            "/proxy/v1beta/tunedModels/m-2:generateContent",
         ),
     ] {
         let server = ScriptedServer::start(vec![Answer::events(&[&ending("STOP")])]).await;
+        let mut settings = settings;
+        settings["base_url"] = format!("{}{base}", server.url()).into();
         kit(&server, settings).await.complete(hello()).await.1.unwrap();
         let head = &server.recorded()[0].head;
         assert!(head.starts_with(&format!("POST {address} HTTP/1.1")), "{head}");
