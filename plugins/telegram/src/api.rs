@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 mod failure;
+mod upload;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

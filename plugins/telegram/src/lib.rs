@@ -36,12 +36,15 @@ use miniclaw_plugin_api::{
 
 use crate::api::Api;
 use crate::inbound::Me;
+use crate::outbound::HalfSent;
 use crate::receive::{Offset, Receiver};
 pub use crate::settings::Settings;
 
 /// Longest text of one message in UTF-16 units, after entities are parsed
 /// (<https://core.telegram.org/bots/api#sendmessage>, read 2026-11).
 pub(crate) const TEXT_LIMIT: u32 = 4096;
+/// The same of the text beside a file (<https://core.telegram.org/bots/api#sendphoto>, read 2026-11).
+pub(crate) const CAPTION_LIMIT: u32 = 1024;
 
 /// A bot on Telegram.
 pub struct Telegram {
@@ -55,6 +58,7 @@ pub struct Telegram {
     offset: Mutex<Offset>,
     /// Whether the commands were registered, or that was tried.
     offers_commands: AtomicBool,
+    half_sent: HalfSent,
 }
 
 impl Telegram {
@@ -73,7 +77,7 @@ impl Telegram {
 
 impl Channel for Telegram {
     const MANIFEST: Manifest = Manifest::new("telegram", env!("CARGO_PKG_VERSION"))
-        .description("Telegram bot: long polling, Markdown replies, typing, edits and reactions.")
+        .description("Telegram bot: long polling, Markdown replies, files, typing, edits and reactions.")
         .schema(include_str!("../config.schema.json"))
         .capabilities(&[
             Capability::Edit,
@@ -81,6 +85,7 @@ impl Channel for Telegram {
             Capability::React,
             Capability::Typing,
             Capability::Fetch,
+            Capability::SendAttachments,
         ])
         .permissions(&[Permission::Network])
         .text_limit(TEXT_LIMIT, TextUnit::Utf16);
@@ -96,6 +101,7 @@ impl Channel for Telegram {
             me: OnceLock::new(),
             offset: Mutex::default(),
             offers_commands: AtomicBool::new(false),
+            half_sent: HalfSent::default(),
         })
     }
 
@@ -118,7 +124,7 @@ impl Channel for Telegram {
     }
 
     async fn send(&self, message: OutboundMessage) -> Result<Sent> {
-        let result = outbound::send(&self.api, &message).await;
+        let result = outbound::send(&self.api, &self.half_sent, &message).await;
         let meta = match &result {
             Ok(sent) => &sent.meta,
             Err(error) => &error.meta,

@@ -1,5 +1,11 @@
 //! From the host's messages to Telegram's.
 
+mod edit;
+mod file;
+mod half_sent;
+mod text;
+mod upload;
+
 use std::time::Duration;
 
 use miniclaw_plugin_api::{
@@ -7,21 +13,24 @@ use miniclaw_plugin_api::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use teloxide::payloads::{
-    DeleteMessage, EditMessageText, SendChatAction, SendMessage, SetMessageReaction,
-    SetMessageReactionSetters,
-};
+use teloxide::payloads::{DeleteMessage, SendChatAction, SetMessageReaction, SetMessageReactionSetters};
 use teloxide::types::{
-    ChatAction, ChatId, LinkPreviewOptions, MessageId, ParseMode, ReactionType, Recipient, ReplyParameters,
-    ThreadId,
+    ChatAction, ChatId, LinkPreviewOptions, MessageId, ReactionType, Recipient, ReplyParameters, ThreadId,
 };
+use tokio::time::Instant;
 
 use crate::api::{Api, CALL_DEADLINE, Failure};
 use crate::markdown;
 use crate::update::lenient::lenient;
 
+pub(crate) use half_sent::HalfSent;
+
 /// A sign of life is worth nothing later: Telegram shows it for 5 s.
 const SIGNAL_DEADLINE: Duration = Duration::from_secs(5);
+/// The host gives `send` 60 s.
+const SEND_DEADLINE: Duration = Duration::from_secs(57);
+/// The topic that every forum has. It is named for signs of life, but a message that names it finds no topic.
+const GENERAL_TOPIC: ThreadId = ThreadId(MessageId(1));
 
 /// What is read of the message that Telegram made.
 #[derive(Default, Deserialize)]
@@ -30,39 +39,13 @@ struct Posted {
     message_id: Option<i64>,
 }
 
-/// Sends one message. A refusal of the markup brings the same text plain, and a group that became a supergroup
-/// brings the message to that.
-pub(crate) async fn send(api: &Api, message: &OutboundMessage) -> Result<Sent> {
-    let mut payload = payload(message)?;
-    let mut migrated = None;
-    loop {
-        let posted = api
-            .call::<Box<RawValue>>("sendMessage", &payload, CALL_DEADLINE)
-            .await;
-        let refusal = match posted {
-            Ok(posted) => {
-                let sent = sent(&posted, migrated);
-                tracing::debug!(ids = ?sent.ids, "Telegram took a message");
-                return Ok(sent);
-            }
-            Err(Failure::Refused(refusal)) => refusal,
-            Err(failure) => return Err(failed(failure, migrated)),
-        };
-        if payload.parse_mode.is_some() && refusal.is_about_markup() {
-            tracing::debug!(
-                chat = message.chat.id,
-                "Telegram refused the markup, sending plain text"
-            );
-            tracing::trace!(refusal.description, "Refusal");
-            payload.parse_mode = None;
-            payload.text = message.text();
-        } else if let (Some(to), None) = (refusal.migrate_to, migrated) {
-            tracing::debug!(from = message.chat.id, to, "Group became a supergroup");
-            payload.chat_id = ChatId(to).into();
-            migrated = Some(to);
-        } else {
-            return Err(failed(Failure::Refused(refusal), migrated));
-        }
+/// Sends one message, or one file with its text.
+pub(crate) async fn send(api: &Api, half_sent: &HalfSent, message: &OutboundMessage) -> Result<Sent> {
+    let end = Instant::now() + SEND_DEADLINE;
+    match message.attachments.as_slice() {
+        [] => text::send(api, message, end).await,
+        [attachment] => file::send(api, half_sent, message, attachment, end).await,
+        _ => Err(Error::permanent("telegram takes one file a message").because(Cause::Rejected)),
     }
 }
 
@@ -74,7 +57,7 @@ pub(crate) async fn update(api: &Api, target: &MessageRef, change: Change) -> Re
             .because(Cause::NotFound)
     })?;
     match change {
-        Change::Edit { message } => edit(api, chat, id, &message).await,
+        Change::Edit { message } => edit::edit(api, chat, id, &message).await,
         Change::Delete => {
             let payload = DeleteMessage::new(chat, id);
             act(api, "deleteMessage", &payload, CALL_DEADLINE).await
@@ -101,59 +84,26 @@ pub(crate) async fn signal(api: &Api, chat: &ChatRef, signal: Signal) -> Result<
     act(api, "sendChatAction", &payload, SIGNAL_DEADLINE).await
 }
 
-async fn edit(api: &Api, chat: Recipient, id: MessageId, message: &OutboundMessage) -> Result<()> {
-    let (text, parse_mode) = body(message)?;
-    let mut payload = EditMessageText::new(chat, id, text);
-    payload.parse_mode = parse_mode;
-    payload.link_preview_options = Some(link_preview(message));
-    loop {
-        match api
-            .call::<Box<RawValue>>("editMessageText", &payload, CALL_DEADLINE)
-            .await
-        {
-            Ok(_) => return Ok(()),
-            Err(Failure::Refused(refusal)) if refusal.is_not_modified() => return Ok(()),
-            Err(Failure::Refused(refusal)) if payload.parse_mode.is_some() && refusal.is_about_markup() => {
-                payload.parse_mode = None;
-                payload.text = message.text();
-            }
-            Err(failure) => return Err(failure.into_error("editMessageText")),
-        }
-    }
-}
-
 async fn act(api: &Api, method: &str, payload: &impl serde::Serialize, deadline: Duration) -> Result<()> {
     let done: Result<Box<RawValue>, Failure> = api.call(method, payload, deadline).await;
     done.map(drop).map_err(|failure| failure.into_error(method))
 }
 
-fn payload(message: &OutboundMessage) -> Result<SendMessage> {
-    let (text, parse_mode) = body(message)?;
-    let mut payload = SendMessage::new(recipient(&message.chat)?, text);
-    payload.parse_mode = parse_mode;
-    payload.message_thread_id = thread(&message.chat);
-    payload.link_preview_options = Some(link_preview(message));
-    payload.disable_notification = message.silent.then_some(true);
-    // An answer to a message that is gone is better than no answer.
-    payload.reply_parameters = message
-        .reply_to
-        .as_deref()
-        .and_then(message_id)
-        .map(|id| ReplyParameters::new(id).allow_sending_without_reply());
-    Ok(payload)
+/// The text in Telegram's HTML, where it has such a form of at most `limit` UTF-16 units.
+fn html(message: &OutboundMessage, text: &str, limit: u32) -> Option<String> {
+    if message.format == TextFormat::Markdown {
+        return markdown::to_html(text, limit);
+    }
+    None
 }
 
-fn body(message: &OutboundMessage) -> Result<(String, Option<ParseMode>)> {
+/// The text, which must be visible.
+fn visible_text(message: &OutboundMessage) -> Result<String> {
     let text = message.text();
     if text.trim().is_empty() {
         return Err(Error::permanent("telegram takes no message without text").because(Cause::Rejected));
     }
-    if message.format == TextFormat::Markdown
-        && let Some(html) = markdown::to_html(&text, crate::TEXT_LIMIT)
-    {
-        return Ok((html, Some(ParseMode::Html)));
-    }
-    Ok((text, None))
+    Ok(text)
 }
 
 fn link_preview(message: &OutboundMessage) -> LinkPreviewOptions {
@@ -164,6 +114,12 @@ fn link_preview(message: &OutboundMessage) -> LinkPreviewOptions {
         prefer_large_media: false,
         show_above_text: false,
     }
+}
+
+/// An answer to a message that is gone is better than no answer.
+fn reply_parameters(message: &OutboundMessage) -> Option<ReplyParameters> {
+    let id = message.reply_to.as_deref().and_then(message_id)?;
+    Some(ReplyParameters::new(id).allow_sending_without_reply())
 }
 
 fn recipient(chat: &ChatRef) -> Result<Recipient> {
@@ -184,6 +140,12 @@ fn thread(chat: &ChatRef) -> Option<ThreadId> {
     chat.thread.as_deref().and_then(message_id).map(ThreadId)
 }
 
+/// The topic as messages name it. One that is gone or closed is a failure for good, and no reason to write to
+/// everybody: whoever reads along elsewhere in the group did not ask.
+fn topic(chat: &ChatRef) -> Option<ThreadId> {
+    thread(chat).filter(|thread| *thread != GENERAL_TOPIC)
+}
+
 /// That Telegram took the message counts, even where its description of it cannot be read.
 fn sent(posted: &RawValue, migrated: Option<i64>) -> Sent {
     let posted: Posted = serde_json::from_str(posted.get()).unwrap_or_default();
@@ -194,11 +156,12 @@ fn sent(posted: &RawValue, migrated: Option<i64>) -> Sent {
         sent.meta
             .insert("migrate_to_chat".to_owned(), to.to_string().into());
     }
+    tracing::debug!(ids = ?sent.ids, "Telegram took a message");
     sent
 }
 
-fn failed(failure: Failure, migrated: Option<i64>) -> Error {
-    let error = failure.into_error("sendMessage");
+fn failed(method: &str, failure: Failure, migrated: Option<i64>) -> Error {
+    let error = failure.into_error(method);
     match migrated {
         Some(to) => error.with("migrate_to_chat", to.to_string()),
         None => error,

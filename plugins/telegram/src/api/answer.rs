@@ -50,7 +50,7 @@ fn refuse(status: u16, code: u16, description: String, parameters: &Parameters) 
     let telegram_speaks = !description.is_empty();
     match code {
         500..=599 => Failure::Broken(code),
-        401 | 404 | 429 => Failure::Refused(refusal(code, description, parameters)),
+        401 | 404 | 413 | 429 => Failure::Refused(refusal(code, description, parameters)),
         400..=499 if telegram_speaks => Failure::Refused(refusal(code, description, parameters)),
         _ => Failure::Garbled(status),
     }
@@ -110,7 +110,7 @@ mod tests {
         for status in [200, 301, 400, 403, 407] {
             assert!(matches!(refused(status, page), Failure::Garbled(_)), "{status}");
         }
-        for status in [401, 404, 429] {
+        for status in [401, 404, 413, 429] {
             assert!(matches!(refused(status, page), Failure::Refused(_)), "{status}");
         }
     }

@@ -42,7 +42,7 @@ pub(crate) struct Refusal {
 impl Failure {
     /// Whether the token is not, or no longer, one of a bot.
     pub(crate) fn is_unauthorized(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if matches!(refusal.code, 401 | 404))
+        matches!(self, Self::Refused(refusal) if matches!(refusal.code, 401 | 404) && !refusal.is_unknown_method())
     }
 
     /// Takes `secret` out of what a server may have echoed, and bounds it.
@@ -89,6 +89,28 @@ impl Refusal {
             && (says("can't parse") || says("entit") || says("text is empty") || says("too long"))
     }
 
+    /// Whether it was the kind of a file that Telegram did not like, such as a photo of odd dimensions, so that the
+    /// same bytes may pass as a document.
+    pub(crate) fn is_about_media(&self) -> bool {
+        let description = self.description.to_ascii_lowercase();
+        let kinds = [
+            "photo",
+            "image",
+            "voice",
+            "audio",
+            "video",
+            "media",
+            "file",
+            "wrong type",
+        ];
+        self.code == 400 && kinds.iter().any(|kind| description.contains(kind))
+    }
+
+    /// Whether the server, one of another make or an old one, has no such method.
+    fn is_unknown_method(&self) -> bool {
+        self.code == 404 && self.description.to_ascii_lowercase().contains("method")
+    }
+
     /// Whether an edit changed nothing.
     pub(crate) fn is_not_modified(&self) -> bool {
         self.code == 400 && self.description.contains("message is not modified")
@@ -110,15 +132,28 @@ impl Refusal {
                 };
             }
             409 => return Error::transient(text).because(Cause::Conflict),
-            _ => Error::permanent(text),
+            404 if self.is_unknown_method() => return Error::permanent(text).because(Cause::Unsupported),
+            _ => Error::permanent(text + hint(&description)),
         };
-        if description.contains("not found") {
+        let gone = ["not found", "message can't be edited", "message_id_invalid"];
+        if gone.iter().any(|gone| description.contains(gone)) {
             error.because(Cause::NotFound)
         } else if self.code == 413 || description.contains("too long") || description.contains("too big") {
             error.because(Cause::TooLarge)
         } else {
             error.because(Cause::Rejected)
         }
+    }
+}
+
+/// What Telegram's own words leave to guess.
+fn hint(description: &str) -> &'static str {
+    if description.contains("message thread not found") {
+        "; the topic was deleted, and with it this conversation"
+    } else if description.contains("topic_closed") {
+        "; open the topic again, or make the bot an administrator that manages topics"
+    } else {
+        ""
     }
 }
 
@@ -206,9 +241,29 @@ mod tests {
             (refused(401, "Unauthorized"), Outcome::Permanent, Cause::Auth),
             (refused(404, "Not Found"), Outcome::Permanent, Cause::Auth),
             (
+                refused(404, "Not Found: method not found"),
+                Outcome::Permanent,
+                Cause::Unsupported,
+            ),
+            (
                 refused(400, "Bad Request: chat not found"),
                 Outcome::Permanent,
                 Cause::NotFound,
+            ),
+            (
+                refused(400, "Bad Request: message thread not found"),
+                Outcome::Permanent,
+                Cause::NotFound,
+            ),
+            (
+                refused(400, "Bad Request: TOPIC_CLOSED"),
+                Outcome::Permanent,
+                Cause::Rejected,
+            ),
+            (
+                refused(413, "Request Entity Too Large"),
+                Outcome::Permanent,
+                Cause::TooLarge,
             ),
             (
                 refused(400, "Bad Request: message is too long"),

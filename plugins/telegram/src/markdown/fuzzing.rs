@@ -4,7 +4,7 @@
 mod html;
 
 use super::to_html;
-use crate::TEXT_LIMIT;
+use crate::{CAPTION_LIMIT, TEXT_LIMIT};
 
 /// Beyond so many entities Telegram drops markup in silence, and addresses with it.
 const ENTITY_LIMIT: usize = 100;
@@ -16,7 +16,7 @@ pub fn markdown(data: &[u8]) {
 
 /// Panics where Telegram would refuse the HTML, show nothing, or leave something out.
 pub(super) fn check(markdown: &str) {
-    for limit in [TEXT_LIMIT, 1024] {
+    for limit in [TEXT_LIMIT, CAPTION_LIMIT] {
         let Some(html) = to_html(markdown, limit) else {
             continue;
         };

@@ -117,7 +117,9 @@ impl Shared {
                     let me = json!({ "id": 99, "is_bot": true, "first_name": "My", "username": "my_bot" });
                     return Answer::Ok(me);
                 }
-                (None, "sendMessage") => return Answer::Ok(json!({ "message_id": 1000, "text": "…" })),
+                (None, method) if method.starts_with("send") && method != "sendChatAction" => {
+                    return Answer::Ok(json!({ "message_id": 1000, "text": "…" }));
+                }
                 (None, _) => return Answer::Ok(json!(true)),
             }
         }
@@ -162,17 +164,43 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Valu
     let mut line = String::new();
     stream.read_line(&mut line).await.ok()?;
     let path = line.split(' ').nth(1)?.to_owned();
-    let mut length = 0;
+    let (mut length, mut boundary) = (0, None);
     loop {
         line.clear();
         stream.read_line(&mut line).await.ok()?;
         match line.trim().to_ascii_lowercase().split_once(": ") {
             Some(("content-length", value)) => length = value.parse().ok()?,
+            Some(("content-type", value)) => {
+                boundary = value
+                    .split_once("boundary=")
+                    .map(|(_, boundary)| boundary.to_owned());
+            }
             Some(_) => {}
             None => break,
         }
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
-    Some((path, serde_json::from_slice(&body).unwrap_or_default()))
+    let body = match boundary {
+        Some(boundary) => form(&String::from_utf8_lossy(&body), &boundary),
+        None => serde_json::from_slice(&body).unwrap_or_default(),
+    };
+    Some((path, body))
+}
+
+/// The fields of a form as texts; those of a file as its name, its type and its bytes.
+fn form(body: &str, boundary: &str) -> Value {
+    let delimiter = format!("--{boundary}");
+    let parts = body.split(&delimiter).filter(|part| part.contains("name="));
+    let fields = parts.map(|part| {
+        let (head, content) = part.trim_start().split_once("\r\n\r\n").unwrap();
+        let content = content.strip_suffix("\r\n").unwrap();
+        let after = |key: &str| Some(head.split_once(key)?.1.split(['"', '\r']).next()?.to_owned());
+        let value = match after("filename=\"") {
+            Some(name) => json!([name, after("Content-Type: "), content]),
+            None => content.into(),
+        };
+        (after("name=\"").unwrap(), value)
+    });
+    Value::Object(fields.collect())
 }

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod commands;
+mod editing;
 mod fake_api;
+mod files;
 mod receiving;
 mod sending;
 mod starting;

@@ -220,6 +220,33 @@ async fn messages_are_edited_deleted_and_reacted_to() {
 }
 
 #[tokio::test]
+async fn general_topic_is_not_named() {
+    let api = FakeApi::start().await;
+    let kit = started(&api).await;
+    let mut message = message("hi");
+    message.chat.thread = Some("1".to_owned());
+    kit.signal(message.chat.clone(), Signal::Typing).await.unwrap();
+    assert_eq!(api.call("sendChatAction").await["message_thread_id"], 1);
+    kit.send(message).await.unwrap();
+    assert!(api.call("sendMessage").await["message_thread_id"].is_null());
+}
+
+#[tokio::test]
+async fn message_to_a_topic_that_is_gone_goes_nowhere_else() {
+    let api = FakeApi::start().await;
+    let gone = "Bad Request: message thread not found";
+    api.answer("sendMessage", Answer::Refused(400, gone, Value::Null));
+    let kit = started(&api).await;
+    let error = kit.send(message("hi")).await.unwrap_err();
+    assert_eq!(
+        (error.outcome, error.cause),
+        (Outcome::Permanent, Cause::NotFound)
+    );
+    assert!(error.message.contains("the topic was deleted"), "{error}");
+    assert_eq!(api.unasked().await, ["sendMessage"]);
+}
+
+#[tokio::test]
 async fn typing_is_shown_in_its_topic() {
     let api = FakeApi::start().await;
     let kit = started(&api).await;
