@@ -4,13 +4,15 @@ mod account;
 mod fault;
 mod html;
 mod ledger;
+mod menu;
 mod methods;
 mod multipart;
 mod polling;
 mod sending;
 mod update;
+mod webhook;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::http::{Handler, Reply, Request};
@@ -18,7 +20,7 @@ use crate::server::ServerThread;
 use crate::watched::{DEADLINE, Watched};
 
 pub use fault::{Answer, Rule};
-pub use ledger::{Call, Edit, Ledger, Poll, Sent, Upload};
+pub use ledger::{Call, Delivery, Edit, Ledger, Poll, Sent, Upload};
 pub use update::Injection;
 
 use account::Accounts;
@@ -39,6 +41,8 @@ pub struct FakeTelegram {
 
 struct Shared {
     state: Watched<State>,
+    /// For tasks that go on after a call.
+    own: Weak<Shared>,
 }
 
 #[derive(Default)]
@@ -57,8 +61,9 @@ impl FakeTelegram {
 
     /// Starts a server on a thread that others share.
     pub fn start_on(thread: &Arc<ServerThread>) -> Self {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new_cyclic(|own| Shared {
             state: Watched::new(State::default()),
+            own: own.clone(),
         });
         let address = thread.serve(shared.clone());
         Self {
@@ -125,7 +130,8 @@ impl FakeTelegram {
         });
     }
 
-    /// Starts a rule that makes calls of `method` fail; `*` stands for all methods.
+    /// Starts a rule that makes calls of `method` fail; `*` stands for all methods, and `webhook` for the posts to one:
+    /// an answer counts as the other side's, whom it reaches only where it is `accepted`.
     pub fn on(&self, method: &str) -> Rule<'_> {
         Rule::new(&self.shared.state, method)
     }
@@ -239,6 +245,22 @@ impl FakeTelegram {
             let sent = ledger.sent_to(chat);
             (sent.len() >= n).then_some(sent)
         })
+    }
+
+    /// Waits until the bot with [`TOKEN`] has a webhook.
+    ///
+    /// # Panics
+    /// At the deadline.
+    pub fn wait_for_webhook(&self) {
+        let set = self
+            .shared
+            .state
+            .wait(DEADLINE, |state| state.accounts.has_webhook(TOKEN));
+        assert!(
+            set.is_some(),
+            "no webhook within {DEADLINE:?}; {}",
+            self.ledger().summary()
+        );
     }
 
     /// Waits until `n` calls of `method` came, whatever they were answered; returns all of them.

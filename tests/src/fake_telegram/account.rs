@@ -1,11 +1,12 @@
 //! Bots and what waits for them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use super::update::{self, Injection};
+use super::webhook::Webhook;
 
 /// All bots by token; a token of the right shape is a bot from its first use on.
 #[derive(Default)]
@@ -18,6 +19,11 @@ impl Accounts {
         }
         self.0.get_mut(token).expect("it was put there")
     }
+
+    /// Something where the bot has a webhook.
+    pub(super) fn has_webhook(&self, token: &str) -> Option<()> {
+        self.0.get(token)?.webhook.as_ref().map(|_| ())
+    }
 }
 
 pub(super) struct Account {
@@ -27,6 +33,13 @@ pub(super) struct Account {
     /// Counts polls: only the latest one is served.
     pub(super) generation: u64,
     pub(super) changed: Arc<Notify>,
+    pub(super) webhook: Option<Webhook>,
+    /// Counts webhooks: only the latest one is delivered to.
+    pub(super) webhook_generation: u64,
+    /// The one that deliveries began for.
+    pub(super) delivering: u64,
+    /// Chats of which an update is being delivered.
+    pub(super) under_way: HashSet<i64>,
     updates: VecDeque<(i64, String)>,
     /// The last message id of each chat.
     message_ids: HashMap<i64, i64>,
@@ -57,6 +70,10 @@ impl Account {
             next_update_id: 5_000,
             generation: 0,
             changed: Arc::new(Notify::new()),
+            webhook: None,
+            webhook_generation: 0,
+            delivering: 0,
+            under_way: HashSet::new(),
             updates: VecDeque::new(),
             message_ids: HashMap::new(),
             messages: HashMap::new(),
@@ -98,6 +115,22 @@ impl Account {
         } else {
             self.updates.retain(|(id, _)| *id >= offset);
         }
+    }
+
+    /// Forgets one update.
+    pub(super) fn take(&mut self, id: i64) {
+        self.updates.retain(|(waiting, _)| *waiting != id);
+    }
+
+    /// The next update that can be delivered, with its id and chat, whose turn it is then.
+    pub(super) fn next_delivery(&mut self) -> Option<(i64, i64, String)> {
+        let free = self.webhook.as_ref()?.connections() > self.under_way.len();
+        let waiting = self.updates.iter().filter(|_| free);
+        let mut waiting = waiting.map(|(id, text)| (*id, update::chat(text).unwrap_or(*id), text));
+        let (id, chat, text) = waiting.find(|(_, chat, _)| !self.under_way.contains(chat))?;
+        let text = text.clone();
+        self.under_way.insert(chat);
+        Some((id, chat, text))
     }
 
     pub(super) fn waiting(&self) -> usize {

@@ -17,6 +17,20 @@ pub struct Ledger {
     pub sent: Vec<Sent>,
     /// Edits that changed a message, in order.
     pub edits: Vec<Edit>,
+    /// Updates that were posted to a webhook, or were to be.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// An update on its way to a webhook.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// When its answer came.
+    pub at: Instant,
+    pub update_id: i64,
+    /// As JSON text.
+    pub update: String,
+    /// What was answered; `None` where nothing was.
+    pub status: Option<u16>,
 }
 
 /// A `getUpdates`.
@@ -39,6 +53,8 @@ pub struct Call {
     pub chat: Option<i64>,
     pub text: Option<String>,
     pub parse_mode: Option<String>,
+    /// The parameters as JSON text, but for messages.
+    pub body: String,
     /// What was answered; `None` where nothing was.
     pub status: Option<u16>,
 }

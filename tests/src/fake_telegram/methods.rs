@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::fault::Answer;
 use super::ledger::{Call, Upload};
 use super::sending::no_chat;
-use super::{Shared, State, multipart, polling};
+use super::{Shared, State, menu, multipart, polling};
 use crate::http::{Reply, Request};
 
 #[derive(Deserialize, Default)]
@@ -104,8 +104,14 @@ impl Shared {
                 },
             };
         }
-        self.state
-            .change(|state| state.answer(token, method, parameters, forced))
+        // Messages can be large and many, and are in the ledger already.
+        let is_message = ["send", "edit"].iter().any(|begin| method.starts_with(begin));
+        let body = String::from_utf8_lossy(if is_message { b"" } else { body }).into_owned();
+        let reply = self
+            .state
+            .change(|state| state.answer(token, method, parameters, body, forced));
+        self.begin_delivery(token);
+        reply
     }
 }
 
@@ -115,10 +121,11 @@ impl State {
         token: &str,
         method: &str,
         parameters: Parameters,
+        body: String,
         forced: Option<(Reply, bool)>,
     ) -> Reply {
         let performs = forced.as_ref().is_none_or(|(_, perform)| *perform);
-        let own = performs.then(|| self.perform(token, method, &parameters));
+        let own = performs.then(|| self.perform(token, method, &parameters, &body));
         let reply = match (forced, own) {
             (Some((reply, _)), _) | (None, Some(reply)) => reply,
             (None, None) => Reply::Close,
@@ -130,12 +137,13 @@ impl State {
             chat: parameters.chat(),
             text: parameters.text.or(parameters.caption),
             parse_mode: parameters.parse_mode,
+            body,
             status: reply.status(),
         });
         reply
     }
 
-    fn perform(&mut self, token: &str, method: &str, parameters: &Parameters) -> Reply {
+    fn perform(&mut self, token: &str, method: &str, parameters: &Parameters, body: &str) -> Reply {
         let account = self.accounts.by_token(token);
         if account.revoked {
             return Answer::unauthorized().into_reply();
@@ -150,9 +158,12 @@ impl State {
             "editmessagetext" => self.edit_message(token, parameters),
             "deletemessage" => self.delete_message(token, parameters),
             "sendchataction" => parameters.chat().map(|_| "true".to_owned()).ok_or_else(no_chat),
-            "deletewebhook" | "setmycommands" | "answercallbackquery" | "close" | "logout" => {
-                Ok("true".to_owned())
-            }
+            "setwebhook" => self.set_webhook(token, body),
+            "deletewebhook" => self.delete_webhook(token, body),
+            "getwebhookinfo" => Ok(self.webhook_info(token)),
+            "setmycommands" => menu::commands(body),
+            "answercallbackquery" => menu::callback(body),
+            "close" | "logout" => Ok("true".to_owned()),
             _ => Err(Answer::error(404, "Not Found: method not found")),
         };
         match result {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::fault::Answer;
 use super::ledger::Poll;
-use super::{Shared, State};
+use super::{Shared, State, webhook};
 use crate::http::Reply;
 
 #[derive(Deserialize, Default)]
@@ -86,6 +86,9 @@ impl State {
         let account = self.accounts.by_token(token);
         if account.revoked {
             return Some(Answer::unauthorized().into_reply());
+        }
+        if account.webhook.is_some() {
+            return Some(webhook::conflict());
         }
         if account.generation != generation {
             let text = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";

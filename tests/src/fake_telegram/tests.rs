@@ -264,3 +264,117 @@ fn unknown_methods_and_broken_parameters_get_an_error_envelope() {
     assert_eq!(bot.0.post(&path, "{").unwrap().0, 400);
     assert_eq!(bot.0.post("/elsewhere", "").unwrap().0, 404);
 }
+
+/// Answers one request after the other, each over a connection of its own; their texts.
+fn hook(statuses: &'static [u16]) -> (String, std::thread::JoinHandle<Vec<String>>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/in", listener.local_addr().unwrap());
+    let serve = move || {
+        let answer = |status: &u16| {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"}}") {
+                let mut some = [0; 1024];
+                let count = stream.read(&mut some).unwrap();
+                request.extend_from_slice(&some[..count]);
+            }
+            let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8(request).unwrap()
+        };
+        statuses.iter().map(answer).collect()
+    };
+    (url, std::thread::spawn(serve))
+}
+
+#[test]
+fn a_webhook_gets_each_update_until_it_takes_it_and_those_of_a_chat_in_order() {
+    let telegram = FakeTelegram::start();
+    let (url, served) = hook(&[503, 200, 200]);
+    let mut bot = Bot::new(&telegram);
+    let set = json!({ "url": url, "secret_token": "s-1", "max_connections": 5 });
+    assert_eq!(bot.call("setWebhook", set).0, 200);
+    telegram.wait_for_webhook();
+    telegram.inject(7, 42, "one");
+    telegram.inject(7, 42, "two");
+    telegram.wait("two deliveries that were taken", |ledger| {
+        let taken = ledger.deliveries.iter().filter(|one| one.status == Some(200));
+        (taken.count() == 2).then_some(())
+    });
+    let requests = served.join().unwrap();
+    let said = |text: &str| format!("\"text\":\"{text}\"");
+    for (request, text) in requests.iter().zip(["one", "one", "two"]) {
+        assert!(request.starts_with("POST /in HTTP/1.1\r\n"), "{request}");
+        assert!(
+            request.contains("X-Telegram-Bot-Api-Secret-Token: s-1\r\n"),
+            "{request}"
+        );
+        assert!(request.contains(&said(text)), "{request}");
+    }
+    let (_, info) = bot.call("getWebhookInfo", json!({}));
+    let info = &info["result"];
+    assert_eq!(
+        (&info["url"], &info["pending_update_count"]),
+        (&json!(url), &json!(0))
+    );
+    assert!(
+        info["last_error_message"].as_str().unwrap().contains("503"),
+        "{info}"
+    );
+}
+
+#[test]
+fn nobody_polls_beside_a_webhook_and_what_waits_outlives_it() {
+    let telegram = FakeTelegram::start();
+    telegram.on("webhook").close();
+    let (mut bot, mut poller) = (Bot::new(&telegram), Bot::new(&telegram));
+    poller.begin_poll(0);
+    telegram.wait("an open poll", |ledger| (ledger.open_polls == 1).then_some(()));
+    assert_eq!(
+        bot.call("setWebhook", json!({ "url": "http://127.0.0.1:9/" })).0,
+        200
+    );
+    assert_eq!(poller.0.receive().unwrap().0, 409);
+    telegram.inject(7, 42, "waits");
+    let (status, answer) = bot.call("getUpdates", json!({}));
+    assert!(
+        status == 409 && answer["description"].as_str().unwrap().contains("webhook"),
+        "{answer}"
+    );
+    bot.call("deleteWebhook", json!({ "drop_pending_updates": false }));
+    assert_eq!(texts(&bot.call("getUpdates", json!({})).1), ["waits"]);
+    bot.call("deleteWebhook", json!({ "drop_pending_updates": true }));
+    assert_eq!(telegram.unconfirmed(), 0);
+}
+
+#[test]
+fn webhooks_commands_and_answers_to_buttons_that_telegram_would_refuse_are_refused() {
+    let telegram = FakeTelegram::start();
+    let mut bot = Bot::new(&telegram);
+    let command = |name: &str| json!({ "commands": [{ "command": name, "description": "d" }] });
+    for (method, body, status) in [
+        ("setWebhook", json!({ "url": "bot.example.org" }), 400),
+        (
+            "setWebhook",
+            json!({ "url": "http://h/", "secret_token": "a b" }),
+            400,
+        ),
+        (
+            "setWebhook",
+            json!({ "url": "http://h/", "max_connections": 101 }),
+            400,
+        ),
+        ("setMyCommands", command("new"), 200),
+        ("setMyCommands", command("New"), 400),
+        ("setMyCommands", json!({}), 400),
+        ("answerCallbackQuery", json!({ "callback_query_id": "7" }), 200),
+        ("answerCallbackQuery", json!({}), 400),
+    ] {
+        assert_eq!(bot.call(method, body.clone()).0, status, "{method} {body}");
+    }
+    assert_eq!(
+        telegram.ledger().calls_of("setMyCommands")[0].body,
+        command("new").to_string()
+    );
+}

@@ -50,6 +50,16 @@ pub(super) fn members(message: &Injection, id: i64) -> String {
     )
 }
 
+/// The chat that an update is about.
+pub(super) fn chat(update: &str) -> Option<i64> {
+    let update: serde_json::Value = serde_json::from_str(update).ok()?;
+    let mut kinds = update.as_object()?.values();
+    kinds.find_map(|kind| {
+        let message = kind.get("message").unwrap_or(kind);
+        message["chat"]["id"].as_i64()
+    })
+}
+
 /// A message that the bot sent.
 pub(super) fn sent(bot: i64, chat: i64, id: i64, text: &str) -> String {
     let from = format!("{{\"id\":{bot},\"is_bot\":true,\"first_name\":\"Fake\",\"username\":\"fake_bot\"}}");
