@@ -114,6 +114,8 @@ pub(super) fn is_secret(name: &str) -> bool {
         "secret",
         "password",
         "authorization",
+        // The address of a proxy may hold a password.
+        "proxy",
     ]
     .contains(&name.as_str())
         || ["_token", "_key", "_secret", "_password"]
