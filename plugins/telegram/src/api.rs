@@ -10,7 +10,7 @@ use std::time::Duration;
 use miniclaw_plugin_api::http::extra_roots;
 use miniclaw_plugin_api::{Cause, Error};
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Response};
+use reqwest::{Certificate, Client, ClientBuilder, Proxy, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -31,13 +31,21 @@ const OUTER_GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct Api {
     api_url: String,
     token: String,
-    /// Trusted beside the built-in roots.
-    roots: Vec<Certificate>,
+    route: Route,
     client: Mutex<Client>,
 }
 
+/// The way to the Bot API.
+#[derive(Default)]
+pub(crate) struct Route {
+    /// `None` where the environment says.
+    pub(crate) proxy: Option<Proxy>,
+    /// Trusted beside the built-in roots.
+    pub(crate) roots: Vec<Certificate>,
+}
+
 impl Api {
-    pub(crate) fn new(api_url: String, token: String) -> Result<Self, Error> {
+    pub(crate) fn new(api_url: String, token: String, mut route: Route) -> Result<Self, Error> {
         let no_client = |error: reqwest::Error| {
             Error::transient(format!("no HTTP client for telegram: {}", failure::chain(&error)))
                 .because(Cause::Network)
@@ -49,11 +57,12 @@ impl Api {
             Vec::new()
         };
         let roots = Certificate::from_pem_bundle(&pem).map_err(no_client)?;
-        let client = build_client(&roots).map_err(no_client)?;
+        route.roots.extend(roots);
+        let client = build_client(&route).map_err(no_client)?;
         Ok(Self {
             api_url,
             token,
-            roots,
+            route,
             client: Mutex::new(client),
         })
     }
@@ -97,7 +106,7 @@ impl Api {
 
     /// Leaves all connections behind, for when one of them swallows requests.
     pub(crate) fn reconnect(&self) {
-        if let Ok(client) = build_client(&self.roots) {
+        if let Ok(client) = build_client(&self.route) {
             *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
         }
     }
@@ -107,8 +116,8 @@ impl Api {
     }
 }
 
-fn build_client(roots: &[Certificate]) -> reqwest::Result<Client> {
-    let builder = Client::builder()
+fn build_client(route: &Route) -> reqwest::Result<Client> {
+    let mut builder = Client::builder()
         .connect_timeout(CONNECT_DEADLINE)
         .tcp_nodelay(true)
         .tcp_keepalive(Duration::from_secs(20))
@@ -117,8 +126,11 @@ fn build_client(roots: &[Certificate]) -> reqwest::Result<Client> {
         .pool_idle_timeout(Duration::from_secs(50))
         // A redirect would carry the token, which is part of the path, to somewhere else.
         .redirect(reqwest::redirect::Policy::none());
+    if let Some(proxy) = &route.proxy {
+        builder = builder.proxy(proxy.clone());
+    }
+    let roots = route.roots.iter();
     roots
-        .iter()
         .cloned()
         .fold(builder, ClientBuilder::add_root_certificate)
         .build()

@@ -1,8 +1,8 @@
 //! The Telegram channel of miniclaw.
 //!
-//! A bot talks to the Bot API in two directions. [`receive`](Channel::receive) is a long poll of our own:
-//! updates are confirmed to Telegram only after the host has them on disk, and whatever Telegram or the network
-//! does wrong is waited out there. [`send`](Channel::send) turns one chunk of Markdown into one message in
+//! A bot talks to the Bot API in two directions. [`receive`](Channel::receive) is a long poll of our own, or a
+//! listener that a webhook leads to: updates are confirmed to Telegram only after the host has them on disk, and
+//! whatever Telegram or the network does wrong is waited out there. [`send`](Channel::send) turns one chunk of Markdown into one message in
 //! Telegram's HTML, and sends the same text plain where Telegram refuses the markup.
 //!
 //! Payloads come from teloxide. Its transport is not used: that sleeps 10 s inside every 5xx, and an error of
@@ -24,6 +24,7 @@ mod outbound;
 mod receive;
 mod settings;
 mod update;
+mod webhook;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -38,7 +39,8 @@ use crate::api::Api;
 use crate::inbound::Me;
 use crate::outbound::HalfSent;
 use crate::receive::{Offset, Receiver};
-pub use crate::settings::Settings;
+use crate::settings::Webhook;
+pub use crate::settings::{Mode, Settings, WebhookSettings};
 
 /// Longest text of one message in UTF-16 units, after entities are parsed
 /// (<https://core.telegram.org/bots/api#sendmessage>, read 2026-11).
@@ -51,6 +53,10 @@ pub struct Telegram {
     api: Arc<Api>,
     context: Context,
     poll_timeout: Duration,
+    /// `None` where messages come in by polls.
+    webhook: Option<Webhook>,
+    /// Whether Telegram knows this instance's secret.
+    webhook_set: AtomicBool,
     /// Set by `start`.
     me: OnceLock<Me>,
     /// How far Telegram's queue is on disk; outlives a pause of `receive`, but not the instance: a new one
@@ -77,7 +83,9 @@ impl Telegram {
 
 impl Channel for Telegram {
     const MANIFEST: Manifest = Manifest::new("telegram", env!("CARGO_PKG_VERSION"))
-        .description("Telegram bot: long polling, Markdown replies, files, typing, edits and reactions.")
+        .description(
+            "Telegram bot: long polling or a webhook, Markdown replies, files, typing, edits and reactions.",
+        )
         .schema(include_str!("../config.schema.json"))
         .capabilities(&[
             Capability::Edit,
@@ -87,7 +95,7 @@ impl Channel for Telegram {
             Capability::Fetch,
             Capability::SendAttachments,
         ])
-        .permissions(&[Permission::Network])
+        .permissions(&[Permission::Network, Permission::Listen])
         .text_limit(TEXT_LIMIT, TextUnit::Utf16);
 
     type Config = Settings;
@@ -96,7 +104,9 @@ impl Channel for Telegram {
         let settings = config.check()?;
         Ok(Self {
             poll_timeout: settings.poll_timeout,
-            api: Arc::new(Api::new(settings.api_url, settings.token)?),
+            webhook: settings.webhook,
+            webhook_set: AtomicBool::new(false),
+            api: Arc::new(Api::new(settings.api_url, settings.token, settings.route)?),
             context,
             me: OnceLock::new(),
             offset: Mutex::default(),
@@ -107,7 +117,11 @@ impl Channel for Telegram {
 
     async fn start(&self) -> Result<Account> {
         let me = receive::identify(&self.api).await?;
-        let account = Account::new(me.id.to_string(), me.name()).polling(self.poll_timeout);
+        let interval = match self.webhook {
+            Some(_) => webhook::PERIOD,
+            None => self.poll_timeout,
+        };
+        let account = Account::new(me.id.to_string(), me.name()).polling(interval);
         tracing::info!(bot = account.name, id = me.id, "Telegram channel connected");
         // A second start of the same token is the same bot.
         let _ = self.me.set(me);
@@ -118,6 +132,9 @@ impl Channel for Telegram {
         // On the instance's one thread the task begins when this method waits first, which is in its first call.
         if !self.offers_commands.swap(true, Ordering::Relaxed) {
             commands::register(&self.context, &self.api);
+        }
+        if let Some(webhook) = &self.webhook {
+            return webhook::receive(self, self.me()?, webhook, inbox, stop).await;
         }
         let offset = self.offset.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Receiver::new(self, self.me()?, inbox, stop, offset).run().await

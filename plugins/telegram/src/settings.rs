@@ -1,10 +1,17 @@
 //! What the operator sets.
 
+mod route;
+mod webhook;
+
 use std::time::Duration;
 
 use miniclaw_plugin_api::{Error, Result};
-use reqwest::Url;
+use reqwest::{Certificate, Proxy, Url};
 use serde::Deserialize;
+
+use crate::api::Route;
+pub(crate) use webhook::Webhook;
+pub use webhook::WebhookSettings;
 
 /// Settings of a Telegram channel.
 #[derive(Deserialize)]
@@ -21,6 +28,32 @@ pub struct Settings {
     #[serde(default = "default_poll_timeout")]
     #[cfg_attr(test, schemars(range(min = 1, max = 50)))]
     poll_timeout: u32,
+    /// How messages come in: by polls, or by Telegram's calls of a webhook.
+    #[serde(default)]
+    mode: Mode,
+    /// The webhook, for the mode of that name.
+    #[serde(default)]
+    webhook: Option<WebhookSettings>,
+    /// Proxy on the way to the Bot API, with user and password where it wants them; by default the one that the
+    /// environment names.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(extend("writeOnly" = true)))]
+    proxy: Option<String>,
+    /// PEM bundle of authorities that are trusted beside the built-in ones, by its absolute path.
+    #[serde(default)]
+    ca_file: Option<String>,
+}
+
+/// How messages come in.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The channel asks Telegram for them.
+    #[default]
+    Poll,
+    /// Telegram delivers them.
+    Webhook,
 }
 
 /// Settings that can be used.
@@ -29,6 +62,9 @@ pub(crate) struct Checked {
     /// Without a slash at its end.
     pub(crate) api_url: String,
     pub(crate) poll_timeout: Duration,
+    /// `None` where messages come in by polls.
+    pub(crate) webhook: Option<Webhook>,
+    pub(crate) route: Route,
 }
 
 fn default_api_url() -> String {
@@ -57,11 +93,32 @@ impl Settings {
                 self.poll_timeout
             )));
         }
+        let api_url = check_url(self.api_url.trim())?;
+        let proxy: Option<Proxy> = self.proxy.as_deref().map(route::proxy).transpose()?;
+        let roots: Vec<Certificate> = match self.ca_file.as_deref() {
+            Some(path) => route::authorities(path)?,
+            None => Vec::new(),
+        };
         Ok(Checked {
             token: token.to_owned(),
-            api_url: check_url(self.api_url.trim())?,
+            webhook: check_mode(self.mode, self.webhook, &api_url)?,
+            api_url,
             poll_timeout: Duration::from_secs(self.poll_timeout.into()),
+            route: Route { proxy, roots },
         })
+    }
+}
+
+/// A webhook is checked in either mode, so that a switch of the mode alone is safe.
+fn check_mode(mode: Mode, webhook: Option<WebhookSettings>, api_url: &str) -> Result<Option<Webhook>> {
+    let webhook = webhook.map(|webhook| webhook.check(api_url)).transpose()?;
+    match (mode, webhook) {
+        (Mode::Webhook, None) => Err(Error::config(
+            "settings.webhook: the mode `webhook` needs at least the address that Telegram delivers to, \
+             `{ \"url\": \"https://bot.example.org/telegram\" }`",
+        )),
+        (Mode::Webhook, webhook) => Ok(webhook),
+        (Mode::Poll, _) => Ok(None),
     }
 }
 
@@ -167,6 +224,9 @@ mod tests {
             ("api_url", serde_json::json!("https://user:pass@example.org")),
             ("poll_timeout", serde_json::json!(0)),
             ("poll_timeout", serde_json::json!(51)),
+            ("webhook", serde_json::json!({ "url": "http://bot.example.org" })),
+            ("proxy", serde_json::json!("user:pass@example.org")),
+            ("ca_file", serde_json::json!("/nowhere/roots.pem")),
         ] {
             let error = check(serde_json::json!({ "token": GOOD, key: value }))
                 .err()
@@ -174,5 +234,17 @@ mod tests {
             assert!(error.message.contains(key), "{error}");
             assert!(!error.message.contains("pass@"), "{error}");
         }
+    }
+    #[test]
+    fn webhook_counts_in_its_mode_alone_and_is_needed_there() {
+        let webhook = serde_json::json!({ "url": "https://bot.example.org/telegram" });
+        for (mode, expected) in [("poll", false), ("webhook", true)] {
+            let settings = serde_json::json!({ "token": GOOD, "mode": mode, "webhook": webhook });
+            assert_eq!(check(settings).unwrap().webhook.is_some(), expected, "{mode}");
+        }
+        let error = check(serde_json::json!({ "token": GOOD, "mode": "webhook" }))
+            .err()
+            .unwrap();
+        assert!(error.message.contains("settings.webhook: "), "{error}");
     }
 }

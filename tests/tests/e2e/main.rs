@@ -47,3 +47,4 @@ mod streaming;
 mod supergroups;
 mod telegram_faults;
 mod telegram_scripts;
+mod telegram_webhook;

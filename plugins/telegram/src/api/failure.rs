@@ -157,11 +157,15 @@ fn hint(description: &str) -> &'static str {
     }
 }
 
-/// The error for a token that Telegram does not take.
+/// The error for a token that Telegram does not take, or of a server that is none of the Bot API.
 pub(crate) fn unauthorized(failure: &Failure) -> Error {
+    let address = match failure {
+        Failure::Refused(refusal) if refusal.code == 404 => ", and see whether `api_url` is right",
+        _ => "",
+    };
     Error::permanent(format!(
         "telegram does not take the bot's token: {failure}; get the token from @BotFather and set it as `token` \
-         of this channel"
+         of this channel{address}"
     ))
     .because(Cause::Auth)
 }
@@ -181,6 +185,9 @@ impl fmt::Display for Failure {
                 code, description, ..
             }) => write!(f, "{description} ({code})"),
             Self::Broken(code) => write!(f, "telegram is at fault (HTTP status {code})"),
+            Self::Garbled(407) => {
+                f.write_str("the proxy wants a user and a password, or others (HTTP status 407)")
+            }
             Self::Garbled(status) => {
                 write!(f, "the answer is not one of the Bot API (HTTP status {status})")
             }

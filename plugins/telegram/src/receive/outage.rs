@@ -66,6 +66,14 @@ impl<'a> Outage<'a> {
         Ok(Before::Wait(wait))
     }
 
+    /// Tells of an outage that no failed call shows, once until it is over.
+    pub(crate) fn undelivered(&mut self, reason: &str) {
+        if self.trouble.undelivered(Instant::now()) {
+            tracing::warn!(reason, "Telegram cannot deliver");
+            self.tell(&format!("telegram cannot deliver to the webhook: {reason}"));
+        }
+    }
+
     fn tell(&self, reason: &str) {
         let data = json!({ "reason": reason });
         self.channel.context.event("outage", data);

@@ -96,6 +96,12 @@ impl Trouble {
         first
     }
 
+    /// Telegram says that it cannot deliver; whether to tell of it.
+    pub(super) fn undelivered(&mut self, now: Instant) -> bool {
+        self.since.get_or_insert(now);
+        self.announce(Kind::Outage)
+    }
+
     /// A poll succeeded; how long the trouble was that was told of.
     pub(super) fn over(&mut self, now: Instant) -> Option<Duration> {
         let since = self.since?;

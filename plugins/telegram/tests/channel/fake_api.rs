@@ -38,6 +38,8 @@ struct Call {
 struct Shared {
     script: Mutex<HashMap<String, VecDeque<Answer>>>,
     scripted: Notify,
+    /// What the last request told a proxy.
+    authorization: Mutex<Option<String>>,
     calls: mpsc::UnboundedSender<Call>,
 }
 
@@ -49,6 +51,7 @@ impl FakeApi {
         let shared = Arc::new(Shared {
             script: Mutex::default(),
             scripted: Notify::new(),
+            authorization: Mutex::default(),
             calls: sender,
         });
         let accepting = shared.clone();
@@ -90,6 +93,11 @@ impl FakeApi {
         call.body
     }
 
+    /// What the last request proved itself by to a proxy.
+    pub(crate) fn authorization(&self) -> Option<String> {
+        self.shared.authorization.lock().unwrap().clone()
+    }
+
     /// The calls so far that nobody asked for.
     pub(crate) async fn unasked(&self) -> Vec<String> {
         let mut calls = self.calls.lock().await;
@@ -128,7 +136,8 @@ impl Shared {
 
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let mut stream = BufReader::new(stream);
-    while let Some((path, body)) = read_request(&mut stream).await {
+    while let Some((path, body, authorization)) = read_request(&mut stream).await {
+        *shared.authorization.lock().unwrap() = authorization;
         let method = path.rsplit('/').next().unwrap_or_default().to_owned();
         let confirming = body["timeout"] == 0;
         let call = Call {
@@ -160,23 +169,26 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Value)> {
+async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Value, Option<String>)> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok()?;
     let path = line.split(' ').nth(1)?.to_owned();
-    let (mut length, mut boundary) = (0, None);
+    let (mut length, mut boundary, mut authorization) = (0, None, None);
     loop {
         line.clear();
         stream.read_line(&mut line).await.ok()?;
-        match line.trim().to_ascii_lowercase().split_once(": ") {
-            Some(("content-length", value)) => length = value.parse().ok()?,
-            Some(("content-type", value)) => {
+        let Some((name, value)) = line.trim().split_once(": ") else {
+            break;
+        };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().ok()?,
+            "content-type" => {
                 boundary = value
                     .split_once("boundary=")
                     .map(|(_, boundary)| boundary.to_owned());
             }
-            Some(_) => {}
-            None => break,
+            "proxy-authorization" => authorization = Some(value.to_owned()),
+            _ => {}
         }
     }
     let mut body = vec![0; length];
@@ -185,7 +197,7 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Valu
         Some(boundary) => form(&String::from_utf8_lossy(&body), &boundary),
         None => serde_json::from_slice(&body).unwrap_or_default(),
     };
-    Some((path, body))
+    Some((path, body, authorization))
 }
 
 /// The fields of a form as texts; those of a file as its name, its type and its bytes.

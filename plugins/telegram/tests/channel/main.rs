@@ -7,7 +7,9 @@ mod fake_api;
 mod files;
 mod receiving;
 mod sending;
+mod socks;
 mod starting;
+mod webhook;
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use miniclaw_telegram::Telegram;
 use serde_json::{Value, json};
 
 use crate::fake_api::{Answer, FakeApi};
-use crate::{TOKEN, assert_no_token, kit, within};
+use crate::{TOKEN, assert_no_token, kit, socks, within};
 
 #[tokio::test]
 async fn connecting_tells_who_the_bot_is() {
@@ -76,4 +76,59 @@ async fn unknown_setting_is_named() {
     let kit = ChannelKit::new::<Telegram>(json!({ "token": TOKEN, "tokn": 1 }));
     let error = kit.start().await.unwrap_err();
     assert!(error.message.contains("tokn"), "{error}");
+}
+
+#[tokio::test]
+async fn proxy_of_the_settings_is_used_with_its_password_which_nobody_is_shown() {
+    let proxy = FakeApi::start().await;
+    let address = proxy.url().replace("http://", "http://user:pass-word@");
+    let settings =
+        |proxy: &str| json!({ "token": TOKEN, "api_url": "http://telegram.invalid", "proxy": proxy });
+    let kit = ChannelKit::new::<Telegram>(settings(&address));
+    assert_eq!(within(kit.start()).await.unwrap().name, "@my_bot");
+    assert_eq!(
+        proxy.authorization().as_deref(),
+        Some("Basic dXNlcjpwYXNzLXdvcmQ=")
+    );
+    assert_no_token(&kit);
+
+    for (proxy, reason) in [
+        ("http://user:pass-word@127.0.0.1:9", "Connection refused"),
+        ("socks5h://user:pass-word@127.0.0.1:9", "SOCKS error"),
+        ("socks4://user:pass-word@127.0.0.1:9", "settings.proxy"),
+    ] {
+        let error = within(ChannelKit::new::<Telegram>(settings(proxy)).start())
+            .await
+            .unwrap_err();
+        assert!(
+            error.message.contains(reason) && !error.message.contains("pass-word"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn proxy_that_wants_a_password_is_named_as_the_reason() {
+    let proxy = FakeApi::start().await;
+    proxy.answer("getMe", Answer::Raw(407, String::new()));
+    let kit = ChannelKit::new::<Telegram>(
+        json!({ "token": TOKEN, "api_url": "http://telegram.invalid", "proxy": proxy.url() }),
+    );
+    let error = within(kit.start()).await.unwrap_err();
+    assert!(error.message.contains("the proxy wants"), "{error}");
+}
+
+#[tokio::test]
+async fn socks_proxy_is_used_with_its_password_which_nobody_is_shown() {
+    let api = FakeApi::start().await;
+    let proxy = socks::start(api.url().replace("http://", "")).await;
+    for (password, works) in [("pass-word", true), ("pass-wrong", false)] {
+        let proxy = format!("socks5h://user:{password}@{proxy}");
+        let settings = json!({ "token": TOKEN, "api_url": "http://telegram.invalid", "proxy": proxy });
+        let kit = ChannelKit::new::<Telegram>(settings);
+        match within(kit.start()).await {
+            Ok(account) => assert!(works && account.name == "@my_bot"),
+            Err(error) => assert!(!works && !error.message.contains("pass-"), "{error}"),
+        }
+    }
 }
