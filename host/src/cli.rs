@@ -6,12 +6,14 @@ mod backup;
 mod config;
 mod gateway;
 mod models;
+mod pairing;
 mod plugin;
 mod provider;
 mod providers;
 mod queue;
 mod sessions;
 mod setup;
+mod spans;
 mod trace;
 
 use std::fmt;
@@ -131,6 +133,7 @@ fn dispatch(cli: Cli) -> Outcome {
         }
         Command::Sessions(command) => sessions::run(&global, &command),
         Command::Queue(command) => queue::run(&global, &command),
+        Command::Pairing(command) => pairing::run(&global, &command),
         Command::Trace { id, output } => trace::run(&global, id, output),
         Command::Backup(args) => backup::back_up(&global, &args),
         Command::Restore(args) => backup::restore(&global, &args),

@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 use crate::cli::chain;
 use crate::desk::Desk;
 use crate::gateway::{Roster, Which};
+use crate::pairing::{Pairing, Verdict};
 use crate::sessions::{SessionKey, SessionManager};
 use crate::tasks::Tasks;
 
@@ -71,6 +72,15 @@ pub(crate) enum Op {
     /// The same.
     #[serde(rename = "plugins.disable")]
     DisablePlugin { name: String },
+    /// Answers a [`Book`](crate::pairing::Book).
+    #[serde(rename = "pairing.list")]
+    ListPairing,
+    /// Answers a [`Pending`](crate::pairing::Pending), or nothing for a code that nobody has.
+    #[serde(rename = "pairing.decide")]
+    Pair { verdict: Verdict, code: String },
+    /// Answers whether there was anything to take back.
+    #[serde(rename = "pairing.revoke")]
+    Unpair { channel: String, id: String },
 }
 
 /// What the socket reaches.
@@ -78,6 +88,7 @@ pub(crate) struct Hands {
     pub(crate) sessions: Arc<SessionManager>,
     pub(crate) desk: Desk,
     pub(crate) roster: Arc<Roster>,
+    pub(crate) pairing: Arc<Pairing>,
 }
 
 /// The socket of a running gateway; its file goes with it.
@@ -153,6 +164,7 @@ async fn answer(line: &str, hands: &Hands) -> Result<Value, String> {
         sessions,
         desk,
         roster,
+        pairing,
     } = hands;
     let request: Request = serde_json::from_str(line).map_err(|error| format!("not a request: {error}"))?;
     if request.v != VERSION {
@@ -164,6 +176,16 @@ async fn answer(line: &str, hands: &Hands) -> Result<Value, String> {
     let key = |key: String| SessionKey(key.into());
     let answer = match request.op {
         Op::Counters => return Ok(json!(desk.counters())),
+        Op::ListPairing => return Ok(json!(pairing.list())),
+        Op::Pair { verdict, code } => {
+            return desk
+                .pair(pairing.clone(), verdict, code)
+                .await
+                .map(|who| json!(who));
+        }
+        Op::Unpair { channel, id } => {
+            return desk.unpair(pairing.clone(), channel, id).await.map(Value::from);
+        }
         Op::PluginStates => return Ok(json!(roster.states())),
         Op::ReloadPlugin { name } => {
             let changed = roster.reload(Which::Named(name)).await;

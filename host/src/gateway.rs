@@ -35,6 +35,7 @@ use crate::control::ControlServer;
 use crate::delivery::Outbox;
 use crate::hub::ChatHub;
 use crate::memory;
+use crate::pairing::PairingError;
 use crate::plugins::catalog::{Catalog, CatalogError, UnknownPlugin};
 use crate::plugins::trust::keys::KeyError;
 use crate::sessions::SessionManager;
@@ -85,6 +86,8 @@ pub(crate) enum StartError {
     },
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Pairing(#[from] PairingError),
     #[error(transparent)]
     Spool(#[from] SpoolError),
     #[error("the system refuses what the gateway needs: {0}")]

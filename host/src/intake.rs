@@ -1,6 +1,7 @@
 //! Who may speak, and what is taken. The gate decides from configuration, load and message alone.
 
 mod admins;
+mod newcomers;
 mod people;
 mod pump;
 mod told;

@@ -20,6 +20,7 @@ mod hub;
 mod intake;
 mod media;
 mod memory;
+mod pairing;
 mod plugins;
 mod sessions;
 mod spool;

@@ -1,6 +1,7 @@
 //! What the command line takes.
 
 mod author;
+mod pairing;
 mod plugin;
 mod providers;
 mod trust;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use author::{CheckArgs, KindArg, NewArgs, RunArgs, SettingsArgs};
+pub(crate) use pairing::PairingCommand;
 pub(crate) use plugin::{Instances, PluginCommand};
 pub(crate) use providers::{CheckProvidersArgs, ModelsArgs, ProvidersCommand};
 pub(crate) use trust::{InstallArgs, KeygenArgs, RemoveArgs, SignArgs, VerifyArgs};
@@ -77,6 +79,9 @@ pub(crate) enum Command {
     /// Look at what waits and at dead letters, try them again or drop them
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Let people in who asked to write, or keep them out
+    #[command(subcommand)]
+    Pairing(PairingCommand),
     /// Tell what became of a message
     Trace {
         /// Its id: `inbound` in the log, or an id of `queue list`

@@ -20,6 +20,7 @@ use crate::desk::Desk;
 use crate::hub::{ChatHub, Counters, TurnParts};
 use crate::intake::{Admins, Gate, Told};
 use crate::media::MediaStore;
+use crate::pairing::Pairing;
 use crate::plugins::catalog::Catalog;
 use crate::plugins::instance::{Hooks, Instance, LogSink};
 use crate::plugins::load::Loader;
@@ -98,6 +99,7 @@ pub(super) async fn assemble(
         slots,
         telemetry.clone(),
     ));
+    let pairing = Pairing::open(&config.state_dir())?;
     let Opened {
         spool,
         clean,
@@ -174,6 +176,7 @@ pub(super) async fn assemble(
             gate: gates[&draft.name].clone(),
             told_old: Arc::new(Told::default()),
             aliases: aliases[&draft.name].clone(),
+            pairing: pairing.clone(),
             hub: hub.clone(),
             spool: spool.clone(),
             tasks: common.supervisors.clone(),
@@ -191,6 +194,7 @@ pub(super) async fn assemble(
             hub: Some(hub.clone()),
         },
         roster: roster.clone(),
+        pairing,
     };
     let control = ControlServer::start(&config.state_dir(), hands, &tasks)
         .inspect_err(|error| warn!(%error, "No control socket, the command line cannot reach this gateway"))

@@ -11,10 +11,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::newcomers::Asking;
 use super::told::Told;
 use super::{Decision, Gate, Known, Reason, Refusal};
 use crate::aliases::Aliases;
 use crate::hub::{ChatHub, Load};
+use crate::pairing::Pairing;
 use crate::plugins::instance::{Answer, InboundRequest};
 use crate::sessions::SessionKey;
 use crate::spool::{Admission, Batch, BatchItem, Spool, SpoolError, wall_ms};
@@ -37,27 +39,31 @@ pub(crate) struct Pump {
     pub(crate) stopping: CancellationToken,
     pub(crate) told_old: Arc<Told>,
     pub(crate) aliases: Arc<Aliases>,
+    pub(crate) pairing: Arc<Pairing>,
 }
 
 /// A batch after the gate.
-struct Gated {
-    batch: Batch,
+pub(super) struct Gated {
+    pub(super) batch: Batch,
     /// One for each message.
-    slots: Vec<Slot>,
+    pub(super) slots: Vec<Slot>,
     /// Conversations whose load was counted, one for each accepted message.
     taken: Vec<SessionKey>,
     /// Conversations that the batch tells of their old messages.
     told_old: Vec<SessionKey>,
+    pub(super) newcomers: Vec<Asking>,
 }
 
 /// Where a message's verdict comes from.
-#[derive(Clone, Copy)]
-enum Slot {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slot {
     Decided(Verdict),
     /// The next admission, of a message to answer.
     Message,
     /// The next admission, of a note to the sender.
     Note(Refusal),
+    /// The same, with a code for a stranger.
+    Code,
     /// Its sender was told before.
     RefusedAgain,
 }
@@ -83,6 +89,8 @@ impl Pump {
                 request = requests.recv(), if open && on_their_way.len() < IN_FLIGHT => match request {
                     None => open = false,
                     Some(InboundRequest { payload, answer }) => match payload.decode().and_then(|received| self.gate(received)) {
+                        // A code is on the disk before anything of its batch is, and the batches stay in order.
+                        Ok(gated) if !gated.newcomers.is_empty() => on_their_way.push_back(self.store(self.introduce(gated).await, answer)),
                         Ok(gated) => on_their_way.push_back(self.store(gated, answer)),
                         Err(error) => answer.refuse(error),
                     },
@@ -97,6 +105,7 @@ impl Pump {
             slots,
             taken,
             told_old,
+            newcomers: _,
         } = gated;
         // Both are asked for at once, so that they come before whatever is asked for afterwards.
         let renamed = self.store_aliases();
@@ -163,6 +172,7 @@ impl Pump {
             slots: Vec::with_capacity(messages.len()),
             taken: Vec::new(),
             told_old: Vec::new(),
+            newcomers: Vec::new(),
         };
         // A batch that begins with room is taken whole: one that is larger than the room would never be.
         let pending = self.hub.load.pending();
@@ -183,7 +193,7 @@ impl Pump {
             let known = Known {
                 chat_before: &chat_before,
                 sender_before: &self.sender_before(&message),
-                paired: false,
+                paired: gate.pairs() && self.pairing.is_approved(&self.channel, &message.sender.id),
             };
             match gate.decide(&message, known, load, now_ms) {
                 Decision::Accept => {
@@ -227,7 +237,22 @@ impl Pump {
                     debug!(channel = %self.channel, ?reason, "Message ignored");
                     gated.slots.push(Slot::Decided(Verdict::Ignored));
                 }
-                Decision::Introduce => gated.slots.push(Slot::Decided(Verdict::Ignored)),
+                Decision::Introduce if self.pairing.may_ask(&self.channel, &message.sender.id, now_ms) => {
+                    gated
+                        .newcomers
+                        .push(Asking::new(&self.channel, &message, &gated.batch.items));
+                    // The note has its text when there is a code.
+                    gated.batch.items.push(BatchItem::Refused {
+                        session,
+                        message: Box::new(message),
+                        note: Box::default(),
+                    });
+                    gated.slots.push(Slot::Code);
+                }
+                Decision::Introduce => {
+                    debug!(channel = %self.channel, "Message of a stranger ignored, who gets no code");
+                    gated.slots.push(Slot::Decided(Verdict::Ignored));
+                }
                 Decision::Busy => {
                     self.take_back(&gated.taken, &gated.told_old);
                     counters.turned_away.add(handed_over);
@@ -294,8 +319,9 @@ impl Pump {
                     Verdict::Ignored
                 }
                 Slot::Message => self.admit(admissions.next(), taken.next()),
+                Slot::Code => self.note(admissions.next(), None),
                 Slot::Note(refusal) => {
-                    let noted = self.note(admissions.next(), refusal);
+                    let noted = self.note(admissions.next(), Some(refusal));
                     untold |= noted == Verdict::Duplicate;
                     noted
                 }
@@ -339,13 +365,13 @@ impl Pump {
     }
 
     /// A note to a sender, unless its message was known.
-    fn note(&self, admission: Option<Admission>, refusal: Refusal) -> Verdict {
+    fn note(&self, admission: Option<Admission>, refusal: Option<Refusal>) -> Verdict {
         let Some(Admission::Noted(row)) = admission else {
             self.hub.counters.duplicates.add(1);
             return Verdict::Duplicate;
         };
         self.hub.counters.refused.add(1);
-        if refusal == Refusal::TooFast {
+        if refusal == Some(Refusal::TooFast) {
             self.hub.load.tell(&row.session);
         }
         self.hub.route(vec![row]);

@@ -13,6 +13,7 @@ use super::{End, Make, State, Supervised};
 use crate::aliases::Aliases;
 use crate::hub::ChatHub;
 use crate::intake::{Gate, Pump, Told};
+use crate::pairing::Pairing;
 use crate::plugins::instance::{InboundRequest, Instance, Method};
 use crate::spool::Spool;
 use crate::tasks::Tasks;
@@ -39,6 +40,7 @@ pub(crate) struct ChannelDuties {
     pub(crate) gate: watch::Sender<Arc<Gate>>,
     pub(crate) told_old: Arc<Told>,
     pub(crate) aliases: Arc<Aliases>,
+    pub(crate) pairing: Arc<Pairing>,
     pub(crate) hub: Arc<ChatHub>,
     pub(crate) spool: Arc<dyn Spool>,
     pub(crate) tasks: Tasks,
@@ -73,6 +75,7 @@ impl Supervised {
             gate: duties.gate.subscribe(),
             told_old: duties.told_old.clone(),
             aliases: duties.aliases.clone(),
+            pairing: duties.pairing.clone(),
             hub: duties.hub.clone(),
             spool: duties.spool.clone(),
             stopping: self.stops.receiving.clone(),

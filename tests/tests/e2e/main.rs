@@ -21,6 +21,7 @@ mod model_faults;
 mod model_scripts;
 mod mutated_libraries;
 mod old_messages;
+mod pairing;
 mod phrases;
 mod plugin_authors;
 mod plugin_faults;

@@ -1,0 +1,66 @@
+//! What an operator decides of strangers, beside a gateway that runs or in the place of one that does not.
+
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::{Pairing, PairingError, Pending, Verdict, welcome};
+use crate::desk::Desk;
+
+impl Desk {
+    /// Decides of whom a code belongs to, and tells them when they may write; `None` for a code that nobody has.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub(crate) async fn pair(
+        &self,
+        pairing: Arc<Pairing>,
+        verdict: Verdict,
+        code: String,
+    ) -> Result<Option<Pending>, String> {
+        let decided = blocking(move || pairing.decide(verdict, &code)).await?;
+        let Some(pending) = decided else { return Ok(None) };
+        let (channel, sender) = (&*pending.who.channel, &*pending.who.id);
+        match verdict {
+            Verdict::Approve => info!(channel, sender, "Stranger let in"),
+            Verdict::Deny => info!(channel, sender, "Stranger not let in"),
+        }
+        if verdict == Verdict::Approve {
+            match (welcome(&*self.spool, &pending.who).await, &self.hub) {
+                (Ok(rows), Some(hub)) => hub.route(rows),
+                (Ok(_), None) => {}
+                // They find out when they write.
+                (Err(error), _) => warn!(channel, sender, %error, "Stranger let in, who is not told so"),
+            }
+        }
+        Ok(Some(pending))
+    }
+
+    /// Takes back what was decided of somebody; whether anything was.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub(crate) async fn unpair(
+        &self,
+        pairing: Arc<Pairing>,
+        channel: String,
+        id: String,
+    ) -> Result<bool, String> {
+        let (of, whose) = (channel.clone(), id.clone());
+        let revoked = blocking(move || pairing.revoke(&of, &whose)).await?;
+        if revoked {
+            info!(channel, sender = id, "What pairing decided was taken back");
+        }
+        Ok(revoked)
+    }
+}
+
+/// Away from the hub's thread, for what waits for the disk.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PairingError> + Send + 'static,
+) -> Result<T, String> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(|error| crate::cli::chain(&error)),
+        Err(_) => Err("it broke off, the log tells why".to_owned()),
+    }
+}
