@@ -14,6 +14,7 @@ mod queue;
 mod sessions;
 mod setup;
 mod spans;
+mod status;
 mod trace;
 
 use std::fmt;
@@ -69,6 +70,9 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+/// No gateway answers (`EX_UNAVAILABLE` of sysexits.h).
+pub(crate) const NO_GATEWAY: u8 = 69;
 
 /// A command's result: the exit status.
 pub(crate) type Outcome = Result<u8, Failure>;
@@ -133,6 +137,7 @@ fn dispatch(cli: Cli) -> Outcome {
         }
         Command::Sessions(command) => sessions::run(&global, &command),
         Command::Queue(command) => queue::run(&global, &command),
+        Command::Status(output) => status::run(&global, output),
         Command::Pairing(command) => pairing::run(&global, &command),
         Command::Trace { id, output } => trace::run(&global, id, output),
         Command::Backup(args) => backup::back_up(&global, &args),

@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 
 use crate::cli::chain;
 use crate::desk::Desk;
-use crate::gateway::{Roster, Which};
+use crate::gateway::{Look, Roster, Sights, Which};
 use crate::pairing::{Pairing, Verdict};
 use crate::sessions::{SessionKey, SessionManager};
 use crate::tasks::Tasks;
@@ -72,6 +72,9 @@ pub(crate) enum Op {
     /// The same.
     #[serde(rename = "plugins.disable")]
     DisablePlugin { name: String },
+    /// Answers what [`Look`](crate::gateway::Look) sees.
+    #[serde(rename = "status")]
+    Status,
     /// Answers a [`Book`](crate::pairing::Book).
     #[serde(rename = "pairing.list")]
     ListPairing,
@@ -89,6 +92,7 @@ pub(crate) struct Hands {
     pub(crate) desk: Desk,
     pub(crate) roster: Arc<Roster>,
     pub(crate) pairing: Arc<Pairing>,
+    pub(crate) sights: Sights,
 }
 
 /// The socket of a running gateway; its file goes with it.
@@ -165,6 +169,7 @@ async fn answer(line: &str, hands: &Hands) -> Result<Value, String> {
         desk,
         roster,
         pairing,
+        sights,
     } = hands;
     let request: Request = serde_json::from_str(line).map_err(|error| format!("not a request: {error}"))?;
     if request.v != VERSION {
@@ -176,6 +181,10 @@ async fn answer(line: &str, hands: &Hands) -> Result<Value, String> {
     let key = |key: String| SessionKey(key.into());
     let answer = match request.op {
         Op::Counters => return Ok(json!(desk.counters())),
+        Op::Status => {
+            let look = Look { roster, desk, sights };
+            return Ok(look.all().await);
+        }
         Op::ListPairing => return Ok(json!(pairing.list())),
         Op::Pair { verdict, code } => {
             return desk

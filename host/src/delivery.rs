@@ -185,6 +185,13 @@ impl Outbox {
         *self.waiting.borrow()
     }
 
+    /// How long the platform has told sends to wait, and whether it is all of them.
+    pub(crate) fn flood_wait(&self, now: Instant) -> Option<(Duration, bool)> {
+        let hold = lock(&self.hold);
+        let until = hold.any_until(now)?;
+        Some((until - now, hold.all_until(now).is_some()))
+    }
+
     /// Whether the channel must wait until some replies are through.
     pub(crate) fn is_full(&self) -> bool {
         self.waiting() >= self.config.max_waiting

@@ -25,7 +25,7 @@ pub(crate) use blueprints::{Blueprints, NoBlueprint, isolated};
 pub(crate) use folders::{FolderError, private_folder};
 pub(crate) use lock::StateLock;
 
-pub(crate) use roster::{Changed, InstanceState, Reread, Roster, Which};
+pub(crate) use roster::{Changed, InstanceState, Look, Reread, Roster, Sights, Which};
 
 use self::lock::{LockError, PidFile};
 use self::shutdown::Reason;

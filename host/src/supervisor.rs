@@ -8,7 +8,7 @@ mod life;
 mod orders;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::{Cause, Error, Outcome};
 use tokio::sync::{mpsc, watch};
@@ -69,6 +69,13 @@ impl State {
             Self::Stopped => ("stopped", None),
         }
     }
+}
+
+/// An error, and when it happened.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: String,
+    pub(crate) at: Instant,
 }
 
 /// How the host ends its instances, in two steps.
@@ -134,6 +141,8 @@ pub(crate) struct Supervised {
     pub(crate) hooks: Hooks,
     pub(crate) current: watch::Sender<Option<Arc<Instance>>>,
     pub(crate) state: watch::Sender<State>,
+    /// How the last life ended that ended badly.
+    pub(crate) failure: Arc<Mutex<Option<Failure>>>,
     pub(crate) stops: Stops,
     pub(crate) bounds: Bounds,
     pub(crate) ledger: Arc<Ledger>,
@@ -243,6 +252,7 @@ impl Supervised {
     async fn rest(&mut self, end: End, orders: &mut mpsc::Receiver<Order>, past: &mut Past) -> Next {
         let name = &*self.name;
         self.hint_at_sandbox(&end);
+        self.note(&end);
         let again_failed = std::mem::replace(&mut past.failed, matches!(end, End::Failed(_)));
         let (state, wait) = match end {
             End::Stopped | End::Replaced(..) => return Next::Nothing,
@@ -275,6 +285,13 @@ impl Supervised {
             }
         };
         self.wait(state, wait, orders, past).await
+    }
+
+    fn note(&self, end: &End) {
+        if let Some(error) = end.error() {
+            let (error, at) = (error.message.clone(), Instant::now());
+            *lock(&self.failure) = Some(Failure { error, at });
+        }
     }
 
     fn hint_at_sandbox(&self, end: &End) {

@@ -11,7 +11,23 @@ use super::breaker::{Breaker, Change, Pass, Verdict};
 
 /// One breaker for each provider that was asked.
 #[derive(Clone, Default)]
-pub(crate) struct Breakers(Arc<Mutex<HashMap<String, Breaker>>>);
+pub(crate) struct Breakers(Arc<Mutex<HashMap<String, Kept>>>);
+
+#[derive(Default)]
+struct Kept {
+    breaker: Breaker,
+    /// Of the last attempt that failed.
+    failure: Option<(String, Instant)>,
+}
+
+/// How a provider is, as far as its answers tell.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Health {
+    /// Left alone until then.
+    pub(crate) open_until: Option<Instant>,
+    /// The last error, and when it came.
+    pub(crate) failure: Option<(String, Instant)>,
+}
 
 /// An attempt that was let through. Dropping it, as `/stop` does, says nothing of the provider.
 pub(super) struct Permit {
@@ -48,10 +64,22 @@ impl Breakers {
         self.with(name, |breaker| breaker.refuses(then, last)).is_some()
     }
 
+    /// How a provider is.
+    pub(crate) fn health(&self, name: &str) -> Health {
+        self.kept(name, |kept| Health {
+            open_until: kept.breaker.refuses(Instant::now(), false),
+            failure: kept.failure.clone(),
+        })
+    }
+
     fn with<T>(&self, name: &str, act: impl FnOnce(&mut Breaker) -> T) -> T {
+        self.kept(name, |kept| act(&mut kept.breaker))
+    }
+
+    fn kept<T>(&self, name: &str, act: impl FnOnce(&mut Kept) -> T) -> T {
         let mut breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match breakers.get_mut(name) {
-            Some(breaker) => act(breaker),
+            Some(kept) => act(kept),
             None => act(breakers.entry(name.to_owned()).or_default()),
         }
     }
@@ -61,6 +89,10 @@ impl Permit {
     /// Notes how the attempt ended.
     pub(super) fn note<T>(mut self, result: &Result<T, Error>) {
         let verdict = result.as_ref().err().map_or(Verdict::Up, Verdict::of);
+        if let Err(error) = result {
+            let failure = Some((error.message.clone(), Instant::now()));
+            self.breakers.kept(&self.name, |kept| kept.failure = failure);
+        }
         let pass = std::mem::replace(&mut self.pass, Pass::Usual);
         let change = self
             .breakers

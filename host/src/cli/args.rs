@@ -79,6 +79,8 @@ pub(crate) enum Command {
     /// Look at what waits and at dead letters, try them again or drop them
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Tell how the running gateway, its channels and providers are
+    Status(Output),
     /// Let people in who asked to write, or keep them out
     #[command(subcommand)]
     Pairing(PairingCommand),

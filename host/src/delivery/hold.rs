@@ -32,6 +32,12 @@ impl RateHold {
         own || self.all_until(now).is_some()
     }
 
+    /// Until when at least one conversation waits.
+    pub(crate) fn any_until(&self, now: Instant) -> Option<Instant> {
+        let told = self.told.as_ref().map(|(_, until)| *until);
+        told.max(self.all_until).filter(|until| *until > now)
+    }
+
     /// Until when every conversation waits.
     pub(crate) fn all_until(&self, now: Instant) -> Option<Instant> {
         self.all_until.filter(|until| *until > now)
@@ -53,9 +59,11 @@ mod tests {
         hold.told(&a, now + second, now + 6 * second);
         assert_eq!(hold.all_until(now), None);
         assert!(hold.holds(&a, now + 5 * second) && !hold.holds(&b, now + 5 * second));
+        assert_eq!(hold.any_until(now), Some(now + 6 * second));
         hold.told(&b, now + 2 * second, now + 3 * second);
         assert_eq!(hold.all_until(now + 2 * second), Some(now + 6 * second));
         assert_eq!(hold.all_until(now + 6 * second), None);
+        assert_eq!(hold.any_until(now + 6 * second), None);
         hold.told(&b, now + 9 * second, now + 10 * second);
         assert_eq!(hold.all_until(now + 9 * second), None);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use miniclaw_plugin_api::Kind;
 use miniclaw_plugin_api::wire::Named;
@@ -9,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use super::blueprints::{Blueprints, NoBlueprint};
-use super::roster::{self, Roster, Slot};
+use super::roster::{self, Roster, Sights, Slot};
 use super::{Running, StartError, upkeep, watchdog};
 use crate::agent::{AgentLoop, Breakers, Prompt, Providers};
 use crate::aliases::Aliases;
@@ -27,7 +28,9 @@ use crate::plugins::load::Loader;
 use crate::plugins::trust::TrustPolicy;
 use crate::sessions::SessionManager;
 use crate::spool::{Opened, Spool, SpoolError, SqliteSpool};
-use crate::supervisor::{Bounds, ChannelDuties, Ledger, Make, ORDERS, Order, State, Stops, Supervised};
+use crate::supervisor::{
+    Bounds, ChannelDuties, Failure, Ledger, Make, ORDERS, Order, State, Stops, Supervised,
+};
 use crate::tasks::Tasks;
 use crate::telemetry::{self, PluginLog};
 
@@ -53,6 +56,7 @@ struct Draft {
     /// `None` where the plugin's library was refused, which is in the log.
     make: Option<Make>,
     mark: Arc<Mutex<Option<String>>>,
+    failure: Arc<Mutex<Option<Failure>>>,
     current: Current,
     state: watch::Sender<State>,
     orders: mpsc::Receiver<Order>,
@@ -139,10 +143,15 @@ pub(super) async fn assemble(
         .iter()
         .map(|draft| (draft.name.clone(), watch::channel(gate_of(config, draft)).0))
         .collect();
+    let agent = agent(config, &providers);
+    let sights = Sights {
+        born: Instant::now(),
+        breakers: agent.breakers.clone(),
+    };
     let parts = TurnParts {
         spool: spool.clone(),
         sessions: sessions.clone(),
-        agent: agent(config, &providers),
+        agent,
         media: MediaStore {
             dir: config.sessions_dir().into(),
             max_bytes: config.media.max_file_bytes,
@@ -195,6 +204,7 @@ pub(super) async fn assemble(
         },
         roster: roster.clone(),
         pairing,
+        sights,
     };
     let control = ControlServer::start(&config.state_dir(), hands, &tasks)
         .inspect_err(|error| warn!(%error, "No control socket, the command line cannot reach this gateway"))
@@ -246,6 +256,7 @@ fn draft(
         name: name.into(),
         mark: Arc::new(Mutex::new(make.as_ref().map(|make| make.mark.clone()))),
         make,
+        failure: Arc::default(),
         current: watch::channel(None).0,
         state: watch::channel(state).0,
         orders,
@@ -257,6 +268,7 @@ fn draft(
         state: draft.state.subscribe(),
         current: draft.current.subscribe(),
         mark: draft.mark.clone(),
+        failure: draft.failure.clone(),
     });
     Ok(draft)
 }
@@ -298,6 +310,7 @@ impl Common<'_> {
             name: draft.name,
             make: draft.make,
             mark: draft.mark,
+            failure: draft.failure,
             log_level: self.log_level,
             current: draft.current,
             state: draft.state,

@@ -1,5 +1,6 @@
 //! The instances of a running gateway, and what the operator may do with them: replace, disable, enable.
 
+mod look;
 mod workshop;
 
 use std::path::PathBuf;
@@ -11,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
+pub(crate) use look::{Look, Sights};
 pub(super) use workshop::{gate, habits, make};
 
 use self::workshop::Workshop;
 use crate::config::{Config, ConfigErrors, Loaded};
 use crate::plugins::instance::Instance;
 use crate::plugins::load::Loader;
-use crate::supervisor::{Answer, Ledger, Make, Order, State};
+use crate::supervisor::{Answer, Failure, Ledger, Make, Order, State};
 use crate::tasks::Tasks;
 use crate::telemetry;
 
@@ -46,6 +48,7 @@ pub(super) struct Slot {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) state: watch::Receiver<State>,
     pub(super) current: watch::Receiver<Option<Arc<Instance>>>,
+    pub(super) failure: Arc<Mutex<Option<Failure>>>,
     /// Of what it was made with last.
     pub(super) mark: Arc<Mutex<Option<String>>>,
 }

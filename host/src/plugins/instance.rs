@@ -3,10 +3,11 @@
 mod blueprint;
 mod deadlines;
 mod host_api;
+mod outage;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::abi::{Birth, LogRecord, Payload, PluginBox, Reply, method};
@@ -18,6 +19,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 pub(crate) use blueprint::{Blueprint, Runner};
 pub(crate) use deadlines::Method;
 pub(crate) use host_api::Host;
+pub(crate) use outage::Outage;
 
 /// `emit`s of one instance that may wait for the intake; more are answered `Busy` at once.
 const INBOUND_QUEUE: usize = 256;
@@ -51,6 +53,7 @@ pub(crate) struct Instance {
     shared: Arc<Shared>,
     pub(crate) blueprint: Blueprint,
     pub(crate) born: Instant,
+    account: OnceLock<String>,
 }
 
 /// Both sides of an instance hold this; the plugin's side through its box of the host.
@@ -65,8 +68,8 @@ struct Shared {
     inbound: Mutex<Option<mpsc::Sender<InboundRequest>>>,
     failure: watch::Sender<Option<Error>>,
     progress: watch::Sender<Option<Instant>>,
-    /// The plugin says that its platform is down: it is waiting, not dead.
-    outage: AtomicBool,
+    /// What the plugin says of its platform: in an outage it is waiting, not dead.
+    outage: Mutex<Option<Outage>>,
     /// Batches that wait for their verdicts.
     unanswered: AtomicUsize,
     hooks: Hooks,
@@ -156,7 +159,7 @@ impl Instance {
             inbound: Mutex::new(Some(inbound)),
             failure: watch::channel(None).0,
             progress: watch::channel(None).0,
-            outage: AtomicBool::new(false),
+            outage: Mutex::default(),
             unanswered: AtomicUsize::new(0),
             hooks,
         });
@@ -178,6 +181,7 @@ impl Instance {
             shared,
             blueprint,
             born: Instant::now(),
+            account: OnceLock::new(),
         };
         Ok((Arc::new(instance), requests))
     }
@@ -232,7 +236,22 @@ impl Instance {
 
     /// Whether the plugin said that its platform is down.
     pub(crate) fn in_outage(&self) -> bool {
-        self.shared.outage.load(Ordering::Relaxed)
+        self.outage().is_some_and(|outage| outage.ended.is_none())
+    }
+
+    /// The last outage that the plugin told of.
+    pub(crate) fn outage(&self) -> Option<Outage> {
+        lock(&self.shared.outage).clone()
+    }
+
+    /// The name of its account on the platform, as far as it has one.
+    pub(crate) fn account(&self) -> Option<&str> {
+        self.account.get().map(String::as_str)
+    }
+
+    pub(crate) fn set_account(&self, name: &str) {
+        // An instance starts once.
+        let _ = self.account.set(name.to_owned());
     }
 
     /// Whether the channel waits for the host.

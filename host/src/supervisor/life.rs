@@ -70,6 +70,9 @@ impl Supervised {
         let (of, version) = (&*blueprint.plugin, &*blueprint.version);
         let account_name = Some(&account.name).filter(|name| !name.is_empty());
         info!(plugin = %self.name, of, version, account = account_name, "Plugin running");
+        if let Some(name) = account_name {
+            instance.set_account(name);
+        }
         self.current.send_replace(Some(instance.clone()));
         self.state.send_replace(State::Running);
         if let Some(told) = told {

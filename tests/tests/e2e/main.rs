@@ -43,6 +43,7 @@ mod sessions;
 mod setup;
 mod shutdown;
 mod start_up;
+mod status;
 mod storage;
 mod streaming;
 mod supergroups;

@@ -5,15 +5,12 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::cli::args::{Global, Instances};
-use crate::cli::{Failure, Outcome, setup};
+use crate::cli::{Failure, NO_GATEWAY, Outcome, setup};
 use crate::config::Config;
 use crate::control::Op;
 use crate::gateway::{Changed, InstanceState, StateLock, private_folder};
 use crate::supervisor::Ledger;
 use crate::telemetry::printable;
-
-/// No gateway answers (`EX_UNAVAILABLE` of sysexits.h).
-const NO_GATEWAY: u8 = 69;
 
 /// What is to be done.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,14 +1,13 @@
 //! What a plugin may ask of the host. Runs on the plugin's thread: it returns at once and never panics.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use miniclaw_plugin_api::abi::{HostApi, LogRecord, Payload, Reply, notice, request};
 use miniclaw_plugin_api::wire::{Named, decode_error, encode_reply};
 use miniclaw_plugin_api::{Cause, Error};
 
-use super::{Answer, InboundRequest, Shared, lock};
+use super::{Answer, InboundRequest, Outage, Shared, lock};
 
 pub(crate) struct Host(pub(super) Arc<Shared>);
 
@@ -42,9 +41,17 @@ impl HostApi for Host {
             notice::EVENT => {
                 if let Ok(event) = payload.decode::<Named>() {
                     match event.name.as_str() {
-                        "outage" => self.0.outage.store(true, Ordering::Relaxed),
+                        "outage" => {
+                            let reason = event.data.get("reason").and_then(|reason| reason.as_str());
+                            let mut outage = lock(&self.0.outage);
+                            let told =
+                                Outage::told(outage.take(), reason.unwrap_or_default(), Instant::now());
+                            *outage = Some(told);
+                        }
                         "recovered" => {
-                            self.0.outage.store(false, Ordering::Relaxed);
+                            if let Some(outage) = &mut *lock(&self.0.outage) {
+                                outage.ended.get_or_insert_with(Instant::now);
+                            }
                             (self.0.hooks.event)(event);
                         }
                         _ => (self.0.hooks.event)(event),

@@ -1,0 +1,181 @@
+//! `miniclaw status`: how the running gateway is.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::args::{Global, Output};
+use super::spans::{ago, span};
+use super::{Failure, NO_GATEWAY, Outcome, setup};
+use crate::control::Op;
+
+/// Prints it.
+///
+/// # Errors
+/// 69 where no gateway runs, 78 for a configuration that cannot be used.
+pub(super) fn run(global: &Global, output: Output) -> Outcome {
+    let loaded = setup::load(&setup::sources(global, &[]))?;
+    let config = &loaded.config;
+    let Some(status) = setup::ask(config, Op::Status)? else {
+        let home = config.home.display();
+        let text = format!("no gateway runs on {home}; `miniclaw gateway` starts one");
+        return Err(Failure::new(NO_GATEWAY, text));
+    };
+    let text = if output.json {
+        format!("{status:#}\n")
+    } else {
+        text(&status)
+    };
+    setup::print(&text, 0)
+}
+
+fn text(status: &Value) -> String {
+    let mut text = String::new();
+    let (version, pid) = (word(status, "version"), &status["pid"]);
+    let up = span(millis(status, "up_ms").unwrap_or_default());
+    let _ = writeln!(text, "miniclaw {version}, process {pid}, up for {up}");
+    for channel in list(status, "channels") {
+        instance(&mut text, "channel", channel);
+        channel_lines(&mut text, channel);
+    }
+    for provider in list(status, "providers") {
+        instance(&mut text, "provider", provider);
+        if let Some(left) = millis(provider, "left_alone_ms") {
+            let _ = writeln!(text, "  failed repeatedly, is asked again in {}", span(left));
+        }
+        last_error(&mut text, provider);
+    }
+    let queue = &status["queue"];
+    let _ = writeln!(
+        text,
+        "queue: {}, {} under way, {}",
+        count(queue, "waiting", "message waits", "messages wait"),
+        count(queue, "turns", "turn", "turns"),
+        count(queue, "dead_letters", "dead letter", "dead letters"),
+    );
+    let counters = status["counters"].as_object().into_iter().flatten();
+    let counters: Vec<_> = counters
+        .map(|(name, count)| format!("{} {count}", name.replace('_', " ")))
+        .collect();
+    let _ = writeln!(text, "since the start: {}", counters.join(", "));
+    text
+}
+
+fn instance(text: &mut String, kind: &str, of: &Value) {
+    let (name, plugin, state) = (word(of, "instance"), word(of, "plugin"), word(of, "state"));
+    let _ = write!(text, "{kind} {name}: {state}");
+    if plugin != name {
+        let _ = write!(text, ", plugin {plugin}");
+    }
+    for (key, what) in [("version", "version"), ("account", "account")] {
+        if let Some(value) = of[key].as_str() {
+            let _ = write!(text, ", {what} {value}");
+        }
+    }
+    text.push('\n');
+    if let Some(reason) = of["reason"].as_str() {
+        let _ = writeln!(text, "  {reason}");
+    }
+}
+
+fn channel_lines(text: &mut String, channel: &Value) {
+    if let Some(heard) = millis(channel, "heard_ms") {
+        let _ = writeln!(text, "  heard its platform {}", ago(heard));
+    }
+    let outage = &channel["outage"];
+    if let Some(began) = millis(outage, "began_ms") {
+        let reason = word(outage, "reason");
+        let _ = match millis(outage, "over_ms") {
+            None => writeln!(text, "  outage for {}: {reason}", span(began)),
+            Some(over) => writeln!(text, "  last outage over {}: {reason}", ago(over)),
+        };
+    }
+    let flood = &channel["flood_wait"];
+    if let Some(left) = millis(flood, "left_ms") {
+        let whose = if flood["all_chats"] == true {
+            "all sends wait"
+        } else {
+            "sends to a chat wait"
+        };
+        let _ = writeln!(text, "  flood wait of the platform: {whose} for {}", span(left));
+    }
+    if channel["replies_waiting"] != 0 {
+        let _ = writeln!(
+            text,
+            "  {}",
+            count(channel, "replies_waiting", "reply waits", "replies wait")
+        );
+    }
+    last_error(text, channel);
+}
+
+fn last_error(text: &mut String, of: &Value) {
+    let error = &of["last_error"];
+    if let Some(at) = millis(error, "ago_ms") {
+        let _ = writeln!(text, "  last error {}: {}", ago(at), word(error, "error"));
+    }
+}
+
+fn list<'a>(of: &'a Value, key: &str) -> &'a [Value] {
+    of[key].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn word<'a>(of: &'a Value, key: &str) -> &'a str {
+    of[key].as_str().unwrap_or("?")
+}
+
+fn millis(of: &Value, key: &str) -> Option<Duration> {
+    of[key].as_u64().map(Duration::from_millis)
+}
+
+fn count(of: &Value, key: &str, one: &str, many: &str) -> String {
+    match of[key].as_u64() {
+        None => format!("? {many}"),
+        Some(1) => format!("1 {one}"),
+        Some(count) => format!("{count} {many}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_status_reads_as_sentences() {
+        let status = json!({
+            "version": "1.2.3", "pid": 7, "up_ms": 11_530_000,
+            "channels": [
+                { "instance": "telegram", "kind": "channel", "plugin": "telegram", "version": "1.2.3", "state": "running",
+                  "account": "@a_bot", "heard_ms": 3_100, "replies_waiting": 1,
+                  "outage": { "reason": "too many requests", "began_ms": 61_000, "over_ms": null },
+                  "flood_wait": { "left_ms": 25_400, "all_chats": false } },
+                { "instance": "irc", "kind": "channel", "plugin": "relay", "state": "backoff", "reason": "no route",
+                  "replies_waiting": 0, "last_error": { "error": "no route", "ago_ms": 2_000 } },
+            ],
+            "providers": [{ "instance": "openai", "kind": "provider", "plugin": "openai", "state": "running",
+                "left_alone_ms": 9_900, "last_error": { "error": "status 500", "ago_ms": 60_000 } }],
+            "queue": { "waiting": 2, "turns": 1, "dead_letters": null },
+            "counters": { "received": 3, "turned_away": 0 },
+        });
+        assert_eq!(
+            text(&status),
+            "miniclaw 1.2.3, process 7, up for 3 h 12 min\n\
+             channel telegram: running, version 1.2.3, account @a_bot\n  \
+               heard its platform 3 s ago\n  \
+               outage for 1 min 1 s: too many requests\n  \
+               flood wait of the platform: sends to a chat wait for 25 s\n  \
+               1 reply waits\n\
+             channel irc: backoff, plugin relay\n  \
+               no route\n  \
+               last error 2 s ago: no route\n\
+             provider openai: running\n  \
+               failed repeatedly, is asked again in 9 s\n  \
+               last error 1 min ago: status 500\n\
+             queue: 2 messages wait, 1 turn under way, ? dead letters\n\
+             since the start: received 3, turned away 0\n"
+        );
+    }
+}
