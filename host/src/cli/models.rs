@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::{Global, ModelsArgs};
 use super::provider::{self, Entry, NotStarted};
+use super::providers::split;
 use super::{Failure, Outcome, known_plugins, setup};
 use crate::config::Config;
 use crate::plugins::instance::{Instance, Method};
@@ -78,11 +79,17 @@ pub(super) async fn list(instance: &Instance) -> Result<Vec<Model>, Error> {
 
 /// The models that the configuration asks this provider for.
 fn wanted(config: &Config, entry: &Entry<'_>) -> Vec<String> {
-    let of_route = config.routes.iter().filter_map(|route| {
+    let of_route = config.routes.iter().flat_map(|route| {
         let provider = route.provider.as_ref().unwrap_or(&config.provider);
-        route.model.clone().filter(|_| provider == entry.name)
+        let model = route.model.as_deref().filter(|_| provider == entry.name);
+        let fallbacks = route.fallback.iter().map(|fallback| split(fallback));
+        let of_fallback = fallbacks.filter_map(|(name, model)| model.filter(|_| name == entry.name));
+        model.into_iter().chain(of_fallback).map(str::to_owned)
     });
-    entry.model.clone().into_iter().chain(of_route).collect()
+    let mut wanted: Vec<String> = entry.model.clone().into_iter().chain(of_route).collect();
+    wanted.sort();
+    wanted.dedup();
+    wanted
 }
 
 /// Ollama's names have a tag, which may be left out where it is the usual one.
@@ -161,4 +168,23 @@ fn table(config: &Config, entry: &Entry<'_>, models: &Result<Vec<Model>, NotStar
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_tag_may_be_left_out() {
+        let wanted = ["llama3.2".to_owned(), "qwen:1b".to_owned()];
+        for (id, expected) in [
+            ("llama3.2", true),
+            ("llama3.2:latest", true),
+            ("llama3.2:1b", false),
+            ("qwen:1b", true),
+            ("qwen", false),
+        ] {
+            assert_eq!(is_wanted(&wanted, id), expected, "{id}");
+        }
+    }
 }

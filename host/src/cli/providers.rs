@@ -71,17 +71,29 @@ fn uses(config: &Config, name: &str) -> Vec<String> {
         if route.provider.as_deref() == Some(name) {
             uses.push(format!("routes[{index}]{}", reach(route)));
         }
-        if route.fallback.iter().any(|fallback| fallback == name) {
+        if route.fallback.iter().any(|fallback| split(fallback).0 == name) {
             uses.push(format!("fallback of routes[{index}]{}", reach(route)));
         }
     }
     uses
 }
 
+/// Provider and model of a fallback.
+pub(super) fn split(fallback: &str) -> (&str, Option<&str>) {
+    match fallback.split_once('/') {
+        Some((name, model)) => (name, Some(model)),
+        None => (fallback, None),
+    }
+}
+
 /// What a route is for.
 fn reach(route: &Route) -> String {
     let named = |what: &str, name: &Option<String>| name.as_ref().map(|name| format!("{what} {name}"));
-    let parts = [named("channel", &route.channel), named("chat", &route.chat)];
+    let parts = [
+        named("channel", &route.channel),
+        named("chat", &route.chat),
+        named("command", &route.command),
+    ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() {
         String::new()

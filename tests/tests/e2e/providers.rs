@@ -106,19 +106,19 @@ fn providers_are_listed_without_their_secrets_and_with_what_uses_them() {
         .with("/channels/console", json!({}))
         .with(
             "/routes",
-            json!([{ "channel": "console", "provider": "ollama", "fallback": ["spare"] }]),
+            json!([{ "command": "deep", "model": "m-3" }, { "channel": "console", "provider": "ollama", "fallback": ["spare/m-2"] }]),
         );
     let home = Home::with(&config);
     let text = run(&home, &["providers", "list"]).expect_code(0).stdout.clone();
     assert!(text.contains("default"), "{text}");
     assert!(
         text.contains(
-            "spare  openai  m-1  https://models.example/v1  fallback of routes[0] (channel console)"
+            "spare  openai  m-1  https://models.example/v1  fallback of routes[1] (channel console)"
         ),
         "{text}"
     );
     assert!(
-        text.contains("ollama  ollama  llama3.2  http://127.0.0.1:11434  routes[0] (channel console)"),
+        text.contains("ollama  ollama  llama3.2  http://127.0.0.1:11434  routes[1] (channel console)"),
         "{text}"
     );
     assert!(!text.contains("pass-word") && !text.contains("hidden"), "{text}");
