@@ -87,7 +87,7 @@ mod tests {
             .into();
         assert_eq!(
             similar("gpt-4o-mini", &offered)[..2],
-            ["gpt-4", "gpt-4o-mini-2024"]
+            ["gpt-4o-mini-2024", "gpt-4"]
         );
         assert_eq!(similar("lama3.2", &offered)[0], "llama3.2:1b");
         assert_eq!(similar("gpt", &offered).len(), OFFERED);
