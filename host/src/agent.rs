@@ -1,12 +1,19 @@
 //! The AgentLoop: from a message and its history to a reply.
 
 mod attempt;
+mod bill;
 mod breaker;
 mod breakers;
+mod budget;
+mod compaction;
 mod failure;
+mod models;
+mod places;
 mod prompt;
+mod routing;
+mod tokens;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,12 +23,18 @@ use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 pub(crate) use attempt::Reply;
+pub(crate) use bill::{Sums, grouped};
 pub(crate) use breakers::Breakers;
+pub(crate) use budget::{Budget, Left};
+pub(crate) use compaction::{Compaction, history_tokens};
+pub(crate) use models::Models;
+pub(crate) use places::Places;
+pub(crate) use prompt::fit::Window;
 pub(crate) use prompt::{Prompt, Request};
 
 use self::breakers::Permit;
 use crate::backoff::{Backoff, chance};
-use crate::config::{AgentConfig, Route};
+use crate::config::{AgentConfig, Route, Terms};
 use crate::media::Picture;
 use crate::plugins::instance::Instance;
 use crate::sessions::Snapshot;
@@ -48,6 +61,12 @@ pub(crate) struct AgentLoop {
     pub(crate) routes: Vec<Route>,
     /// Where no route says otherwise.
     pub(crate) default: Route,
+    /// Of the providers by name.
+    pub(crate) terms: BTreeMap<String, Terms>,
+    pub(crate) places: Places,
+    pub(crate) models: Models,
+    pub(crate) budget: Budget,
+    pub(crate) compaction: Compaction,
 }
 
 /// The files of a message and of those before it, as the agent gets them.
@@ -87,6 +106,8 @@ pub(crate) struct Tried {
     pub(crate) took_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) usage: Option<Usage>,
 }
 
 /// An answer while it comes.
@@ -120,19 +141,23 @@ impl AgentLoop {
         snapshot: &Snapshot,
         listener: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Answer {
+        if let Some(refusal) = self.budget.refusal(&row.session).await {
+            return Answer::note(refusal);
+        }
         if let Some(sentence) = failure::cannot_open(message, &seen.lines) {
             return Answer::note(sentence);
         }
         let heard = prompt::heard(message, &seen.lines);
-        let route = self.route(&row.channel, &message.chat.id);
+        let route = self.route(row, message, &snapshot.choice);
         let mut request = self.prompt.request(&snapshot.entries, &heard, &seen.pictures);
         request.session = &row.session.0;
         request.idempotency_key = format!("turn-{}", row.seq);
         request.meta.inbound = row.seq;
-        let mut story = Vec::new();
+        let (mut story, mut usage) = (Vec::new(), Vec::new());
         let mut hear = |progress: Progress<'_>| {
             if let Progress::Tried(tried) = progress {
                 story.push(tried.clone());
+                usage.extend(tried.usage.clone());
             }
             listener(progress);
         };
@@ -152,6 +177,7 @@ impl AgentLoop {
             heard,
             reply,
             story: serde_json::to_string(&story).ok(),
+            usage,
             ..Answer::default()
         }
     }
@@ -170,10 +196,22 @@ impl AgentLoop {
         let end = Instant::now() + self.config.turn_timeout;
         let (mut failed, mut refused) = (None, None);
         let count = route.provider.iter().len() + route.fallback.len();
-        for (index, name) in route.provider.iter().chain(&route.fallback).enumerate() {
+        let targets = route
+            .provider
+            .iter()
+            .map(|name| (name.as_str(), route.model.as_deref()));
+        let targets = targets.chain(route.fallback.iter().map(|target| routing::target(target)));
+        for (index, (name, model)) in targets.enumerate() {
             let nobody_else = index + 1 == count;
             // A model's name means something to the provider that it was configured for.
-            request.model = if index == 0 { route.model.as_deref() } else { None };
+            request.model = model;
+            let request = match request.fit(self.window(name, model)) {
+                Ok(request) => request,
+                Err(error) => {
+                    failed = Some(error);
+                    continue;
+                }
+            };
             let permit = match self.breakers.admit(name, nobody_else) {
                 Ok(permit) => permit,
                 Err(error) => {
@@ -214,14 +252,17 @@ impl AgentLoop {
     ) -> Result<Reply, Error> {
         let mut failures = 0;
         loop {
+            let place = self.places.take(name, end, nobody_else).await?;
             let (asked, at_ms) = (Instant::now(), wall_ms());
-            let ended = self.attempt(name, request, end, listener).await;
+            let (ended, usage) = self.attempt(name, request, end, listener).await;
+            drop(place);
             listener(Progress::Tried(&Tried {
                 provider: name.to_owned(),
                 model: request.model.map(str::to_owned),
                 at_ms,
                 took_ms: u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX),
                 error: ended.as_ref().err().map(|error| error.message.clone()),
+                usage,
             }));
             permit.note(&ended);
             let error = match ended {
@@ -253,23 +294,5 @@ impl AgentLoop {
             };
             permit = again;
         }
-    }
-
-    /// The first route that matches; what it leaves open is the default's.
-    pub(crate) fn route(&self, channel: &str, chat: &str) -> Route {
-        let matches = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
-        let found = self
-            .routes
-            .iter()
-            .find(|route| matches(&route.channel, channel) && matches(&route.chat, chat));
-        let Some(route) = found else {
-            return self.default.clone();
-        };
-        let mut route = route.clone();
-        if route.provider.is_none() {
-            route.provider.clone_from(&self.default.provider);
-            route.model = route.model.or_else(|| self.default.model.clone());
-        }
-        route
     }
 }

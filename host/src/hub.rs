@@ -1,6 +1,7 @@
 //! The ChatHub: inbound messages to one lane for each conversation, replies to their channel.
 
 mod commands;
+mod compact;
 mod counters;
 mod joined;
 mod lanes;

@@ -43,6 +43,9 @@ pub(crate) struct Entry {
     /// Files beside it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) media: Vec<MediaFile>,
+    /// It stands for messages before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) summary: Option<Summary>,
 }
 
 impl Entry {
@@ -52,6 +55,7 @@ impl Entry {
             text: text.into(),
             at_ms,
             media: Vec::new(),
+            summary: None,
         }
     }
 
@@ -64,6 +68,16 @@ impl Entry {
 /// The folder of a session's files, in the sessions folder.
 pub(crate) fn media_dir(dir: &Path, key: &SessionKey) -> PathBuf {
     dir.join(format!("{}.media", key.file_stem()))
+}
+
+/// What an entry stands for that sums up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Summary {
+    /// In the journal: of the entries before it the last ones that stay; it takes the place of all others. In a history it
+    /// is the first entry, and this says nothing.
+    pub(crate) keeps: usize,
+    /// Messages.
+    pub(crate) stands_for: usize,
 }
 
 /// Why a session cannot be read, kept or deleted.

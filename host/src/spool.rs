@@ -243,6 +243,13 @@ pub(crate) struct Choice {
     pub(crate) model: Option<String>,
 }
 
+impl Choice {
+    /// Whether nothing was chosen.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl FinishedTurn {
     /// Ends `inbound` with one sentence to the sender of `row`, outside the conversation's history.
     pub(crate) fn note(row: &InboundRow, inbound: Vec<u64>, text: &str) -> Self {

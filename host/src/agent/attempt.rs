@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use miniclaw_plugin_api::{Capability, Cause, Chunk, Completion, Error, FinishReason, Outcome};
 use tracing::info;
 
-use super::{AgentLoop, Progress, Request};
+use super::tokens::estimate;
+use super::{AgentLoop, Progress, Request, bill};
 use crate::plugins::instance::{Completing, Instance};
+use crate::spool::Usage;
 
 /// What a model answered.
 #[derive(Debug, Default, PartialEq)]
@@ -17,14 +19,57 @@ pub(crate) struct Reply {
     pub(crate) blind: bool,
 }
 
+/// What the server says of an answer's cost and its model.
+type Told = (Option<miniclaw_plugin_api::Usage>, Option<String>);
+
 impl AgentLoop {
-    /// Asks a provider once.
+    /// Asks a provider once; says what that cost, where there was an answer or the server told.
     pub(super) async fn attempt(
         &self,
         name: &str,
         request: &Request<'_>,
         end: Instant,
         listener: &mut (dyn FnMut(Progress<'_>) + Send),
+    ) -> (Result<Reply, Error>, Option<Usage>) {
+        let mut told = (None, None);
+        let ended = self.hear(name, request, end, listener, &mut told).await;
+        let usage = match (told.0, &ended) {
+            (Some(usage), _) => Some((usage.input_tokens, usage.output_tokens, false)),
+            (None, Ok(reply)) => Some((request.tokens(), estimate(&reply.text), true)),
+            (None, Err(_)) => None,
+        };
+        let usage = usage.map(|usage| self.billed(name, request.model, told.1, usage));
+        (ended, usage)
+    }
+
+    fn billed(
+        &self,
+        name: &str,
+        asked: Option<&str>,
+        answered: Option<String>,
+        (input, output, estimated): (u64, u64, bool),
+    ) -> Usage {
+        let terms = self.terms.get(name);
+        let asked = asked.or_else(|| terms?.model.as_deref());
+        let model = asked.map(str::to_owned).or(answered);
+        let price = terms.and_then(|terms| bill::price(&terms.prices, model.as_deref()));
+        Usage {
+            provider: name.to_owned(),
+            model,
+            input,
+            output,
+            cost_micros: price.map(|price| bill::cost_micros(price, input, output)),
+            estimated,
+        }
+    }
+
+    async fn hear(
+        &self,
+        name: &str,
+        request: &Request<'_>,
+        end: Instant,
+        listener: &mut (dyn FnMut(Progress<'_>) + Send),
+        told: &mut Told,
     ) -> Result<Reply, Error> {
         let Some(mut running) = self.providers.get(name).cloned() else {
             return Err(
@@ -42,10 +87,10 @@ impl AgentLoop {
             );
         };
         if !request.has_pictures() {
-            return self.ask(&instance, name, request, end, listener).await;
+            return self.ask(&instance, name, request, end, listener, told).await;
         }
         if instance.blueprint.can(Capability::Vision) {
-            match self.ask(&instance, name, request, end, listener).await {
+            match self.ask(&instance, name, request, end, listener, told).await {
                 Err(error) if is_about_content(&error) => {
                     info!(provider = name, %error, "Provider is asked again without pictures");
                     listener(Progress::Restart);
@@ -54,7 +99,7 @@ impl AgentLoop {
             }
         }
         let blind = request.without_pictures();
-        let answered = self.ask(&instance, name, &blind, end, listener);
+        let answered = self.ask(&instance, name, &blind, end, listener, told);
         answered.await.map(|reply| Reply { blind: true, ..reply })
     }
 
@@ -65,6 +110,7 @@ impl AgentLoop {
         request: &Request<'_>,
         end: Instant,
         listener: &mut (dyn FnMut(Progress<'_>) + Send),
+        told: &mut Told,
     ) -> Result<Reply, Error> {
         let mut completing = instance.complete(request)?;
         let mut text = String::new();
@@ -96,7 +142,9 @@ impl AgentLoop {
         let ended = tokio::time::timeout(wait, completing.end())
             .await
             .map_err(|_| timeout(name, wait))?;
-        finished(name, text, called_tools, ended?.decode()?)
+        let completion: Completion = ended?.decode()?;
+        *told = (completion.usage, completion.model.clone());
+        finished(name, text, called_tools, completion)
     }
 
     async fn next(

@@ -2,12 +2,17 @@
 
 use miniclaw_plugin_api::{AttachmentKind, Cause, Error, InboundMessage, Part};
 
+use super::places::is_full;
+use super::prompt::fit::is_too_long;
+
 /// One honest sentence; names no server, no key, no internals.
 pub(super) fn sentence(error: &Error) -> String {
     let reason = match error.cause {
         Cause::Auth if error.meta.contains_key("unpaid") => {
             "its account has no credit left, which my operator has to see to"
         }
+        _ if is_full(error) => "too many questions wait for it. Please try again in a few minutes",
+        _ if is_too_long(error) => "your message is longer than it can take. Please send less at once",
         Cause::Auth => "it refuses my credentials, which my operator has to renew",
         Cause::Config | Cause::NotFound => "it is not set up correctly, which my operator has to mend",
         Cause::RateLimited => "it is asking me to slow down. Please try again in a few minutes",

@@ -1,5 +1,7 @@
 //! What the model reads: instructions, the operator's files, history, message.
 
+pub(super) mod fit;
+
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -9,6 +11,7 @@ use miniclaw_plugin_api::{InboundMessage, Role};
 use serde::Serialize;
 use tracing::warn;
 
+use super::tokens::{MESSAGE, PICTURE, estimate};
 use crate::media::Picture;
 use crate::sessions::Entry;
 
@@ -39,6 +42,9 @@ pub(crate) struct Request<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) model: Option<&'a str>,
     messages: Vec<Message<'a>>,
+    /// What stands for the history before these messages; [`Request::fit`] puts it in its place.
+    #[serde(skip)]
+    summary: Option<&'a str>,
     pub(crate) session: &'a str,
     pub(crate) idempotency_key: String,
     pub(crate) meta: RequestMeta,
@@ -73,6 +79,36 @@ enum Part<'a> {
     Image { media_type: &'a str, data: &'a str },
 }
 
+impl<'a> Parts<'a> {
+    fn all(&self) -> &[Part<'a>] {
+        match self {
+            Self::Text(only) => only,
+            Self::Mixed(parts) => parts,
+        }
+    }
+
+    /// The text, which is the first part.
+    fn text_mut(&mut self) -> Option<&mut Cow<'a, str>> {
+        let first = match self {
+            Self::Text([only]) => Some(only),
+            Self::Mixed(parts) => parts.first_mut(),
+        };
+        match first? {
+            Part::Text { text } => Some(text),
+            Part::Image { .. } => None,
+        }
+    }
+}
+
+impl Part<'_> {
+    fn tokens(&self) -> u64 {
+        match self {
+            Self::Text { text } => estimate(text),
+            Self::Image { .. } => PICTURE,
+        }
+    }
+}
+
 impl Request<'_> {
     /// Whether it holds pictures.
     pub(super) fn has_pictures(&self) -> bool {
@@ -89,7 +125,7 @@ impl Request<'_> {
                 continue;
             };
             parts.retain(|part| matches!(part, Part::Text { .. }));
-            if let Some(Part::Text { text }) = parts.first_mut() {
+            if let Some(text) = message.parts.text_mut() {
                 text.to_mut()
                     .push_str("\n[You cannot see pictures; you only know that they are there.]");
             }
@@ -148,10 +184,11 @@ impl Prompt {
         if !instructions.is_empty() {
             messages.push(Message::new(Role::System, instructions));
         }
-        let mut notes = String::new();
+        let (mut notes, mut summary) = (String::new(), None);
         let shown = |index: usize| pictures.get(index).map(Vec::as_slice).unwrap_or_default();
         for (index, entry) in history.iter().enumerate() {
             match entry.role {
+                Role::System if entry.summary.is_some() => summary = Some(&*entry.text),
                 Role::System => push_line(&mut notes, &format!("[{}]", entry.text)),
                 Role::User if !notes.is_empty() => {
                     let text = after_notes(std::mem::take(&mut notes), &entry.text);
@@ -169,9 +206,33 @@ impl Prompt {
         Request {
             model: None,
             messages,
+            summary,
             session: "",
             idempotency_key: String::new(),
             meta: RequestMeta::default(),
+        }
+    }
+
+    /// A request that is none of a conversation's.
+    pub(super) fn plain<'a>(instructions: &'a str, text: &'a str) -> Request<'a> {
+        Request {
+            model: None,
+            messages: vec![
+                Message::new(Role::System, instructions),
+                Message::new(Role::User, text),
+            ],
+            summary: None,
+            session: "",
+            idempotency_key: String::new(),
+            meta: RequestMeta::default(),
+        }
+    }
+
+    /// Tokens of the instructions that every conversation starts with.
+    pub(super) fn instruction_tokens(&self) -> u64 {
+        match estimate(&self.instructions()) {
+            0 => 0,
+            tokens => tokens + MESSAGE,
         }
     }
 

@@ -1,6 +1,6 @@
 //! `miniclaw agent`: one question, no daemon.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use miniclaw_plugin_api::{Error, Role};
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::args::{AgentArgs, Global};
 use super::provider::{self, NotStarted};
 use super::{Failure, Outcome, setup};
-use crate::agent::{AgentLoop, Breakers, Progress, Prompt};
+use crate::agent::{AgentLoop, Breakers, Budget, Compaction, Models, Places, Progress, Prompt};
 use crate::config::{Config, Route};
 use crate::gateway::private_folder;
 use crate::sessions::{Entry, FileSession, SessionKey};
@@ -57,6 +57,11 @@ async fn ask(config: &Config, telemetry: &telemetry::Handle, args: &AgentArgs, r
         Some(id) => Some(open(config, id)?),
         None => None,
     };
+    let terms = config
+        .providers
+        .get(name)
+        .map(|provider| provider.terms.clone())
+        .unwrap_or_default();
     let (_keep, running) = watch::channel(Some(instance.clone()));
     let agent = AgentLoop {
         providers: HashMap::from([(name.to_owned(), running)]),
@@ -65,6 +70,11 @@ async fn ask(config: &Config, telemetry: &telemetry::Handle, args: &AgentArgs, r
         config: config.agent.clone(),
         routes: Vec::new(),
         default: route.clone(),
+        terms: BTreeMap::from([(name.to_owned(), terms)]),
+        places: Places::default(),
+        models: Models::default(),
+        budget: Budget::none(),
+        compaction: Compaction::new(false),
     };
     let history = conversation
         .as_ref()

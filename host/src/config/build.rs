@@ -90,16 +90,22 @@ fn groups(at: &Reader<'_>) -> Result<GroupsConfig, ConfigError> {
 }
 
 fn provider(at: &Reader<'_>) -> Result<ProviderConfig, ConfigError> {
+    let settings = at.settings()?;
     Ok(ProviderConfig {
         plugin: at.text("plugin")?,
         terms: Terms {
+            model: settings
+                .0
+                .get("model")
+                .and_then(|model| model.as_str())
+                .map(str::to_owned),
             context_tokens: at.optional_count("context_tokens")?,
             max_concurrent_requests: at.optional_count("max_concurrent_requests")?,
             requests_per_minute: at.optional_count("requests_per_minute")?,
             prices: at.instances("prices", price)?,
         },
         confinement: confinement(at)?,
-        settings: at.settings()?,
+        settings,
     })
 }
 

@@ -109,6 +109,8 @@ pub(crate) struct ProviderConfig {
 /// What the operator knows of a provider's server.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Terms {
+    /// The model that its settings name, by the key that providers have for it.
+    pub(crate) model: Option<String>,
     /// Tokens that its model reads and writes together; `None`: as the server says.
     pub(crate) context_tokens: Option<u64>,
     /// `None` for no limit.

@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use super::blueprints::{Blueprints, NoBlueprint};
 use super::roster::{self, Roster, Sights, Slot};
 use super::{Running, StartError, upkeep, watchdog};
-use crate::agent::{AgentLoop, Breakers, Prompt, Providers};
+use crate::agent::{AgentLoop, Breakers, Budget, Compaction, Models, Places, Prompt, Providers};
 use crate::aliases::Aliases;
 use crate::config::{Config, Route};
 use crate::control::{ControlServer, Hands};
@@ -27,7 +27,7 @@ use crate::plugins::instance::{Hooks, Instance, LogSink};
 use crate::plugins::load::Loader;
 use crate::plugins::trust::TrustPolicy;
 use crate::sessions::SessionManager;
-use crate::spool::{Opened, Spool, SpoolError, SqliteSpool};
+use crate::spool::{Opened, Spool, SpoolError, SqliteSpool, day_of, wall_ms};
 use crate::supervisor::{
     Bounds, ChannelDuties, Failure, Ledger, Make, ORDERS, Order, State, Stops, Supervised,
 };
@@ -143,7 +143,9 @@ pub(super) async fn assemble(
         .iter()
         .map(|draft| (draft.name.clone(), watch::channel(gate_of(config, draft)).0))
         .collect();
-    let agent = agent(config, &providers);
+    let spent = spool.spent(None, day_of(wall_ms())).await?;
+    let budget = Budget::new(config.limits, spool.clone(), &spent);
+    let agent = agent(config, &providers, budget);
     let sights = Sights {
         born: Instant::now(),
         breakers: agent.breakers.clone(),
@@ -158,6 +160,7 @@ pub(super) async fn assemble(
             max_pictures: config.media.max_pictures,
         },
         admins: Admins::new(&gates),
+        currency: config.currency.clone(),
     };
     let turns = config.gateway.max_concurrent_turns;
     let hub = ChatHub::new(parts, outboxes.clone(), counters, turns);
@@ -365,10 +368,15 @@ fn outboxes(config: &Config, parts: &OutboxCommons, channels: &[Draft]) -> HashM
         .collect()
 }
 
-fn agent(config: &Config, providers: &[Draft]) -> AgentLoop {
+fn agent(config: &Config, providers: &[Draft], budget: Budget) -> AgentLoop {
     let providers: Providers = providers
         .iter()
         .map(|draft| (draft.name.to_string(), draft.current.subscribe()))
+        .collect();
+    let terms: Vec<_> = config
+        .providers
+        .iter()
+        .map(|(name, provider)| (name, &provider.terms))
         .collect();
     AgentLoop {
         providers,
@@ -381,6 +389,14 @@ fn agent(config: &Config, providers: &[Draft]) -> AgentLoop {
             model: config.model.clone(),
             ..Route::default()
         },
+        terms: terms
+            .iter()
+            .map(|(name, terms)| ((*name).clone(), (*terms).clone()))
+            .collect(),
+        places: Places::new(terms),
+        models: Models::default(),
+        budget,
+        compaction: Compaction::new(config.sessions.compaction),
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct TurnParts {
     pub(crate) media: MediaStore,
     #[expect(dead_code, reason = "no command changes settings, so that nobody asks")]
     pub(crate) admins: Arc<Admins>,
+    /// Of the prices.
+    pub(crate) currency: String,
 }
 
 /// What a turn answers.
@@ -79,6 +81,7 @@ impl ChatHub {
             return;
         };
         let Committed { mut outbox, journal } = committed;
+        self.parts.agent.budget.add(&turn.session, &turn.usage);
         self.counters.done.add(turn.inbound.len() as u64);
         let (sessions, session) = (&self.parts.sessions, &turn.session);
         if turn.new_generation {
@@ -86,11 +89,15 @@ impl ChatHub {
         } else {
             sessions.applied(session, turn.generation, journal, turn.entries);
         }
+        if turn.choice.is_some() {
+            sessions.journaled(session);
+        }
         debug!(chunks = outbox.len(), elapsed = ?started.elapsed(), "Turn answered");
         if let (Some(first), Some(wait)) = (outbox.first_mut(), not_before) {
             first.not_before_ms = wall_ms() + i64::try_from(wait.as_millis()).unwrap_or_default();
         }
         self.route(outbox);
+        self.compact(rows.lead(), &stop).await;
     }
 
     /// All of the turn but its end, and how long the platform takes no change of what it shows of the answer; `None`
@@ -229,7 +236,7 @@ impl ChatHub {
     }
 
     /// Asks again and again while the disk takes nothing; `None` where the store is over.
-    async fn keep<'a, T>(
+    pub(super) async fn keep<'a, T>(
         &self,
         attempt: impl Fn() -> futures_util::future::BoxFuture<'a, Result<T, SpoolError>>,
     ) -> Option<T> {

@@ -44,7 +44,8 @@ fn is_put_together(file: SessionFile<Vec<Entry>>) {
     };
     let counts = file.spool.is_some() || file.generation == 0;
     let expected = if counts {
-        file.messages.len().min(HISTORY)
+        let summed = file.messages.first().is_some_and(|first| first.summary.is_some());
+        file.messages.len().min(HISTORY + usize::from(summed))
     } else {
         0
     };

@@ -1,12 +1,13 @@
 use super::Entry;
 use super::file::SessionFile;
-use crate::spool::Journal;
+use crate::spool::{Choice, Journal};
 
 /// A session as its file and its journal tell it.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) generation: u64,
     pub(super) entries: Vec<Entry>,
+    pub(super) choice: Choice,
     /// Journal rows up to this one are in `entries`.
     pub(super) seq: u64,
     /// Journal rows up to this one are in a checkpoint that stays on disk after the next one.
@@ -49,7 +50,8 @@ pub(super) fn assemble(
     let kept = after.unwrap_or(0);
     let mut seq = kept;
     let mut dirty = exists && after.is_none();
-    for row in journal.rows.into_iter().filter(|row| row.seq > kept) {
+    let rows = journal.rows;
+    for row in rows.into_iter().filter(|row| row.seq > kept) {
         seq = row.seq;
         updated_ms = row
             .entries
@@ -57,7 +59,7 @@ pub(super) fn assemble(
             .map(|entry| entry.at_ms)
             .chain(updated_ms)
             .max();
-        entries.extend(row.entries);
+        append(&mut entries, row.entries);
         dirty = true;
         activity = None;
     }
@@ -65,6 +67,7 @@ pub(super) fn assemble(
     Loaded {
         generation,
         entries,
+        choice: journal.choice,
         seq,
         kept,
         dirty,
@@ -73,8 +76,22 @@ pub(super) fn assemble(
     }
 }
 
-/// Drops the oldest messages beyond `history`.
+/// Adds what a journal row holds. A summary takes the place of what it stands for.
+pub(super) fn append(entries: &mut Vec<Entry>, row: Vec<Entry>) {
+    for entry in row {
+        match entry.summary {
+            Some(summary) => {
+                let kept = entries.len().saturating_sub(summary.keeps);
+                entries.splice(..kept, [entry]);
+            }
+            None => entries.push(entry),
+        }
+    }
+}
+
+/// Drops the oldest messages beyond `history`, but for the summary of those before them.
 pub(super) fn limit(entries: &mut Vec<Entry>, history: usize) {
-    let excess = entries.len().saturating_sub(history);
-    entries.drain(..excess);
+    let begin = usize::from(entries.first().is_some_and(|first| first.summary.is_some()));
+    let excess = entries.len().saturating_sub(begin + history);
+    entries.drain(begin..begin + excess);
 }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::file::{Damaged, read_session, remove_checkpoints, remove_media, sync_folder};
-use super::load::{Loaded, assemble, limit};
+use super::load::{Loaded, append, assemble, limit};
 use super::{Entry, SessionError, SessionKey, checkpoint, file};
-use crate::spool::{Appended, Spool, wall_ms};
+use crate::spool::{Appended, Choice, Spool, wall_ms};
 
 /// Keeps the sessions: loads them on first use, takes what turns add, writes checkpoints.
 ///
@@ -29,8 +29,9 @@ pub(crate) struct SessionManager {
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub(crate) generation: u64,
-    /// Oldest first.
+    /// Oldest first; a summary of older ones before them.
     pub(crate) entries: Arc<Vec<Entry>>,
+    pub(crate) choice: Choice,
 }
 
 pub(super) struct Sessions {
@@ -49,6 +50,7 @@ const MISSED_SLOTS: usize = 64;
 pub(super) struct Live {
     pub(super) generation: u64,
     pub(super) entries: Arc<Vec<Entry>>,
+    choice: Choice,
     /// Journal rows up to this one are in `entries`.
     pub(super) seq: u64,
     /// As [`Loaded::kept`].
@@ -130,7 +132,7 @@ impl SessionManager {
                 if live.generation == generation && seq > live.seq && previous <= live.seq =>
             {
                 let history = Arc::make_mut(&mut live.entries);
-                history.extend(entries);
+                append(history, entries);
                 limit(history, self.history);
                 (live.seq, live.activity, live.touched, live.updated_ms) = (seq, now, now, wall_ms());
                 live.version = version;
@@ -139,7 +141,7 @@ impl SessionManager {
         }
     }
 
-    /// The journal got a row that no turn of this session wrote: it is read again on its next use.
+    /// The spool got something that memory lacks, a row of no turn's or a choice: the session is read again on its next use.
     pub(crate) fn journaled(&self, key: &SessionKey) {
         self.sessions().forget(key);
     }
@@ -210,6 +212,7 @@ impl SessionManager {
         Some(Snapshot {
             generation: live.generation,
             entries: Arc::clone(&live.entries),
+            choice: live.choice.clone(),
         })
     }
 
@@ -247,6 +250,7 @@ impl SessionManager {
         let live = Live {
             generation: loaded.generation,
             entries: Arc::new(loaded.entries),
+            choice: loaded.choice,
             seq: loaded.seq,
             kept: loaded.kept,
             version: tick,
@@ -260,6 +264,7 @@ impl SessionManager {
         Some(Snapshot {
             generation: live.generation,
             entries: Arc::clone(&live.entries),
+            choice: live.choice.clone(),
         })
     }
 

@@ -99,6 +99,18 @@ impl World {
         self.sessions().applied(&key(name), generation, row, entries);
     }
 
+    /// A summary of all but the last `keeps` messages.
+    async fn sum_up(&self, name: &str, text: &str, keeps: usize) {
+        let generation = self.sessions().snapshot(&key(name)).await.unwrap().generation;
+        let entries = vec![Entry {
+            role: Role::System,
+            summary: Some(Summary { keeps, stands_for: 1 }),
+            ..entry(text)
+        }];
+        let row = self.finish(name, generation, entries.clone(), false).await;
+        self.sessions().applied(&key(name), generation, row, entries);
+    }
+
     /// The turn that `/new` is.
     async fn start_over(&self, name: &str) {
         let generation = self.sessions().snapshot(&key(name)).await.unwrap().generation;

@@ -6,6 +6,8 @@ use super::*;
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Turn(usize),
+    /// A summary that keeps so many messages.
+    SumUp(usize, usize),
     StartOver(usize),
     Delete(usize),
     Checkpoint,
@@ -22,6 +24,7 @@ fn event() -> impl Strategy<Value = Event> {
     let chat = 0..NAMES.len();
     prop_oneof![
         6 => chat.clone().prop_map(Event::Turn),
+        2 => (chat.clone(), 0..4usize).prop_map(|(chat, keeps)| Event::SumUp(chat, keeps)),
         1 => chat.clone().prop_map(Event::StartOver),
         1 => chat.clone().prop_map(Event::Delete),
         4 => Just(Event::Checkpoint),
@@ -38,8 +41,15 @@ async fn happens(world: &mut World, event: Event, number: usize, model: &mut [Ve
             let text = number.to_string();
             world.turn(NAMES[chat], &text).await;
             model[chat].push(text);
-            let excess = model[chat].len().saturating_sub(4);
-            model[chat].drain(..excess);
+            let begin = usize::from(model[chat].first().is_some_and(|first| first.starts_with('S')));
+            let excess = model[chat].len().saturating_sub(begin + 4);
+            model[chat].drain(begin..begin + excess);
+        }
+        Event::SumUp(chat, keeps) => {
+            let text = format!("S{number}");
+            world.sum_up(NAMES[chat], &text, keeps).await;
+            let kept = model[chat].len().saturating_sub(keeps);
+            model[chat].splice(..kept, [text]);
         }
         Event::StartOver(chat) => {
             world.start_over(NAMES[chat]).await;

@@ -1,0 +1,96 @@
+//! What providers say of their models.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use miniclaw_plugin_api::Model;
+use tracing::debug;
+
+use crate::plugins::instance::{Instance, Method};
+use crate::tasks::Tasks;
+
+/// How long a provider may take; a reload waits for it.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A person who asks for the list gets one that is no older.
+const FRESH: Duration = Duration::from_secs(300);
+
+/// The models of each provider instance, asked for once in its life, and again when a person wants the list.
+#[derive(Clone, Default)]
+pub(crate) struct Models {
+    listed: Arc<Mutex<HashMap<String, Listed>>>,
+    /// They end with the runtime.
+    tasks: Tasks,
+}
+
+struct Listed {
+    instance: Weak<Instance>,
+    at: Instant,
+    /// Empty while it is asked, and where it does not say.
+    models: Arc<[Model]>,
+}
+
+impl Models {
+    /// What an instance said so far. The first time it is asked, in the background: no turn waits for that.
+    pub(super) fn known(&self, name: &str, instance: &Arc<Instance>) -> Arc<[Model]> {
+        let models: Arc<[Model]> = Arc::new([]);
+        {
+            let mut listed = self.lock();
+            if let Some(found) = listed.get(name)
+                && std::ptr::eq(found.instance.as_ptr(), Arc::as_ptr(instance))
+            {
+                return found.models.clone();
+            }
+            listed.insert(name.to_owned(), Listed::new(instance, models.clone()));
+        }
+        let (this, name, instance) = (self.clone(), name.to_owned(), instance.clone());
+        self.tasks
+            .spawn("models", async move { this.ask(&name, &instance).await });
+        models
+    }
+
+    /// What an instance offers, asked for where that is not known or old.
+    pub(crate) async fn list(&self, name: &str, instance: &Arc<Instance>) -> Arc<[Model]> {
+        let fresh = {
+            let listed = self.lock();
+            let found = listed.get(name).filter(|found| {
+                std::ptr::eq(found.instance.as_ptr(), Arc::as_ptr(instance))
+                    && !found.models.is_empty()
+                    && found.at.elapsed() < FRESH
+            });
+            found.map(|found| found.models.clone())
+        };
+        match fresh {
+            Some(models) => models,
+            None => self.ask(name, instance).await,
+        }
+    }
+
+    async fn ask(&self, name: &str, instance: &Arc<Instance>) -> Arc<[Model]> {
+        let answer = instance.call(Method::MODELS.within(PATIENCE), &()).await;
+        let models: Arc<[Model]> = match answer.and_then(|answer| answer.decode::<Vec<Model>>()) {
+            Ok(models) => models.into(),
+            Err(error) => {
+                debug!(provider = name, %error, "Provider does not tell its models");
+                Arc::new([])
+            }
+        };
+        self.lock()
+            .insert(name.to_owned(), Listed::new(instance, models.clone()));
+        models
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Listed>> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listed {
+    fn new(instance: &Arc<Instance>, models: Arc<[Model]>) -> Self {
+        Self {
+            instance: Arc::downgrade(instance),
+            at: Instant::now(),
+            models,
+        }
+    }
+}

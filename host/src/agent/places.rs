@@ -1,0 +1,159 @@
+//! How much is asked of a provider at once and in a minute.
+
+mod window;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use miniclaw_plugin_api::{Cause, Error};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use self::window::Window;
+use crate::config::Terms;
+
+/// Marks the error of who got no place.
+const NO_PLACE: &str = "no_place";
+
+/// The bounds of all providers; one without bounds has no entry.
+#[derive(Default)]
+pub(crate) struct Places(HashMap<String, Place>);
+
+struct Place {
+    /// Fair: who waits gets a permit in order.
+    concurrent: Option<Arc<Semaphore>>,
+    minute: Option<Mutex<Window>>,
+}
+
+/// A place among the requests under way.
+pub(super) struct Taken {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// A start that was reserved and is given back where nobody makes it.
+struct Reserved<'a> {
+    window: &'a Mutex<Window>,
+    at: Option<Instant>,
+}
+
+impl Places {
+    pub(crate) fn new<'a>(terms: impl IntoIterator<Item = (&'a String, &'a Terms)>) -> Self {
+        let place = |(name, terms): (&'a String, &'a Terms)| {
+            let place = Place {
+                concurrent: terms
+                    .max_concurrent_requests
+                    .map(|most| Arc::new(Semaphore::new(most))),
+                minute: terms
+                    .requests_per_minute
+                    .map(|most| Mutex::new(Window::new(most))),
+            };
+            let bounded = place.concurrent.is_some() || place.minute.is_some();
+            bounded.then(|| (name.clone(), place))
+        };
+        Self(terms.into_iter().filter_map(place).collect())
+    }
+
+    /// Waits in order for a request's place, at most until `end`; with somebody else to ask, half of that, so that there
+    /// is time to.
+    ///
+    /// # Errors
+    /// Transient and [`Cause::RateLimited`] where no place is free in time.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the queue.
+    pub(super) async fn take(&self, name: &str, end: Instant, nobody_else: bool) -> Result<Taken, Error> {
+        let Some(place) = self.0.get(name) else {
+            return Ok(Taken { _permit: None });
+        };
+        let left = end.saturating_duration_since(Instant::now());
+        let latest = Instant::now() + if nobody_else { left } else { left / 2 };
+        let full = || {
+            Error::transient(format!(
+                "provider `{name}` has no place for a further request in time"
+            ))
+            .because(Cause::RateLimited)
+            .with(NO_PLACE, true)
+        };
+        let permit = match &place.concurrent {
+            Some(semaphore) => {
+                let turn = tokio::time::timeout_at(latest.into(), semaphore.clone().acquire_owned());
+                match turn.await {
+                    Ok(Ok(permit)) => Some(permit),
+                    // It is never closed.
+                    Ok(Err(_)) => None,
+                    Err(_) => return Err(full()),
+                }
+            }
+            None => None,
+        };
+        if let Some(window) = &place.minute {
+            let at = lock(window).reserve(Instant::now(), latest).ok_or_else(full)?;
+            let mut reserved = Reserved { window, at: Some(at) };
+            tokio::time::sleep_until(at.into()).await;
+            reserved.at = None;
+        }
+        Ok(Taken { _permit: permit })
+    }
+}
+
+/// Whether an error says that the host's own bounds left no place.
+pub(super) fn is_full(error: &Error) -> bool {
+    error.meta.contains_key(NO_PLACE)
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        if let Some(at) = self.at {
+            lock(self.window).give_back(at);
+        }
+    }
+}
+
+fn lock(window: &Mutex<Window>) -> std::sync::MutexGuard<'_, Window> {
+    window.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn places(terms: Terms) -> Places {
+        Places::new([(&"p".to_owned(), &terms)])
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_place_gets_it_in_order() {
+        let places = Arc::new(places(Terms {
+            max_concurrent_requests: Some(1),
+            ..Terms::default()
+        }));
+        let end = Instant::now() + Duration::from_secs(3_600);
+        let first = places.take("p", end, true).await.unwrap();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let waiting = (0..5).map(|number| {
+            let (places, order) = (places.clone(), order.clone());
+            async move {
+                let _taken = places.take("p", end, true).await.unwrap();
+                order.lock().unwrap().push(number);
+            }
+        });
+        let waiting = futures_util::future::join_all(waiting);
+        tokio::join!(waiting, async { drop(first) });
+        assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn who_would_wait_too_long_for_the_minute_is_told_at_once() {
+        let places = places(Terms {
+            requests_per_minute: Some(1),
+            ..Terms::default()
+        });
+        let end = Instant::now() + Duration::from_secs(30);
+        drop(places.take("p", end, true).await.unwrap());
+        let refused = places.take("p", end, true).await.err().unwrap();
+        assert!(is_full(&refused) && refused.cause == Cause::RateLimited);
+        assert!(places.take("other", end, true).await.is_ok());
+    }
+}

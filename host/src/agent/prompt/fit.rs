@@ -1,0 +1,243 @@
+//! What of a request fits into a model's window.
+
+use miniclaw_plugin_api::{Cause, Error, Role};
+
+use super::{Message, Part, Request, after_notes};
+use crate::agent::tokens::{MESSAGE, clip, estimate};
+
+/// Marks the error of a message that fits no request.
+const TOO_LONG: &str = "message_too_long";
+/// No answer is given more room than this.
+const LONGEST_ANSWER: u64 = 4_096;
+
+/// Tokens that a model reads and writes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) tokens: u64,
+    /// Somebody said so; otherwise it is a guess, and nothing is refused for its sake.
+    pub(crate) known: bool,
+}
+
+impl Window {
+    /// Where nobody says: what nearly every model that is served for chats has, and more than most conversations need.
+    pub(crate) const DEFAULT: Self = Self {
+        tokens: 8_192,
+        known: false,
+    };
+
+    /// What a request may take: a quarter is left to the answer.
+    pub(crate) fn room(self) -> u64 {
+        self.tokens - (self.tokens / 4).min(LONGEST_ANSWER)
+    }
+}
+
+impl<'a> Request<'a> {
+    /// The request with as much of the history as fits. Instructions and the message to answer always stay; of the
+    /// history the oldest goes first, a message of the user's together with what answered it, the summary last of all.
+    ///
+    /// # Errors
+    /// Permanent and [`Cause::TooLarge`] where the message alone does not fit into a window that is known.
+    pub(in crate::agent) fn fit(&self, window: Window) -> Result<Self, Error> {
+        let mut fitted = self.clone();
+        let begin = usize::from(
+            self.messages
+                .first()
+                .is_some_and(|first| first.role == Role::System),
+        );
+        let end = self.messages.len().saturating_sub(1).max(begin);
+        let fixed: u64 = self.messages[..begin]
+            .iter()
+            .chain(&self.messages[end..])
+            .map(Message::tokens)
+            .sum();
+        let mut left = match window.room().checked_sub(fixed) {
+            Some(left) => left,
+            None if window.known => {
+                let what = "the message and the instructions are longer than the model can take";
+                return Err(Error::permanent(what)
+                    .because(Cause::TooLarge)
+                    .with(TOO_LONG, true));
+            }
+            None => 0,
+        };
+        if let Some(note) = self.summary.map(summary_note) {
+            match left.checked_sub(estimate(&note) + 1) {
+                Some(rest) => left = rest,
+                None => fitted.summary = None,
+            }
+        }
+        let kept = self.kept(begin..end, left);
+        fitted.messages.drain(begin..kept);
+        fitted.place_summary();
+        Ok(fitted)
+    }
+
+    /// Where the part of the history begins that fits.
+    fn kept(&self, history: std::ops::Range<usize>, room: u64) -> usize {
+        let (mut kept, mut used) = (history.end, 0);
+        for at in history.clone().rev() {
+            used += self.messages[at].tokens();
+            if used > room {
+                return kept;
+            }
+            if self.messages[at].role == Role::User {
+                kept = at;
+            }
+        }
+        // All of it fits, however it begins.
+        history.start
+    }
+
+    /// Before the first words of the user: many models take instructions at the beginning alone, and it is none.
+    fn place_summary(&mut self) {
+        let Some(summary) = self.summary.take() else {
+            return;
+        };
+        let first = self
+            .messages
+            .iter_mut()
+            .find(|message| message.role == Role::User);
+        if let Some(text) = first.and_then(|first| first.parts.text_mut()) {
+            *text = after_notes(summary_note(summary), text).into();
+        }
+    }
+
+    /// Tokens of all its messages.
+    pub(in crate::agent) fn tokens(&self) -> u64 {
+        self.messages.iter().map(Message::tokens).sum()
+    }
+}
+
+impl Message<'_> {
+    fn tokens(&self) -> u64 {
+        self.parts.all().iter().map(Part::tokens).sum::<u64>() + MESSAGE
+    }
+}
+
+/// Whether a message was too long for its model.
+pub(in crate::agent) fn is_too_long(error: &Error) -> bool {
+    error.meta.contains_key(TOO_LONG)
+}
+
+fn summary_note(summary: &str) -> String {
+    format!("[Summary of our conversation so far: {}]", summary.trim())
+}
+
+/// The end of the texts that fits into `room`, oldest first; the oldest one that fits in part is cut.
+pub(in crate::agent) fn newest(texts: &[String], room: u64) -> Vec<&str> {
+    let (mut left, mut kept) = (room, Vec::new());
+    for text in texts.iter().rev() {
+        let tokens = estimate(text) + 1;
+        if tokens <= left {
+            left -= tokens;
+            kept.push(text.as_str());
+        } else {
+            kept.push(clip(text, left));
+            break;
+        }
+    }
+    kept.reverse();
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::agent::Prompt;
+    use crate::sessions::{Entry, Summary};
+
+    fn entry(role: Role, text: &str, summary: bool) -> Entry {
+        Entry {
+            summary: summary.then_some(Summary {
+                keeps: 0,
+                stands_for: 2,
+            }),
+            ..Entry::new(role, text, 0)
+        }
+    }
+
+    fn texts(request: &Request<'_>) -> Vec<String> {
+        request
+            .messages
+            .iter()
+            .map(|message| match &message.parts.all()[0] {
+                Part::Text { text } => text.to_string(),
+                Part::Image { .. } => panic!("a picture stands first"),
+            })
+            .collect()
+    }
+
+    fn window(tokens: u64, known: bool) -> Window {
+        Window { tokens, known }
+    }
+
+    fn history() -> impl Strategy<Value = Vec<Entry>> {
+        let one = (
+            prop_oneof![Just(Role::User), Just(Role::Assistant)],
+            "[a-z]{1,60}",
+        );
+        let one = one.prop_map(|(role, text)| entry(role, &text, false));
+        (prop::option::of("[a-z]{1,30}"), prop::collection::vec(one, 0..20)).prop_map(
+            |(summary, mut entries)| {
+                entries.splice(0..0, summary.map(|text| entry(Role::System, &text, true)));
+                entries
+            },
+        )
+    }
+
+    #[test]
+    fn the_summary_stands_before_the_first_words_of_the_user() {
+        let prompt = Prompt::new("be kind", std::path::Path::new("/nowhere"));
+        let history = [
+            entry(Role::System, "They met.", true),
+            entry(Role::User, "a", false),
+            entry(Role::Assistant, "b", false),
+        ];
+        let request = prompt.request(&history, "c", &[]);
+        let fitted = request.fit(Window::DEFAULT).unwrap();
+        assert_eq!(
+            texts(&fitted),
+            [
+                "be kind",
+                "[Summary of our conversation so far: They met.]\na",
+                "b",
+                "c"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_refused_by_a_known_window_alone() {
+        let prompt = Prompt::new("", std::path::Path::new("/nowhere"));
+        let long = "x ".repeat(1_000);
+        let request = prompt.request(&[], &long, &[]);
+        assert!(is_too_long(&request.fit(window(300, true)).unwrap_err()));
+        assert_eq!(texts(&request.fit(window(300, false)).unwrap()), [long.as_str()]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_fits_is_the_end_and_grows_with_the_window(
+            history in history(),
+            tokens in 256..2_000u64,
+            more in 0..500u64,
+        ) {
+            let prompt = Prompt::new("be kind", std::path::Path::new("/nowhere"));
+            let request = prompt.request(&history, "now", &[]);
+            let small = request.fit(window(tokens, true)).unwrap();
+            let large = request.fit(window(tokens + more, true)).unwrap();
+            prop_assert!(small.tokens() <= window(tokens, true).room());
+            prop_assert!(small.messages.len() <= large.messages.len());
+            let (all, kept) = (texts(&request), texts(&small));
+            prop_assert_eq!(kept.first(), all.first());
+            prop_assert!(kept.last().unwrap().ends_with("now"));
+            for (kept, all) in kept[1..].iter().rev().zip(all.iter().rev()) {
+                prop_assert!(kept.ends_with(all.as_str()));
+            }
+            let whole = small.messages.len() == request.messages.len();
+            prop_assert!(whole || small.messages[1].role == Role::User, "pairs stay together");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! How many tokens a text has, by a rule that needs no model's vocabulary.
+//!
+//! Each letter counts by how many bytes it has, in thirds of a token: ASCII letters and spaces one (English takes about
+//! four of them for a token), other ASCII and letters of two bytes two, letters of three bytes four, of four bytes nine. That
+//! is more than the vocabularies in use need for prose and code; a text without words, such as base64, may need more.
+
+/// What the frame of a message takes beside its text.
+pub(crate) const MESSAGE: u64 = 4;
+
+/// What a picture takes: servers count between 85 and 1,600, by its size, most of them less than this.
+pub(crate) const PICTURE: u64 = 1_000;
+
+/// Tokens of a text; never fewer for a longer one.
+pub(crate) fn estimate(text: &str) -> u64 {
+    thirds(text).div_ceil(3)
+}
+
+/// The text's beginning that has at most `limit` tokens.
+pub(crate) fn clip(text: &str, limit: u64) -> &str {
+    let mut left = limit.saturating_mul(3);
+    for (at, letter) in text.char_indices() {
+        match left.checked_sub(weight(letter)) {
+            Some(rest) => left = rest,
+            None => return &text[..at],
+        }
+    }
+    text
+}
+
+fn thirds(text: &str) -> u64 {
+    text.chars().map(weight).sum()
+}
+
+fn weight(letter: char) -> u64 {
+    match letter.len_utf8() {
+        1 if letter.is_ascii_alphabetic() || letter == ' ' => 1,
+        1 | 2 => 2,
+        3 => 4,
+        _ => 9,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn estimates_are_above_what_the_usual_vocabularies_need() {
+        // Counted with o200k and cl100k, the larger of the two.
+        for (text, counted) in [
+            ("The quick brown fox jumps over the lazy dog.", 10),
+            ("fn main() { println!(\"{}\", 1 + 1); }", 14),
+            ("Съешь же ещё этих мягких французских булок", 22),
+            ("今日はいい天気ですね", 10),
+            ("2026-11-24T23:05:20", 13),
+        ] {
+            assert!(estimate(text) >= counted, "{text}: {}", estimate(text));
+        }
+        assert_eq!(estimate(""), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn more_text_never_has_fewer_tokens(one in "\\PC{0,40}", other in "\\PC{0,40}") {
+            let both = estimate(&format!("{one}{other}"));
+            prop_assert!(both >= estimate(&one).max(estimate(&other)));
+            prop_assert!(both <= estimate(&one) + estimate(&other));
+        }
+
+        #[test]
+        fn what_is_clipped_fits_and_one_letter_more_would_not(text in "\\PC{0,40}", limit in 0..30u64) {
+            let clipped = clip(&text, limit);
+            prop_assert!(text.starts_with(clipped) && estimate(clipped) <= limit);
+            if let Some(next) = text[clipped.len()..].chars().next() {
+                let longer = format!("{clipped}{next}");
+                prop_assert!(estimate(&longer) > limit);
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Summing up after a turn, in the conversation's lane.
+
+use tokio_util::sync::CancellationToken;
+
+use super::ChatHub;
+use crate::spool::{FinishedTurn, InboundRow};
+
+impl ChatHub {
+    /// Sums up what the model will soon be unable to read. Nobody waits for it but the conversation's next message; a stop of
+    /// the gateway and `/stop` end it, and a later turn makes up for it.
+    pub(super) async fn compact(&self, row: &InboundRow, stop: &CancellationToken) {
+        let sessions = &self.parts.sessions;
+        // What cannot be read now is the next turn's to tell.
+        let Ok(snapshot) = sessions.snapshot(&row.session).await else {
+            return;
+        };
+        let compacted = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = self.closed.cancelled() => return,
+            compacted = self.parts.agent.compact(row, &snapshot) => compacted,
+        };
+        let Some(compacted) = compacted else { return };
+        // A note of the outbox may have come in between: then the summary would not stand where it belongs.
+        let unchanged = match sessions.snapshot(&row.session).await {
+            Ok(now) => now.generation == snapshot.generation && now.entries == snapshot.entries,
+            Err(_) => false,
+        };
+        let turn = FinishedTurn {
+            session: row.session.clone(),
+            generation: snapshot.generation,
+            new_generation: false,
+            inbound: Vec::new(),
+            entries: if unchanged {
+                vec![compacted.entry]
+            } else {
+                Vec::new()
+            },
+            channel: row.channel.clone(),
+            chunks: Vec::new(),
+            story: None,
+            usage: compacted.usage,
+            choice: None,
+        };
+        drop(snapshot);
+        let Some(committed) = self.keep(|| self.parts.spool.finish(&turn)).await else {
+            return;
+        };
+        self.parts.agent.budget.add(&row.session, &turn.usage);
+        sessions.applied(&row.session, turn.generation, committed.journal, turn.entries);
+    }
+}
