@@ -1,5 +1,8 @@
 //! What a person can ask of the gateway itself, in every channel.
 
+mod model;
+mod status;
+
 use miniclaw_plugin_api::InboundMessage;
 use serde_json::{Value, json};
 
@@ -9,9 +12,12 @@ use crate::sessions::Snapshot;
 use crate::spool::InboundRow;
 
 /// Commands by name, with what they do, for the channels' menus. Others go to the agent.
-const COMMANDS: [(&str, &str); 2] = [
+const COMMANDS: [(&str, &str); 5] = [
+    ("help", "Show what you can ask of me"),
     ("new", "Start a fresh conversation"),
     ("stop", "Stop the answer that is being written"),
+    ("status", "Show the model and what this conversation used"),
+    ("model", "Show the models, or choose one for this conversation"),
 ];
 
 /// The commands as a plugin is told of them: a list of `command` and `description`.
@@ -36,14 +42,43 @@ fn name(message: &InboundMessage) -> Option<&str> {
 
 impl ChatHub {
     /// Answers a command; `None` for what the agent answers.
-    pub(super) async fn command(&self, row: &InboundRow, _: &Snapshot) -> Option<Answer> {
+    pub(super) async fn command(&self, row: &InboundRow, snapshot: &Snapshot) -> Option<Answer> {
         Some(match name(&row.message)? {
+            "help" => Answer::note(help()),
             "new" => Answer {
                 new_generation: true,
                 ..Answer::note("This is a new conversation.")
             },
             "stop" => Answer::note("Stopped."),
+            "status" => Answer::note(self.status(row, snapshot).await),
+            "model" => self.model(row, snapshot).await,
             _ => return None,
         })
+    }
+
+    /// Whether the sender may change what holds for everybody in the conversation.
+    pub(super) fn is_admin(&self, _row: &InboundRow) -> bool {
+        true
+    }
+}
+
+fn help() -> String {
+    let lines = COMMANDS.map(|(command, description)| format!("/{command}: {description}"));
+    format!(
+        "You can ask me anything. Beside that I know:\n\n- {}",
+        lines.join("\n- ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_the_help_and_in_the_menu() {
+        for (command, description) in COMMANDS {
+            assert!(help().contains(&format!("/{command}: {description}")));
+        }
+        assert_eq!(menu().as_array().map(Vec::len), Some(COMMANDS.len()));
     }
 }
