@@ -16,6 +16,7 @@ mod setup;
 mod spans;
 mod status;
 mod trace;
+mod usage;
 
 use std::fmt;
 use std::io::{self, Write};

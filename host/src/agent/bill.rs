@@ -50,10 +50,6 @@ impl Sums {
         })
     }
 
-    pub(crate) fn tokens(&self) -> u64 {
-        self.input.saturating_add(self.output)
-    }
-
     /// For people, as `3 requests, 1,200 tokens read, 80 written, 0.0123 USD`.
     pub(crate) fn told(self, currency: &str) -> impl fmt::Display {
         let mut text = match self.requests {

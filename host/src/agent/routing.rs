@@ -55,10 +55,10 @@ impl AgentLoop {
         };
         let models = self.models.known(name, &instance);
         let model = model.or_else(|| terms?.model.as_deref());
-        // With no room for anything a number is no window.
+        // A smaller number is no window of a model for chats.
         let tokens = one_of(&models, model)
             .and_then(|model| model.context_tokens)
-            .filter(|tokens| *tokens > 0);
+            .filter(|tokens| *tokens >= 256);
         tokens.map_or(Window::DEFAULT, said)
     }
 

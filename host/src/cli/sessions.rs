@@ -7,6 +7,7 @@ use miniclaw_plugin_api::Role;
 use serde_json::json;
 
 use super::args::{Global, Output, SessionsCommand};
+use super::usage::Used;
 use super::{Failure, Outcome, setup};
 use crate::config::Config;
 use crate::control::Op;
@@ -107,19 +108,25 @@ fn show(config: &Config, key: &str, as_json: bool) -> Result<String, Failure> {
     if entries.is_empty() {
         return Err(unknown(key));
     }
+    let used = Used::of(config, &SessionKey(key.into()))?;
     if as_json {
-        return Ok(format!("{:#}\n", json!({ "key": key, "messages": entries })));
+        let usage = used.json();
+        return Ok(format!(
+            "{:#}\n",
+            json!({ "key": key, "messages": entries, "usage": usage })
+        ));
     }
     let mut text = String::new();
     for entry in entries {
-        let who = match entry.role {
-            Role::User => "user",
-            Role::Assistant => "agent",
-            _ => "other",
+        let who = match (entry.summary, entry.role) {
+            (Some(summary), _) => format!("summary of {} messages", summary.stands_for),
+            (None, Role::User) => "user".into(),
+            (None, Role::Assistant) => "agent".into(),
+            (None, _) => "other".into(),
         };
         let _ = writeln!(text, "[{}] {who}: {}", rfc3339_ms(entry.at_ms), entry.text);
     }
-    Ok(text)
+    Ok(text + &used.lines())
 }
 
 fn delete(config: &Config, key: &str) -> Result<String, Failure> {

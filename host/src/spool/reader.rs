@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::journal::RawJournal;
-use super::{Journal, SpoolError, open, schema};
+use super::{Journal, Spent, SpoolError, open, schema, usage};
 use crate::sessions::SessionKey;
 
 /// A look into the spool from another process, also while the gateway runs. All calls block.
@@ -75,6 +75,25 @@ impl SpoolReader {
                 keys.collect()
             });
         self.readable(keys)
+    }
+
+    /// As [`super::Spool::spent`]; nothing where the file is of an earlier version, which is read and not brought up.
+    ///
+    /// # Errors
+    /// [`SpoolError::Refused`] where it cannot be read.
+    pub(crate) fn spent(
+        &self,
+        session: Option<&SessionKey>,
+        since_day: i64,
+    ) -> Result<Vec<Spent>, SpoolError> {
+        let known = self
+            .conn
+            .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'usage'", [], |_| Ok(()))
+            .optional();
+        match self.readable(known)? {
+            Some(()) => self.readable(usage::spent(&self.conn, session.map(|key| &*key.0), since_day)),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Number of dead letters, in and out.

@@ -50,3 +50,4 @@ mod supergroups;
 mod telegram_faults;
 mod telegram_scripts;
 mod telegram_webhook;
+mod usage_and_models;
