@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use miniclaw_plugin_api::Role;
+use miniclaw_plugin_api::{Cause, Error, Role};
 use tracing::{info, warn};
 
 use super::prompt::fit::newest;
@@ -17,6 +17,8 @@ const INSTRUCTIONS: &str = "You sum up a conversation for the assistant who is t
 of it. Keep who the people are, facts, names, numbers, dates, wishes, decisions, promises, and what is still open. Leave out \
 greetings and repetition. Write in the language of the conversation, at most 200 words, and nothing but the summary.";
 
+/// The conversation's next message waits no longer for a summary.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// After a failure a conversation is left alone for this long.
 const AGAIN: Duration = Duration::from_secs(600);
 /// Conversations whose failure is remembered.
@@ -31,7 +33,8 @@ pub(crate) struct Compaction {
 /// A summary to be stored.
 #[derive(Debug)]
 pub(crate) struct Compacted {
-    pub(crate) entry: Entry,
+    /// `None` where the model gave none.
+    pub(crate) entry: Option<Entry>,
     pub(crate) usage: Vec<Usage>,
 }
 
@@ -91,19 +94,19 @@ impl AgentLoop {
                 usage.extend(tried.usage.clone());
             }
         };
-        match self.complete(&route, request, &mut hear).await {
+        let asked = tokio::time::timeout(PATIENCE, self.complete(&route, request, &mut hear));
+        let ended = asked
+            .await
+            .unwrap_or_else(|_| Err(Error::transient("it took too long").because(Cause::Timeout)));
+        let entry = match ended {
             Ok(reply) => {
                 info!(messages = stands_for, keeps, "Conversation summed up");
                 self.compaction.failed().remove(&row.session);
-                let entry = Entry {
+                let text = clip(reply.text.trim(), room / 8).trim_end();
+                Some(Entry {
                     summary: Some(Summary { keeps, stands_for }),
-                    ..Entry::new(
-                        Role::System,
-                        clip(reply.text.trim(), room / 8).trim_end(),
-                        wall_ms(),
-                    )
-                };
-                Some(Compacted { entry, usage })
+                    ..Entry::new(Role::System, text, wall_ms())
+                })
             }
             Err(error) => {
                 if self.compaction.note_failure(&row.session) {
@@ -111,7 +114,8 @@ impl AgentLoop {
                 }
                 None
             }
-        }
+        };
+        (entry.is_some() || !usage.is_empty()).then_some(Compacted { entry, usage })
     }
 }
 

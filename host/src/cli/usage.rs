@@ -50,12 +50,14 @@ impl Used {
         if self.spent.is_empty() {
             return String::new();
         }
-        let told = |since| Sums::since(since, &self.spent).told(&self.currency).to_string();
-        format!(
-            "used today: {}\nused in total: {}\n",
-            told(day_of(wall_ms())),
-            told(0)
-        )
+        let total = Sums::since(0, &self.spent).told(&self.currency);
+        format!("used today: {}\nused in total: {total}\n", self.told_today())
+    }
+
+    /// Today's sums for people, as `2 requests, 30 tokens read, 12 written`.
+    pub(super) fn told_today(&self) -> String {
+        let sums = Sums::since(day_of(wall_ms()), &self.spent);
+        sums.told(&self.currency).to_string()
     }
 
     /// The same for programs, with the sums of each model.

@@ -31,11 +31,7 @@ impl ChatHub {
             generation: snapshot.generation,
             new_generation: false,
             inbound: Vec::new(),
-            entries: if unchanged {
-                vec![compacted.entry]
-            } else {
-                Vec::new()
-            },
+            entries: compacted.entry.into_iter().filter(|_| unchanged).collect(),
             channel: row.channel.clone(),
             chunks: Vec::new(),
             story: None,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use miniclaw_tests::fake_model::standard_answer;
+use miniclaw_tests::fake_model::{Fault, standard_answer};
 use miniclaw_tests::gateway::Finished;
 use miniclaw_tests::{Command, Home};
 use serde_json::{Value, json};
@@ -143,6 +143,29 @@ fn a_long_conversation_is_summed_up_and_goes_on_after_a_kill() {
     assert!(status.contains("and a summary of "), "{status}");
     hear(&world, 7, "/new", "This is a new conversation.");
     assert_eq!(hear(&world, 7, "fresh", "re: fresh"), "re: fresh [n=1]");
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn a_conversation_that_cannot_be_summed_up_goes_on_without_its_oldest_messages() {
+    let world = World::with(|config| config.with("/providers/model/context_tokens", json!(400)));
+    world.model.fail_about("\nAssistant: ", Fault::Empty);
+    let gateway = world.start();
+    for number in 1..=12 {
+        let text = format!("tell me more about the tea of Ada, number {number}");
+        hear(&world, 7, &text, &format!("number {number}"));
+    }
+    let asked = world.model.asked();
+    let summaries = asked
+        .iter()
+        .filter(|asked| asked.last_user().contains("\nAssistant: "));
+    assert_eq!(summaries.count(), 1, "{asked:?}");
+    let last: Vec<_> = asked.last().unwrap().users().collect();
+    assert!(
+        last.len() < 12 && last.last().unwrap().ends_with("number 12"),
+        "{last:?}"
+    );
+    gateway.wait_for_line("Conversation cannot be summed up");
     gateway.stop().expect_code(0);
 }
 
