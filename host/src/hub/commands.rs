@@ -57,8 +57,8 @@ impl ChatHub {
     }
 
     /// Whether the sender may change what holds for everybody in the conversation.
-    pub(super) fn is_admin(&self, _row: &InboundRow) -> bool {
-        true
+    pub(super) fn is_admin(&self, row: &InboundRow) -> bool {
+        self.parts.admins.is_admin(&row.channel, &row.message.sender.id)
     }
 }
 

@@ -33,7 +33,6 @@ pub(crate) struct TurnParts {
     pub(crate) sessions: Arc<SessionManager>,
     pub(crate) agent: AgentLoop,
     pub(crate) media: MediaStore,
-    #[expect(dead_code, reason = "no command changes settings, so that nobody asks")]
     pub(crate) admins: Arc<Admins>,
     /// Of the prices.
     pub(crate) currency: String,

@@ -18,10 +18,6 @@ impl Admins {
     }
 
     /// Whether the sender of a message that was accepted may change settings.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "no command changes settings, so that nobody asks")
-    )]
     pub(crate) fn is_admin(&self, channel: &str, sender: &str) -> bool {
         self.0
             .get(channel)
