@@ -84,6 +84,11 @@ impl Handle {
         self.max_level
     }
 
+    /// A text without the secrets that are kept out of the log.
+    pub(crate) fn scrub(&self, text: &str) -> String {
+        self.scrubber.scrub(text).into_owned()
+    }
+
     /// Keeps further secrets out of the log.
     pub(crate) fn hide(&self, secrets: Vec<String>) {
         self.scrubber.register(secrets);

@@ -156,7 +156,8 @@ fn routes(root: &Node, errors: &mut Vec<ConfigError>) {
 
 fn telegram_ids(root: &Node, errors: &mut Vec<ConfigError>) {
     for (name, member) in root.get("channels").and_then(Node::object).into_iter().flatten() {
-        if member.node.get("plugin").and_then(Node::text) != Some("telegram") {
+        let plugin = member.node.get("plugin").map_or(Some(name.as_str()), Node::text);
+        if plugin != Some("telegram") {
             continue;
         }
         let groups = member.node.get("groups");

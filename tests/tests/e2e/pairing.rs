@@ -178,3 +178,30 @@ fn a_damaged_list_of_those_who_were_let_in_stops_the_start() {
     );
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "{");
 }
+
+#[test]
+fn strangers_and_others_in_one_batch_get_one_code_each_and_their_answers() {
+    let world = World::with(|config| config.with("/channels/telegram/pairing", json!(true)));
+    let from = miniclaw_tests::fake_telegram::Injection::text;
+    let messages = [
+        from(STRANGER, STRANGER, "hello"),
+        from(7, USER, "first"),
+        from(STRANGER, STRANGER, "anybody there?"),
+        from(667, 667, "hello"),
+        from(STRANGER, STRANGER, "well"),
+        from(7, USER, "second"),
+    ];
+    // All of them come with the first poll.
+    world.telegram.inject_all(&messages);
+    let gateway = world.start();
+    let replies = world.telegram.wait_for_replies_to(7, 2);
+    assert_eq!(
+        crate::setup::texts(&replies),
+        ["re: first [n=1]", "re: second [n=3]"]
+    );
+    let codes = [STRANGER, 667].map(|stranger| code(&world, stranger));
+    assert_ne!(codes[0], codes[1]);
+    gateway.stop().expect_code(0);
+    assert_eq!(world.telegram.ledger().sent.len(), 4);
+    assert_eq!(world.telegram.unconfirmed(), 0);
+}

@@ -312,12 +312,12 @@ fn a_channel_says_who_may_speak_where_and_who_may_change_settings() {
     for (text, line) in [
         (
             r#"{"channels": {"telegram": {"groups": {"allow": ["@g"]}}}}"#,
-            "config.json:1:48: key `channels.telegram.groups.allow[0]`: `@g` is a user name, and names change hands; \
+            "config.json:1:49: key `channels.telegram.groups.allow[0]`: `@g` is a user name, and names change hands; \
              give the numeric id",
         ),
         (
             r#"{"channels": {"telegram": {"groups": {"allow": ["g"]}}}}"#,
-            "config.json:1:48: key `channels.telegram.groups.allow[0]`: `g` is not an id; Telegram's ids are whole \
+            "config.json:1:49: key `channels.telegram.groups.allow[0]`: `g` is not an id; Telegram's ids are whole \
              numbers such as 123456789",
         ),
         (

@@ -54,7 +54,18 @@ impl Look<'_> {
         if let Some(hub) = &self.desk.hub {
             status["queue"] = self.queue(hub).await;
         }
+        self.scrub(&mut status);
         status
+    }
+
+    /// Errors come from plugins, which may have put anything into them.
+    fn scrub(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.roster.telemetry.scrub(text),
+            Value::Array(list) => list.iter_mut().for_each(|value| self.scrub(value)),
+            Value::Object(map) => map.values_mut().for_each(|value| self.scrub(value)),
+            _ => {}
+        }
     }
 
     fn channel(&self, slot: &Slot, now: Instant) -> Map<String, Value> {
