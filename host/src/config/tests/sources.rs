@@ -235,7 +235,7 @@ fn wrong_variables_are_named() {
         "env MINICLAW__AGENT__SYSTEM_PROMPT: key `agent.system_prompt`: the value is not UTF-8\n\
          env MINICLAW__ALLOW_FROM: key `allow_from`: the text ends where a value is expected\n\
          env MINICLAW__CHANNELS__A____B: key `channels.a..b`: unknown key; allowed: `admins`, `allow_from`, \
-         `groups`, `isolation`, `limits`, `pairing`, `plugin`, `sandbox`, `settings`\n\
+         `debounce_ms`, `groups`, `isolation`, `limits`, `pairing`, `plugin`, `sandbox`, `settings`, `streaming`\n\
          env MINICLAW__GATEWAY__MAXPENDING: key `gateway.maxpending`: unknown key; did you mean `max_pending`? \
          allowed: `max_concurrent_turns`, `max_crashes`, `max_message_age`, `max_message_bytes`, `max_pending`, \
          `max_pending_per_conversation`, `restart_backoff`, `shutdown_timeout`, `warn_pending_after`\n\
