@@ -244,3 +244,29 @@ fn an_authority_of_the_settings_is_trusted_and_a_proxy_is_never_shown() {
     gateway.wait_for_line("telegram cannot be reached");
     assert!(!gateway.stop().stderr.contains("pass-word"));
 }
+
+#[test]
+fn the_commands_are_offered_on_telegram_once_a_start_and_a_failure_disturbs_nothing() {
+    let world = World::new();
+    let gateway = world.start();
+    let offered = &world.telegram.wait_for_calls("setMyCommands", 1)[0];
+    assert_eq!(offered.status, Some(200));
+    for command in ["new", "stop"] {
+        assert!(
+            offered.body.contains(&format!(r#""command":"{command}""#)),
+            "{}",
+            offered.body
+        );
+    }
+    gateway.stop().expect_code(0);
+
+    world.telegram.on("setMyCommands").answer(Answer::bad_gateway());
+    let gateway = world.start();
+    gateway.wait_for_line("The list of commands could not be registered");
+    assert_eq!(world.say(7, "hello", 1), "re: hello [n=1]");
+    gateway.stop().expect_code(0);
+    let ledger = world.telegram.ledger();
+    let calls = ledger.calls_of("setMyCommands");
+    assert_eq!(calls.len(), 2);
+    assert!(ledger.polls[0].at < calls[0].at);
+}

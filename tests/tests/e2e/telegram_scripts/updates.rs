@@ -107,7 +107,7 @@ scripts! {
 
     media_without_a_text_are_named_to_the_model:
         update("message", message(1, 7, json!({ "photo": [{ "file_id": "p", "width": 1, "height": 1 }] })))
-        => asked(["[image, which you cannot open]"]), confirmed();
+        => asked(["[image, which could not be fetched]"]), confirmed();
 
     stickers_contacts_and_polls_are_named_to_the_model:
         update("message", message(1, 7, json!({ "sticker": { "emoji": "\u{1f600}" } }))), until_sent(7, 1),
