@@ -1,4 +1,5 @@
-//! The border between the gateway and a plugin, for `benches/isolation.rs`; no part of the program.
+//! What the benchmarks need; no part of the program: the border between the gateway and a plugin for
+//! `benches/isolation.rs`, the rules of splitting for `benches/split.rs`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use miniclaw_plugin_api::wire::Receive;
-use miniclaw_plugin_api::{ChatRef, Error, OutboundMessage, Verdict};
+use miniclaw_plugin_api::{ChatRef, Error, OutboundMessage, TextUnit, Verdict};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
@@ -18,6 +19,14 @@ use crate::plugins::isolate::{Limits, Process, Source};
 use crate::plugins::load::Loader;
 use crate::plugins::trust::TrustPolicy;
 use crate::tasks::Tasks;
+
+/// Cuts a text into chunks of at most `limit` UTF-16 units.
+///
+/// # Panics
+/// Where a chunk breaks a rule.
+pub fn check_split(text: &str, limit: usize) {
+    crate::delivery::split::fuzzing::check(text, limit, TextUnit::Utf16);
+}
 
 /// A running instance of the fixture `bounce`, which hands over what it is to send before the send ends. What it hands
 /// over is accepted at once, so that nothing but the border is measured.

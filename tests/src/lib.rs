@@ -25,6 +25,7 @@ pub mod procfs;
 pub mod server;
 pub mod stage;
 pub mod tally;
+pub mod texts;
 pub mod tls_front;
 pub mod ward;
 pub mod watched;

@@ -2,7 +2,6 @@
 
 mod borders;
 mod fences;
-#[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod ruler;
 #[cfg(test)]
@@ -13,11 +12,14 @@ use std::ops::Range;
 use miniclaw_plugin_api::TextUnit;
 
 use self::borders::best_border;
-use self::fences::{Fence, fences};
+use self::fences::{Fence, fences, is_fence};
 use self::ruler::Ruler;
 
 /// The least limit that lets every character through in every unit.
 const LEAST_LIMIT: usize = 4;
+
+/// White space that is looked through for what follows it, in characters.
+const INDENT: usize = 64;
 
 /// Cuts `text` into chunks of at most `limit` units each; a limit of 0 is none, and one below 4 counts as 4.
 ///
@@ -142,21 +144,54 @@ impl<'t> Splitter<'t> {
         let half = self.ruler.reach(start, room / 2);
         match self.around(most) {
             None => {
-                let border = best_border(&self.ruler, half..=most, |at| self.around(at).is_none());
-                outside(border.unwrap_or(most))
+                let allowed = |at| self.around(at).is_none() && !self.makes_fence(start, at);
+                let border = best_border(&self.ruler, half..=most, allowed);
+                outside(border.unwrap_or_else(|| self.last_resort(start, start, most)))
             }
             Some(fence) if fence.start > start && (fence.fits || fence.start >= half) => outside(fence.start),
             Some(fence) => {
                 let closing = self.ruler.size(fence.closing) + 1;
                 let most = self.ruler.reach(start, room - closing).min(fence.body_end);
                 let first = self.ruler.skip_white_space(fence.body);
-                let border = best_border(&self.ruler, half.max(first)..=most, |_| true);
+                let border = best_border(&self.ruler, half.max(first)..=most, |at| {
+                    !self.makes_fence(start, at)
+                });
                 Cut {
-                    at: border.unwrap_or(most),
+                    at: border.unwrap_or_else(|| self.last_resort(start, first.max(start), most)),
                     inside: Some(fence),
                 }
             }
         }
+    }
+
+    /// Whether a cut at `at`, within a line, makes a fence of what is none there: backticks in the middle of a line, which
+    /// would begin the next chunk, or at the begin of a line that says more, which would end this one.
+    fn makes_fence(&self, start: usize, at: usize) -> bool {
+        let text = self.ruler.text();
+        let after = text[at..]
+            .chars()
+            .take(INDENT)
+            .find(|char| *char == '\n' || !char.is_whitespace());
+        if after.is_none_or(|char| char == '\n') {
+            return false;
+        }
+        let line = text[start..at].rfind('\n').map_or(start, |end| start + end + 1);
+        is_fence(&text[at..]) || is_fence(&text[line..at])
+    }
+
+    /// Where to cut if there is no border: as late as can be.
+    fn last_resort(&self, start: usize, first: usize, most: usize) -> usize {
+        if !self.makes_fence(start, most) {
+            return most;
+        }
+        let (mut at, mut best) = (first, most);
+        while at < most {
+            if at > first && self.around(at).is_none_or(|fence| !fence.fits) && !self.makes_fence(start, at) {
+                best = at;
+            }
+            at += self.ruler.grapheme(at).len();
+        }
+        best
     }
 
     /// The block that `at` is strictly inside of.

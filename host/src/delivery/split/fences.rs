@@ -46,6 +46,11 @@ pub(super) fn fences(text: &str) -> Vec<Fence<'_>> {
     fences
 }
 
+/// Whether what begins with `text`, perhaps indented, may be a fence.
+pub(super) fn is_fence(text: &str) -> bool {
+    marker(text.trim_start()).is_some()
+}
+
 fn opens(line: &str, at: usize, next: usize, text_end: usize) -> Option<Fence<'_>> {
     let indent = line.len() - line.trim_start().len();
     let marker = marker(&line[indent..])?;

@@ -1,11 +1,13 @@
-//! What holds for the chunks of any text.
+//! What holds for the chunks of any text. It is used by tests, by the fuzz target and by `benches/split.rs`; no part of
+//! the program.
 
 use miniclaw_plugin_api::TextUnit;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{Piece, Ruler, Splitter, split as split_text};
+use super::{Piece, Ruler, Splitter, fences, split as split_text};
 
 /// Splits a text; the first two bytes give the limit, the third one the unit.
+#[cfg(any(fuzzing, test))]
 pub fn split(data: &[u8]) {
     let [low, high, unit, text @ ..] = data else {
         return;
@@ -20,7 +22,7 @@ pub fn split(data: &[u8]) {
 }
 
 /// Panics where a chunk breaks one of the promises of [`split_text`].
-pub(super) fn check(text: &str, limit: usize, unit: TextUnit) {
+pub(crate) fn check(text: &str, limit: usize, unit: TextUnit) {
     let chunks = split_text(text, limit, unit);
     let ruler = Ruler::new(text, unit);
     for chunk in &chunks {
@@ -33,6 +35,10 @@ pub(super) fn check(text: &str, limit: usize, unit: TextUnit) {
         let splitter = Splitter::new(text, limit, unit);
         let pieces = splitter.pieces();
         rejoin(text, &pieces);
+        // A block whose opening line leaves no room for a body is text, and its fences may be parted.
+        if splitter.fences.len() == fences(text).len() && !has_endless_fence(text, limit) {
+            pieces.iter().for_each(|piece| fenced(text, piece));
+        }
         if limit >= 32 {
             spare(text, &splitter, &pieces);
         }
@@ -56,6 +62,28 @@ pub(super) fn rejoin(text: &str, pieces: &[Piece<'_>]) {
         before = Some(piece);
     }
     assert!(may_go(&text[end..], before), "{:?}", &text[end..]);
+}
+
+/// Whether a line is a run of backticks that may fill a chunk, so that no cut leaves it as it is.
+fn has_endless_fence(text: &str, limit: usize) -> bool {
+    let runs = text.split(|char| char != '`' && char != '~');
+    runs.map(str::len)
+        .max()
+        .is_some_and(|longest| longest > limit / 4)
+}
+
+/// A chunk that goes on with a block begins with its opening line, language and all; one that ends within a block ends
+/// with its closing fence, and reads as a text whose last block ends there.
+fn fenced(text: &str, piece: &Piece<'_>) {
+    let chunk = piece.render(text);
+    if let Some(fence) = piece.reopened {
+        assert!(chunk.starts_with(&format!("{}\n", fence.opening)), "{chunk:?}");
+    }
+    if let Some(fence) = piece.closed {
+        assert!(chunk.ends_with(&format!("\n{}", fence.closing)), "{chunk:?}");
+        let last = fences(&chunk).pop().map(|last| (last.opening.trim(), last.end));
+        assert_eq!(last, Some((fence.opening.trim(), chunk.len())), "{chunk:?}");
+    }
 }
 
 /// Cuts are no cuts of a grapheme, nor of a code block that fits into a chunk; another block is closed where it is

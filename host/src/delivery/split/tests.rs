@@ -1,5 +1,7 @@
 //! Examples and properties of splitting.
 
+use miniclaw_tests::chance::Chance;
+use miniclaw_tests::texts::random_text;
 use proptest::prelude::*;
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -121,6 +123,20 @@ fn block_that_never_ends_is_a_block() {
 }
 
 #[test]
+fn cut_within_a_line_makes_no_fence() {
+    let text = format!("{}```rust x``` {}", "word ".repeat(6), "more ".repeat(6));
+    let chunks = split_chars(&text, 36);
+    assert!(
+        chunks.len() == 3 && !chunks.iter().any(|chunk| chunk.starts_with("```")),
+        "{chunks:?}"
+    );
+    let text = format!("```\n{}\n``` {}\n```", "x".repeat(20), "y".repeat(60));
+    for chunk in split_chars(&text, 48) {
+        assert_eq!(fences(&chunk).len(), 1, "{chunk}");
+    }
+}
+
+#[test]
 fn opening_line_that_leaves_no_room_is_plain_text() {
     let text = format!("```{}\ncode\n```", "info".repeat(30));
     let chunks = split_chars(&text, 50).concat();
@@ -183,6 +199,18 @@ fn one_grapheme_longer_than_the_limit_is_cut_between_its_characters() {
                 .iter()
                 .all(|chunk| chunk.encode_utf16().count() > 3_000)
         );
+    }
+}
+
+/// `cargo bench -p miniclaw --bench split` does the same a million times.
+#[test]
+fn random_texts_are_split_by_the_rules() {
+    let mut chance = Chance::seeded(5);
+    for _ in 0..1_000 {
+        let text = random_text(&mut chance);
+        let limit = 32 + usize::try_from(chance.below(600)).unwrap();
+        check(&text, limit, TextUnit::Utf16);
+        check(&text, 4096, TextUnit::Utf16);
     }
 }
 
