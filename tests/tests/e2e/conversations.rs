@@ -149,6 +149,23 @@ fn markdown_is_shown_as_markup_without_link_previews() {
 }
 
 #[test]
+fn markup_in_markup_is_taken_at_the_first_try() {
+    let world = World::new();
+    world.model.answer_with(|_| {
+        "# Plan `x`\n\n> **a `b`**\n\n| City | Text |\n|---|---|\n| Paris | [more `c`](https://x.y/with/a/long/way) |\n\n\
+         - [x] done\n  1. ~~no~~\n\n```rust\na < b"
+            .to_owned()
+    });
+    let gateway = world.start();
+    world.say(7, "hi", 1);
+    let sent = world.telegram.sent_to(7).remove(0);
+    assert_eq!(sent.parse_mode.as_deref(), Some("HTML"));
+    assert!(sent.text.contains("☑ done\n  1. no\n\na < b"), "{}", sent.text);
+    assert_eq!(world.telegram.ledger().calls_of("sendMessage").len(), 1);
+    gateway.stop().expect_code(0);
+}
+
+#[test]
 fn the_agents_own_files_come_before_the_conversation() {
     let world = World::new();
     let workspace = world.home.miniclaw().join("workspace");
