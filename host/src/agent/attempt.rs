@@ -179,6 +179,9 @@ fn finished(
             Error::permanent(format!("the model of provider `{name}` {what}")).because(Cause::Rejected)
         );
     }
+    if completion.finish == FinishReason::ContentFilter {
+        text.push_str("\n\n[The answer ends here: the model's server held the rest of it back.]");
+    }
     if completion.finish == FinishReason::Length {
         text.push_str("\n\n[The answer ends here: the model reached its limit of tokens.]");
     }

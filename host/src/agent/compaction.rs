@@ -74,7 +74,12 @@ impl AgentLoop {
             return None;
         }
         let route = self.route(row, &row.message, &snapshot.choice);
-        let window = self.window(route.provider.as_deref()?, route.model.as_deref());
+        let provider = route.provider.as_deref()?;
+        let window = self.window(provider, route.model.as_deref());
+        // What is summed up is gone: a guess is no reason while the provider may still tell.
+        if !window.known && self.models.asking(provider) {
+            return None;
+        }
         let room = window.room().saturating_sub(self.prompt.instruction_tokens());
         let (keeps, stands_for) = due(&snapshot.entries, room)?;
         if self.budget.refusal(&row.session).await.is_some() {

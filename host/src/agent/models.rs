@@ -28,6 +28,8 @@ struct Listed {
     at: Instant,
     /// Empty while it is asked, and where it does not say.
     models: Arc<[Model]>,
+    /// It did say, or failed to.
+    answered: bool,
 }
 
 impl Models {
@@ -41,7 +43,7 @@ impl Models {
             {
                 return found.models.clone();
             }
-            listed.insert(name.to_owned(), Listed::new(instance, models.clone()));
+            listed.insert(name.to_owned(), Listed::new(instance, models.clone(), false));
         }
         let (this, name, instance) = (self.clone(), name.to_owned(), instance.clone());
         self.tasks
@@ -76,8 +78,13 @@ impl Models {
             }
         };
         self.lock()
-            .insert(name.to_owned(), Listed::new(instance, models.clone()));
+            .insert(name.to_owned(), Listed::new(instance, models.clone(), true));
         models
+    }
+
+    /// Whether an instance has still to say what it offers.
+    pub(super) fn asking(&self, name: &str) -> bool {
+        self.lock().get(name).is_some_and(|listed| !listed.answered)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Listed>> {
@@ -86,11 +93,12 @@ impl Models {
 }
 
 impl Listed {
-    fn new(instance: &Arc<Instance>, models: Arc<[Model]>) -> Self {
+    fn new(instance: &Arc<Instance>, models: Arc<[Model]>, answered: bool) -> Self {
         Self {
             instance: Arc::downgrade(instance),
             at: Instant::now(),
             models,
+            answered,
         }
     }
 }

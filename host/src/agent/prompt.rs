@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use miniclaw_plugin_api::{InboundMessage, Role};
+use miniclaw_plugin_api::{ChatKind, InboundMessage, Role};
 use serde::Serialize;
 use tracing::warn;
 
@@ -299,7 +299,7 @@ pub(super) fn heard(message: &InboundMessage, media: &[String]) -> String {
             push_line(&mut text, &format!("> {line}"));
         }
     }
-    push_line(&mut text, message.text().trim());
+    push_line(&mut text, &said(message));
     for part in &message.parts {
         if let miniclaw_plugin_api::Part::Location { latitude, longitude } = part {
             push_line(&mut text, &format!("[location: {latitude}, {longitude}]"));
@@ -309,6 +309,25 @@ pub(super) fn heard(message: &InboundMessage, media: &[String]) -> String {
         push_line(&mut text, line);
     }
     text
+}
+
+/// The words of a message; where several people speak, with the name of this one.
+fn said(message: &InboundMessage) -> String {
+    let text = message.text().trim().to_owned();
+    let name = message
+        .sender
+        .name
+        .as_deref()
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    match name {
+        // A command is for whoever reads it as one.
+        Some(name) if message.chat_kind != ChatKind::Private && message.command.is_none() => {
+            let name: String = name.chars().filter(|mark| !mark.is_control()).take(64).collect();
+            format!("{name}: {text}")
+        }
+        _ => text,
+    }
 }
 
 /// Many models take instructions at the beginning alone: what the host notes in a history goes before the words
@@ -401,5 +420,16 @@ mod tests {
                 .text()
                 .starts_with("and these?\n[You cannot see pictures")
         );
+    }
+
+    #[test]
+    fn where_several_people_speak_the_model_learns_who_does() {
+        let mut message = InboundMessage::new("7", "1", "42", "hi");
+        message.sender.name = Some("Ann\nLee".into());
+        assert_eq!(heard(&message, &[]), "hi");
+        message.chat_kind = ChatKind::Group;
+        assert_eq!(heard(&message, &[]), "AnnLee: hi");
+        message.sender.name = None;
+        assert_eq!(heard(&message, &[]), "hi");
     }
 }

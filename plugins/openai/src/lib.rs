@@ -76,7 +76,12 @@ impl Provider for OpenAi {
         }
         let response = self.client.get("models").await?;
         let server = response.server().clone();
-        models::read(&response.json().await?).ok_or_else(|| server.garbled("JSON that is no list of models"))
+        let mut models = models::read(&response.json().await?)
+            .ok_or_else(|| server.garbled("JSON that is no list of models"))?;
+        if self.is_official() {
+            models::complete_official(&mut models);
+        }
+        Ok(models)
     }
 }
 

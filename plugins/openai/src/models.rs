@@ -56,6 +56,32 @@ pub(crate) fn read(list: &Value) -> Option<Vec<Model>> {
     Some(models.collect())
 }
 
+/// What a model of OpenAI's own reads and writes together, which its list does not tell
+/// (<https://platform.openai.com/docs/models>, read 2026-11). Of two names the longer one counts.
+const OFFICIAL: [(&str, u64); 11] = [
+    ("gpt-5", 400_000),
+    ("gpt-4.1", 1_047_576),
+    ("gpt-4o", 128_000),
+    ("chatgpt-4o", 128_000),
+    ("gpt-4-turbo", 128_000),
+    ("gpt-4", 8_192),
+    ("gpt-3.5-turbo", 16_385),
+    ("o1", 200_000),
+    ("o1-mini", 128_000),
+    ("o3", 200_000),
+    ("o4", 200_000),
+];
+
+/// Adds what OpenAI's own list does not tell.
+pub(crate) fn complete_official(models: &mut [Model]) {
+    for model in models.iter_mut().filter(|model| model.context_tokens.is_none()) {
+        let named = OFFICIAL.iter().filter(|(name, _)| model.id.starts_with(name));
+        model.context_tokens = named
+            .max_by_key(|(name, _)| name.len())
+            .map(|(_, tokens)| *tokens);
+    }
+}
+
 fn model(id: &str, entry: &Value, more: &Value) -> Model {
     let is_true = |place: &str| entry.pointer(place) == Some(&Value::Bool(true));
     let able = |words: [&str; 3]| {
@@ -83,6 +109,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn openai_s_own_models_have_the_window_of_the_longest_name_that_fits() {
+        let names = [
+            "gpt-4o-mini",
+            "gpt-4-0613",
+            "gpt-4.1-nano",
+            "o1-mini",
+            "o1",
+            "whisper-1",
+        ];
+        let mut models: Vec<_> = names.into_iter().map(Model::new).collect();
+        complete_official(&mut models);
+        let windows: Vec<_> = models.iter().map(|model| model.context_tokens).collect();
+        let expected = [128_000, 8_192, 1_047_576, 128_000, 200_000].map(Some);
+        assert_eq!((&windows[..5], windows[5]), (&expected[..], None));
+    }
 
     #[test]
     fn every_server_is_understood() {

@@ -8,6 +8,7 @@ mod crowd;
 mod fakes;
 mod rest;
 mod stop;
+mod streaming;
 
 use miniclaw_tests::measure::figure::Figure;
 use miniclaw_tests::measure::rig::Bench;
@@ -15,12 +16,13 @@ use miniclaw_tests::measure::rig::Bench;
 /// A measurement: its name on the command line and what it gives.
 type Measurement = (&'static str, fn(&Bench) -> Vec<Figure>);
 
-const MEASUREMENTS: [Measurement; 10] = [
+const MEASUREMENTS: [Measurement; 11] = [
     ("start", rest::start),
     ("memory", rest::memory),
     ("size", rest::size),
     ("latency", closed_loop::latency),
     ("throughput", closed_loop::throughput),
+    ("streaming", streaming::first_byte),
     ("users", crowd::users),
     ("burst", crowd::burst),
     ("sigterm", stop::sigterm),
