@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::args::{Global, Output};
 use super::spans::{ago, span};
+use super::usage::Used;
 use super::{Failure, NO_GATEWAY, Outcome, setup};
 use crate::control::Op;
 
@@ -17,15 +18,17 @@ use crate::control::Op;
 pub(super) fn run(global: &Global, output: Output) -> Outcome {
     let loaded = setup::load(&setup::sources(global, &[]))?;
     let config = &loaded.config;
-    let Some(status) = setup::ask(config, Op::Status)? else {
+    let Some(mut status) = setup::ask(config, Op::Status)? else {
         let home = config.home.display();
         let text = format!("no gateway runs on {home}; `miniclaw gateway` starts one");
         return Err(Failure::new(NO_GATEWAY, text));
     };
+    let used = Used::today(config)?;
     let text = if output.json {
+        status["usage_today"] = used.json_of_today();
         format!("{status:#}\n")
     } else {
-        text(&status)
+        format!("{}used today: {}\n", text(&status), used.told_today())
     };
     setup::print(&text, 0)
 }

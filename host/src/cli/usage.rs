@@ -27,7 +27,6 @@ impl Used {
     ///
     /// # Errors
     /// Where the spool cannot be read.
-    #[expect(dead_code, reason = "for `miniclaw status`")]
     pub(super) fn today(config: &Config) -> Result<Self, Failure> {
         Self::read(config, None, day_of(wall_ms()))
     }
@@ -60,7 +59,14 @@ impl Used {
         sums.told(&self.currency).to_string()
     }
 
-    /// The same for programs, with the sums of each model.
+    /// Today's sums for programs.
+    pub(super) fn json_of_today(&self) -> Value {
+        let mut sums = json!(Sums::since(day_of(wall_ms()), &self.spent));
+        sums["currency"] = json!(self.currency);
+        sums
+    }
+
+    /// All sums for programs, with those of each model.
     pub(super) fn json(&self) -> Value {
         let mut models: Vec<(&str, Option<&str>)> = self.spent.iter().map(of_model).collect();
         models.sort_unstable();
