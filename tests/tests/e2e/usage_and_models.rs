@@ -52,6 +52,8 @@ fn what_a_conversation_used_is_known_after_a_kill() {
     let total = &json["usage"]["total"];
     assert_eq!(total["requests"], 2, "{json}");
     assert_eq!(json["usage"]["models"][0]["model"], "fake", "{json}");
+    let status = run(&world.home, &["status"]).expect_code(0).stdout.clone();
+    assert!(status.contains("used today: 2 requests, "), "{status}");
     let tokens = |name: &str| total[name].as_u64().unwrap();
     assert_eq!(
         total["cost_micros"].as_u64(),
@@ -200,6 +202,20 @@ fn a_model_that_was_chosen_outlives_a_new_conversation_and_a_kill() {
         ["one", "two", "three", "four"].map(model),
         ["other", "other", "fake", "fake"]
     );
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn who_is_no_admin_chooses_no_model() {
+    let world = World::with(|config| config.with("/channels/telegram/admins", json!([USER + 1])));
+    let gateway = world.start();
+    assert_eq!(
+        world.say(7, "/model other", 1),
+        "Only an admin can choose the model here."
+    );
+    assert!(world.say(7, "/model", 2).contains("Model: fake (provider model)"));
+    world.say(7, "hi", 3);
+    assert_eq!(world.model.asked()[0].model, "fake");
     gateway.stop().expect_code(0);
 }
 
