@@ -96,7 +96,8 @@ fn a_stranger_in_a_shared_chat_is_passed_over() {
     world.telegram.inject(-100, 666, "let me in");
     world.telegram.inject(-100, USER, "hi");
     let replies = world.telegram.wait_for_replies_to(-100, 1);
-    assert_eq!(texts(&replies), ["re: hi [n=1]"]);
+    // Where several people speak, the model learns who does.
+    assert_eq!(texts(&replies), ["re: User 42: hi [n=1]"]);
     gateway.stop().expect_code(0);
 }
 

@@ -96,6 +96,6 @@ fn groups_follow_the_configuration_while_the_gateway_runs() {
     gateway.wait_for_line("Configuration reloaded");
     say(&world, GROUP, USER, 2, "hi all", json!({}));
     let replies = world.telegram.wait_for_replies_to(GROUP, 1);
-    assert_eq!(texts(&replies), ["re: hi all [n=1]"]);
+    assert_eq!(texts(&replies), ["re: U: hi all [n=1]"]);
     gateway.stop().expect_code(0);
 }

@@ -124,8 +124,8 @@ fn a_turn_without_file_descriptors_is_answered_when_there_are_some_again() {
     let gateway = world.start();
     assert_eq!(world.say(7, "before", 1), "re: before [n=1]");
     limit_files(&gateway, 4);
-    // The open connection to the model ends without an answer.
-    world.model.fail(1, Fault::Answer(Reply::Close));
+    // Open connections to the model, of which the list of its models may have left a second one, end without an answer.
+    world.model.fail(2, Fault::Answer(Reply::Close));
     world.telegram.inject(7, USER, "during");
     gateway.wait_for_lines("Provider is asked again", 2);
     limit_files(&gateway, 1_024);

@@ -25,15 +25,15 @@ fn the_history_of_a_group_goes_on_in_its_supergroup_over_a_kill_too() {
     for notice in [become_a_supergroup, be_a_supergroup] {
         let world = World::in_groups(&[OLD]);
         let gateway = world.start();
-        assert_eq!(world.say(OLD, "hi", 1), "re: hi [n=1]");
+        assert_eq!(world.say(OLD, "hi", 1), "re: User 42: hi [n=1]");
         notice(&world);
-        assert_eq!(world.say(NEW, "still there", 1), "re: still there [n=3]");
+        assert_eq!(world.say(NEW, "still there", 1), "re: User 42: still there [n=3]");
         gateway.kill();
         let gateway = world.start();
         world.telegram.inject(NEW, USER, "and now");
         // The kill may repeat the send that it interrupted.
         world.telegram.wait("an answer that knows the history", |ledger| {
-            let known = |sent: &&Sent| sent.chat == NEW && sent.text == "re: and now [n=5]";
+            let known = |sent: &&Sent| sent.chat == NEW && sent.text == "re: User 42: and now [n=5]";
             ledger.sent.iter().find(known).map(drop)
         });
         gateway.stop().expect_code(0);
@@ -66,9 +66,9 @@ fn a_reply_that_waits_for_the_group_arrives_in_its_supergroup_over_a_kill_too() 
         let replies = world.telegram.wait_for_replies_to(NEW, 1);
         assert_eq!(
             (replies[0].text.as_str(), replies[0].reply_to),
-            ("re: waiting [n=1]", None)
+            ("re: User 42: waiting [n=1]", None)
         );
-        assert_eq!(world.say(NEW, "go on", 2), "re: go on [n=3]");
+        assert_eq!(world.say(NEW, "go on", 2), "re: User 42: go on [n=3]");
         gateway.stop().expect_code(0);
     }
 }
@@ -87,7 +87,7 @@ fn a_supergroup_that_only_a_refused_send_tells_of_goes_on_with_the_history() {
         .answer(Answer::raw(400, &refusal));
     let gateway = world.start();
     world.telegram.inject(OLD, USER, "hi");
-    assert_eq!(world.telegram.wait_for_replies_to(NEW, 1)[0].text, "re: hi [n=1]");
-    assert_eq!(world.say(NEW, "still there", 2), "re: still there [n=3]");
+    assert_eq!(world.telegram.wait_for_replies_to(NEW, 1)[0].text, "re: User 42: hi [n=1]");
+    assert_eq!(world.say(NEW, "still there", 2), "re: User 42: still there [n=3]");
     gateway.stop().expect_code(0);
 }
