@@ -100,7 +100,7 @@ scripts! {
         in_groups(&[-8]), fails_in(7, 1, refusal(400, "Bad Request: message to be replied not found")), says(7, "lost"), until_told("dead letter"),
         says(7, "back"), until_sent(7, 1), fails_in(-8, 1, refusal(400, "Bad Request: TOPIC_CLOSED")), says(-8, "lost"),
         until_called("sendMessage", 3), says(-8, "back")
-        => sent(7, ["re: back [n=3]"]), sent(-8, ["re: back [n=3]"]), tried(7, 2), tried(-8, 2);
+        => sent(7, ["re: back [n=3]"]), sent(-8, ["re: User 42: back [n=3]"]), tried(7, 2), tried(-8, 2);
 
     a_bot_that_was_kicked_goes_on_elsewhere:
         in_groups(&[-7]), fails_in(-7, 1, refusal(403, "Forbidden: bot was kicked from the supergroup chat")), says(-7, "lost"),
@@ -111,7 +111,7 @@ scripts! {
         fails_in(7, 1, refusal(401, "Unauthorized")), says(7, "hi") => answered(7, ["hi"]), tried(7, 2), untold("dead letter");
 
     a_reply_follows_its_group_to_the_supergroup:
-        in_groups(&[-7]), fails_in(-7, 1, Answer::migrated(-1_007)), says(-7, "hi") => sent(-1_007, [HI]), silent(-7);
+        in_groups(&[-7]), fails_in(-7, 1, Answer::migrated(-1_007)), says(-7, "hi") => sent(-1_007, ["re: User 42: hi [n=1]"]), silent(-7);
 
     a_chunk_that_fails_in_passing_repeats_none_before_it:
         model_says(three_chunks()), fails_later_in(7, 1, 1, web_page(502)), says(7, "hi")

@@ -78,7 +78,7 @@ scripts! {
 
     an_anonymous_admin_of_a_group_that_is_allowed_is_answered:
         allowed(&[USER, GROUP]), in_groups(&[GROUP]), update("message", in_the_name_of(GROUP, 1_087_968_824, 1))
-        => answered(GROUP, ["who am I"]);
+        => answered(GROUP, ["G: who am I"]);
 
     a_channel_that_speaks_in_a_group_is_a_stranger_whoever_stands_in_for_it:
         in_groups(&[GROUP]), update("message", in_the_name_of(CHANNEL, 136_817_688, 1)), update("message", in_the_name_of(CHANNEL, USER, 2))
