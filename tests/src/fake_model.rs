@@ -16,7 +16,7 @@ use crate::http::{End, Handler, Reply, Request};
 use crate::server::ServerThread;
 use crate::watched::{DEADLINE, Watched};
 
-pub use asked::{Asked, Turn};
+pub use asked::{Asked, Picture, Turn};
 pub use fault::Fault;
 pub use twist::Twist;
 

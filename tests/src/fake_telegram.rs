@@ -2,6 +2,7 @@
 
 mod account;
 mod fault;
+mod files;
 mod html;
 mod ledger;
 mod menu;
@@ -50,6 +51,7 @@ struct State {
     accounts: Accounts,
     rules: Rules,
     ledger: Ledger,
+    files: files::Files,
     on_sent: Option<OnSent>,
 }
 
@@ -130,8 +132,9 @@ impl FakeTelegram {
         });
     }
 
-    /// Starts a rule that makes calls of `method` fail; `*` stands for all methods, and `webhook` for the posts to one:
-    /// an answer counts as the other side's, whom it reaches only where it is `accepted`.
+    /// Starts a rule that makes calls of `method` fail; `*` stands for all methods, `file` for downloads, and
+    /// `webhook` for the posts to one: an answer counts as the other side's, whom it reaches only where it is
+    /// `accepted`.
     pub fn on(&self, method: &str) -> Rule<'_> {
         Rule::new(&self.shared.state, method)
     }
@@ -274,6 +277,12 @@ impl FakeTelegram {
 
 impl Handler for Shared {
     async fn handle(&self, request: Request) -> Reply {
+        if let Some(place) = request.path().strip_prefix("/file") {
+            return match route(place) {
+                Some((_, path)) => self.download(path).await,
+                None => Answer::not_found().into_reply(),
+            };
+        }
         match route(request.path()) {
             Some((token, method)) => self.call(token, method, &request).await,
             None => Answer::not_found().into_reply(),

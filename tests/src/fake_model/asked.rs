@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// One request.
 #[derive(Debug, Clone, Deserialize)]
@@ -27,6 +28,18 @@ pub struct Turn {
     pub role: String,
     #[serde(default, deserialize_with = "text")]
     pub content: String,
+    /// Pictures beside the text.
+    #[serde(skip)]
+    pub pictures: Vec<Picture>,
+}
+
+/// A picture, of whatever protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Empty where the protocol names none.
+    pub media_type: String,
+    /// In base64.
+    pub data: String,
 }
 
 impl Asked {
@@ -41,6 +54,11 @@ impl Asked {
             text = rest;
         }
         text
+    }
+
+    /// How many pictures each message shows, without the operator's instructions.
+    pub fn pictures(&self) -> Vec<usize> {
+        self.conversation().map(|turn| turn.pictures.len()).collect()
     }
 
     /// All messages but the operator's instructions.
@@ -59,6 +77,30 @@ impl Asked {
     }
 }
 
+/// The pictures of one message as it was sent: parts of OpenAI, Anthropic and Gemini, and Ollama's list.
+pub(super) fn pictures(message: &Value) -> Vec<Picture> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let parts = message["content"].as_array().into_iter().flatten();
+    let parts = parts.filter_map(|part| {
+        let url = part["image_url"]["url"]
+            .as_str()
+            .and_then(|url| url.strip_prefix("data:"));
+        if let Some((media_type, data)) = url.and_then(|url| url.split_once(";base64,")) {
+            return Some((media_type.to_owned(), data.to_owned()));
+        }
+        if let Some(source) = part.get("source") {
+            return Some((text(&source["media_type"]), text(&source["data"])));
+        }
+        let inline = part.get("inlineData")?;
+        Some((text(&inline["mimeType"]), text(&inline["data"])))
+    });
+    let listed = message["images"].as_array().into_iter().flatten();
+    parts
+        .chain(listed.map(|data| (String::new(), text(data))))
+        .map(|(media_type, data)| Picture { media_type, data })
+        .collect()
+}
+
 /// Content is a text, a list of parts, or nothing.
 fn text<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
@@ -75,7 +117,11 @@ fn text<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
     Ok(match Option::<Content>::deserialize(input)? {
         Some(Content::Text(text)) => text,
         Some(Content::Parts(parts)) => {
-            let texts: Vec<String> = parts.into_iter().map(|part| part.text).collect();
+            let texts: Vec<String> = parts
+                .into_iter()
+                .map(|part| part.text)
+                .filter(|text| !text.is_empty())
+                .collect();
             texts.join("\n")
         }
         None => String::new(),

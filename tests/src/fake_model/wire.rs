@@ -49,11 +49,21 @@ impl Protocol {
 
     /// The body as OpenAI has it; `None` where it is none of this protocol.
     pub(super) fn asked(self, request: &Request) -> Option<Asked> {
-        match self {
-            Self::OpenAi | Self::Ollama => serde_json::from_slice(&request.body).ok(),
-            Self::Anthropic => serde_json::from_value(anthropic::asked(request)?).ok(),
-            Self::Gemini => serde_json::from_value(gemini::asked(request)?).ok(),
+        let body: Value = match self {
+            Self::OpenAi | Self::Ollama => serde_json::from_slice(&request.body).ok()?,
+            Self::Anthropic => anthropic::asked(request)?,
+            Self::Gemini => gemini::asked(request)?,
+        };
+        let pictures: Vec<_> = body["messages"]
+            .as_array()?
+            .iter()
+            .map(super::asked::pictures)
+            .collect();
+        let mut asked: Asked = serde_json::from_value(body).ok()?;
+        for (turn, pictures) in asked.messages.iter_mut().zip(pictures) {
+            turn.pictures = pictures;
         }
+        Some(asked)
     }
 
     /// A good answer.

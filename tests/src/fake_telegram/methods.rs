@@ -158,6 +158,7 @@ impl State {
             "editmessagetext" => self.edit_message(token, parameters),
             "deletemessage" => self.delete_message(token, parameters),
             "sendchataction" => parameters.chat().map(|_| "true".to_owned()).ok_or_else(no_chat),
+            "getfile" => self.get_file(body),
             "setwebhook" => self.set_webhook(token, body),
             "deletewebhook" => self.delete_webhook(token, body),
             "getwebhookinfo" => Ok(self.webhook_info(token)),

@@ -2,6 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde_json::Value;
+
 /// A message that a person sends to the bot.
 #[derive(Debug, Clone)]
 pub struct Injection {
@@ -48,6 +50,18 @@ pub(super) fn members(message: &Injection, id: i64) -> String {
             now().saturating_sub(message.age)
         )
     )
+}
+
+/// The same for a message with other members than a text.
+pub(super) fn media(chat: i64, user: i64, id: i64, members: &Value) -> String {
+    let mut update: Value =
+        serde_json::from_str(&format!("{{{}}}", self::members(&Injection::text(chat, user, ""), id)))
+            .unwrap_or_default();
+    if let Some(message) = update["message"].as_object_mut() {
+        message.remove("text");
+        message.extend(members.as_object().cloned().unwrap_or_default());
+    }
+    format!("\"message\":{}", update["message"])
 }
 
 /// The chat that an update is about.

@@ -60,6 +60,16 @@ impl Reply {
         }
     }
 
+    /// Bytes of a file.
+    pub fn octets(body: impl Into<Vec<u8>>) -> Self {
+        Self::Full {
+            status: 200,
+            content_type: "application/octet-stream",
+            headers: Vec::new(),
+            body: body.into(),
+        }
+    }
+
     /// An HTML answer, as proxies give.
     pub fn html(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self::Full {
