@@ -48,9 +48,11 @@ impl State {
                 "wrong file_id or the file is temporarily unavailable",
             )),
             Some((_, bytes)) if bytes.len() > LARGEST => Err(Answer::bad_request("file is too big")),
-            Some((path, bytes)) => Ok(json!({ "file_id": id, "file_unique_id": id, "file_size": bytes.len(),
+            Some((path, bytes)) => Ok(
+                json!({ "file_id": id, "file_unique_id": id, "file_size": bytes.len(),
                 "file_path": path })
-            .to_string()),
+                .to_string(),
+            ),
         }
     }
 }

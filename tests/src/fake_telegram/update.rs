@@ -54,9 +54,11 @@ pub(super) fn members(message: &Injection, id: i64) -> String {
 
 /// The same for a message with other members than a text.
 pub(super) fn media(chat: i64, user: i64, id: i64, members: &Value) -> String {
-    let mut update: Value =
-        serde_json::from_str(&format!("{{{}}}", self::members(&Injection::text(chat, user, ""), id)))
-            .unwrap_or_default();
+    let mut update: Value = serde_json::from_str(&format!(
+        "{{{}}}",
+        self::members(&Injection::text(chat, user, ""), id)
+    ))
+    .unwrap_or_default();
     if let Some(message) = update["message"].as_object_mut() {
         message.remove("text");
         message.extend(members.as_object().cloned().unwrap_or_default());

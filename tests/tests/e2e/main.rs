@@ -17,6 +17,7 @@ mod fault_table;
 mod groups;
 mod hostile_input;
 mod joined_messages;
+mod media;
 mod model_faults;
 mod model_scripts;
 mod mutated_libraries;
