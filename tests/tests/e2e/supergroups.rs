@@ -87,7 +87,10 @@ fn a_supergroup_that_only_a_refused_send_tells_of_goes_on_with_the_history() {
         .answer(Answer::raw(400, &refusal));
     let gateway = world.start();
     world.telegram.inject(OLD, USER, "hi");
-    assert_eq!(world.telegram.wait_for_replies_to(NEW, 1)[0].text, "re: User 42: hi [n=1]");
+    assert_eq!(
+        world.telegram.wait_for_replies_to(NEW, 1)[0].text,
+        "re: User 42: hi [n=1]"
+    );
     assert_eq!(world.say(NEW, "still there", 2), "re: User 42: still there [n=3]");
     gateway.stop().expect_code(0);
 }
