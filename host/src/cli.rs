@@ -11,6 +11,7 @@ mod plugin;
 mod provider;
 mod providers;
 mod queue;
+mod send;
 mod sessions;
 mod setup;
 mod spans;
@@ -138,6 +139,7 @@ fn dispatch(cli: Cli) -> Outcome {
         }
         Command::Sessions(command) => sessions::run(&global, &command),
         Command::Queue(command) => queue::run(&global, &command),
+        Command::Send(args) => send::run(&global, args),
         Command::Status(output) => status::run(&global, output),
         Command::Pairing(command) => pairing::run(&global, &command),
         Command::Trace { id, output } => trace::run(&global, id, output),

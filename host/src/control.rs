@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 
 use crate::cli::chain;
 use crate::desk::Desk;
+use crate::dispatch::Message;
 use crate::gateway::{Look, Roster, Sights, Which};
 use crate::pairing::{Pairing, Verdict};
 use crate::sessions::{SessionKey, SessionManager};
@@ -24,8 +25,8 @@ use crate::tasks::Tasks;
 
 /// Version of the protocol.
 const VERSION: u32 = 1;
-/// Longer requests are cut off.
-const REQUEST_BYTES: u64 = 64 * 1024;
+/// Longer requests are cut off. A text to be sent may be six times as long as JSON.
+const REQUEST_BYTES: u64 = 256 * 1024;
 /// Connections at once; more wait in the system's queue.
 const CONNECTIONS: usize = 8;
 /// What a request may take.
@@ -75,6 +76,9 @@ pub(crate) enum Op {
     /// Answers what [`Look`](crate::gateway::Look) sees.
     #[serde(rename = "status")]
     Status,
+    /// Answers a [`Dispatched`](crate::dispatch::Dispatched).
+    #[serde(rename = "send")]
+    Send(Message),
     /// Answers a [`Book`](crate::pairing::Book).
     #[serde(rename = "pairing.list")]
     ListPairing,
@@ -185,6 +189,7 @@ async fn answer(line: &str, hands: &Hands) -> Result<Value, String> {
             let look = Look { roster, desk, sights };
             return Ok(look.all().await);
         }
+        Op::Send(message) => return desk.send(sessions, message).await.map(|sent| json!(sent)),
         Op::ListPairing => return Ok(json!(pairing.list())),
         Op::Pair { verdict, code } => {
             return desk

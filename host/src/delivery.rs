@@ -7,10 +7,11 @@ pub(crate) mod queue;
 pub(crate) mod split;
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use miniclaw_plugin_api::TextUnit;
+use miniclaw_plugin_api::{ChatRef, TextUnit};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info_span};
@@ -23,6 +24,7 @@ use self::hold::RateHold;
 use self::queue::Queue;
 use crate::aliases::Aliases;
 use crate::config::DeliveryConfig;
+use crate::dispatch::Parcels;
 use crate::hub::Counters;
 use crate::plugins::instance::Instance;
 use crate::sessions::{SessionKey, SessionManager};
@@ -51,9 +53,11 @@ pub(crate) struct Outbox {
     hold: Mutex<RateHold>,
     instance: watch::Receiver<Option<Arc<Instance>>>,
     limit: Mutex<(usize, TextUnit)>,
+    attaches: AtomicBool,
     sessions: Arc<SessionManager>,
     counters: Arc<Counters>,
     aliases: Arc<Aliases>,
+    parcels: Parcels,
     /// Conversations with a send to make at once, rather than after a backoff.
     busy: watch::Sender<usize>,
     /// Rows that are neither sent nor dead, here or in the spool alone.
@@ -78,9 +82,13 @@ pub(crate) struct OutboxParts {
     pub(crate) instance: watch::Receiver<Option<Arc<Instance>>>,
     /// What one message of the channel takes.
     pub(crate) limit: (usize, TextUnit),
+    /// It sends files.
+    pub(crate) attaches: bool,
     pub(crate) sessions: Arc<SessionManager>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) aliases: Arc<Aliases>,
+    /// Files that wait with rows.
+    pub(crate) parcels: Parcels,
 }
 
 impl Outbox {
@@ -94,9 +102,11 @@ impl Outbox {
             hold: Mutex::new(RateHold::default()),
             instance: parts.instance,
             limit: Mutex::new(parts.limit),
+            attaches: AtomicBool::new(parts.attaches),
             sessions: parts.sessions,
             counters: parts.counters,
             aliases: parts.aliases,
+            parcels: parts.parcels,
             busy: watch::channel(0).0,
             waiting: watch::channel(0).0,
             nudges: watch::channel(()).0,
@@ -213,6 +223,11 @@ impl Outbox {
         self.instance.borrow().clone()
     }
 
+    /// The chat that a conversation is named by, where that is another one.
+    pub(crate) fn first(&self, chat: &ChatRef) -> Option<ChatRef> {
+        self.aliases.first(chat)
+    }
+
     /// What one message takes; 0 for no limit.
     pub(crate) fn text_limit(&self) -> (usize, TextUnit) {
         *lock(&self.limit)
@@ -221,6 +236,16 @@ impl Outbox {
     /// Another instance of the channel may take more or less.
     pub(crate) fn set_text_limit(&self, limit: usize, unit: TextUnit) {
         *lock(&self.limit) = (limit, unit);
+    }
+
+    /// Whether the channel sends files.
+    pub(crate) fn attaches(&self) -> bool {
+        self.attaches.load(Ordering::Relaxed)
+    }
+
+    /// Another instance of the channel may be able to.
+    pub(crate) fn set_attaches(&self, attaches: bool) {
+        self.attaches.store(attaches, Ordering::Relaxed);
     }
 
     /// A place for a message that shows what is being written, where no reply of the conversation waits, the platform asks

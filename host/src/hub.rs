@@ -194,6 +194,13 @@ impl ChatHub {
         self.outboxes.get(channel)
     }
 
+    /// The names of all channels that are configured.
+    pub(crate) fn channels(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.outboxes.keys().map(|name| &**name).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Waits until a channel that was paused may receive again: at most `level` messages wait for an answer, and its
     /// own replies have drained.
     pub(crate) async fn has_room(&self, channel: &str, level: usize) {

@@ -12,6 +12,7 @@ mod config;
 mod control;
 mod delivery;
 mod desk;
+mod dispatch;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -16,6 +16,7 @@ use miniclaw_plugin_api::{Attachment, AttachmentKind, Capability, Cause, Error, 
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
+pub(crate) use self::name::kind_of;
 pub(crate) use self::picture::Picture;
 use crate::delivery::Outbox;
 use crate::plugins::instance::{Instance, Method};
@@ -284,7 +285,7 @@ fn kind_word(attachment: &Attachment) -> &'static str {
 }
 
 /// A name that its sender chose, so that it cannot look like a line of ours.
-fn one_line(name: &str) -> String {
+pub(crate) fn one_line(name: &str) -> String {
     let plain: String = name
         .chars()
         .filter(|character| !character.is_control())

@@ -4,6 +4,7 @@ mod author;
 mod pairing;
 mod plugin;
 mod providers;
+mod send;
 mod trust;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub(crate) use author::{CheckArgs, KindArg, NewArgs, RunArgs, SettingsArgs};
 pub(crate) use pairing::PairingCommand;
 pub(crate) use plugin::{Instances, PluginCommand};
 pub(crate) use providers::{CheckProvidersArgs, ModelsArgs, ProvidersCommand};
+pub(crate) use send::SendArgs;
 pub(crate) use trust::{InstallArgs, KeygenArgs, RemoveArgs, SignArgs, VerifyArgs};
 
 /// Keeps an AI agent reachable: channels bring messages in, a language model answers them.
@@ -79,6 +81,8 @@ pub(crate) enum Command {
     /// Look at what waits and at dead letters, try them again or drop them
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Send a message or a file through a channel of the running gateway
+    Send(SendArgs),
     /// Tell how the running gateway, its channels and providers are
     Status(Output),
     /// Let people in who asked to write, or keep them out

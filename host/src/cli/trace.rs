@@ -32,10 +32,14 @@ pub(super) fn run(global: &Global, id: u64, output: Output) -> super::Outcome {
 }
 
 fn told(story: &Story) -> String {
-    let mut text = format!(
-        "message {}  {}  ({})\n",
-        story.inbound, story.session, story.state
-    );
+    let unasked = story.inbound == 0;
+    let mut text = match unasked {
+        true => format!("answers no message  {}\n", story.session),
+        false => format!(
+            "message {}  {}  ({})\n",
+            story.inbound, story.session, story.state
+        ),
+    };
     let from = story.received_ms;
     let mut say = |at_ms: i64, what: &str| {
         let _ = writeln!(text, "{}  +{} ms  {what}", rfc3339_ms(at_ms), at_ms - from);
@@ -44,13 +48,11 @@ fn told(story: &Story) -> String {
         "0" => String::new(),
         revision => format!(", revision {revision}"),
     };
-    say(
-        from,
-        &format!(
-            "accepted as message {} of chat {}{edit} by `{}` (account {})",
-            story.message, story.chat, story.channel, story.account
-        ),
-    );
+    if unasked {
+        say(from, &format!("the operator had it sent by `{}`", story.channel));
+    } else {
+        say(from, &accepted(story, &edit));
+    }
     for tried in &story.asked {
         let model = tried["model"]
             .as_str()
@@ -89,4 +91,11 @@ fn told(story: &Story) -> String {
         say(reply.finished_ms.unwrap_or_else(wall_ms), &end);
     }
     text
+}
+
+fn accepted(story: &Story, edit: &str) -> String {
+    format!(
+        "accepted as message {} of chat {}{edit} by `{}` (account {})",
+        story.message, story.chat, story.channel, story.account
+    )
 }

@@ -230,6 +230,11 @@ impl Outbox {
                 Err(error) => debug!(%error, "Draft cannot be changed, the reply is a message of its own"),
             }
         }
+        let _place = self.parcels.place(&message).await;
+        let message = match self.parcels.filled(message).await {
+            Ok(message) => message,
+            Err(error) => return Some(Err(error)),
+        };
         let result = instance.call(Method::SEND, &*message).await;
         Some(result.and_then(|payload| payload.decode()))
     }
@@ -295,6 +300,7 @@ impl Outbox {
             message_ids: sent.ids.clone(),
         })
         .await?;
+        self.parcels.sent(&row.message);
         Some(Delivered::Sent)
     }
 

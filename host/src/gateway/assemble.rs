@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use miniclaw_plugin_api::Kind;
 use miniclaw_plugin_api::wire::Named;
+use miniclaw_plugin_api::{Capability, Kind};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
@@ -18,6 +18,7 @@ use crate::config::{Config, Route};
 use crate::control::{ControlServer, Hands};
 use crate::delivery::{Outbox, OutboxParts};
 use crate::desk::Desk;
+use crate::dispatch::Parcels;
 use crate::hub::{ChatHub, Counters, TurnParts};
 use crate::intake::{Admins, Gate, Told};
 use crate::media::MediaStore;
@@ -196,7 +197,7 @@ pub(super) async fn assemble(
         common.supervise(draft, Some(duties));
     }
     let tasks = Tasks::default();
-    upkeep::start(&tasks, &config.sessions, &sessions, &spool);
+    upkeep::start(&tasks, config, &sessions, &spool);
     let bound = config.gateway.warn_pending_after;
     tasks.spawn("watchdog", watchdog::watch(hub.clone(), store.clone(), bound));
     let hands = Hands {
@@ -357,9 +358,15 @@ fn outboxes(config: &Config, parts: &OutboxCommons, channels: &[Draft]) -> HashM
             config: config.delivery.clone(),
             instance: draft.current.subscribe(),
             limit,
+            // Of a refused library it is not known; a send tells when there is another one.
+            attaches: draft
+                .make
+                .as_ref()
+                .is_none_or(|make| make.blueprint.can(Capability::SendAttachments)),
             sessions: parts.sessions.clone(),
             counters: parts.counters.clone(),
             aliases: parts.aliases[&draft.name].clone(),
+            parcels: Parcels::new(&config.state_dir()),
         })
     };
     channels

@@ -1,12 +1,14 @@
 //! What happens by the clock: checkpoints, the daily sweep, the spool's retention.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
-use crate::config::SessionsConfig;
+use crate::config::Config;
+use crate::dispatch;
 use crate::sessions::SessionManager;
 use crate::spool::Spool;
 use crate::tasks::Tasks;
@@ -14,20 +16,16 @@ use crate::tasks::Tasks;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Starts the clockwork; it ends with the runtime.
-pub(super) fn start(
-    tasks: &Tasks,
-    config: &SessionsConfig,
-    sessions: &Arc<SessionManager>,
-    spool: &Arc<dyn Spool>,
-) {
+pub(super) fn start(tasks: &Tasks, config: &Config, sessions: &Arc<SessionManager>, spool: &Arc<dyn Spool>) {
     tasks.spawn("sessions found", count(sessions.clone()));
     tasks.spawn(
         "checkpoint",
-        checkpoint(sessions.clone(), config.checkpoint_interval),
+        checkpoint(sessions.clone(), config.sessions.checkpoint_interval),
     );
+    tasks.spawn("files to be sent", tidy(config.state_dir()));
     tasks.spawn(
         "daily sweep",
-        sweep(sessions.clone(), spool.clone(), config.idle_ttl),
+        sweep(sessions.clone(), spool.clone(), config.sessions.idle_ttl),
     );
 }
 
@@ -49,6 +47,17 @@ async fn checkpoint(sessions: Arc<SessionManager>, every: Duration) {
         ticks.tick().await;
         let count = sessions.checkpoint().await;
         debug!(count, "Sessions saved");
+    }
+}
+
+async fn tidy(state_dir: PathBuf) {
+    let mut ticks = interval(DAY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let state_dir = state_dir.clone();
+        // The runtime may be ending.
+        let _ = tokio::task::spawn_blocking(move || dispatch::tidy(&state_dir)).await;
     }
 }
 

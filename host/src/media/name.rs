@@ -1,5 +1,7 @@
 //! What a file is, and what it is called here. Nothing of its sender's name but a short ending gets into a path.
 
+use miniclaw_plugin_api::AttachmentKind;
+
 /// Longest ending that is taken from a sender's name.
 const ENDING: usize = 8;
 
@@ -14,6 +16,34 @@ pub(super) fn media_type(bytes: &[u8]) -> Option<&'static str> {
         [b'O', b'g', b'g', b'S', ..] => Some("audio/ogg"),
         _ => None,
     }
+}
+
+/// What a file is that somebody sends from here: by its bytes, else by the ending of its name.
+pub(crate) fn kind_of(bytes: &[u8], name: &str) -> (AttachmentKind, Option<&'static str>) {
+    let ending = name
+        .rsplit_once('.')
+        .map(|(_, ending)| ending.to_ascii_lowercase());
+    let by_ending = match ending.as_deref().unwrap_or_default() {
+        "ogg" | "oga" | "opus" => Some("audio/ogg"),
+        "mp3" => Some("audio/mpeg"),
+        "m4a" => Some("audio/mp4"),
+        "wav" => Some("audio/wav"),
+        "flac" => Some("audio/flac"),
+        "mp4" | "m4v" => Some("video/mp4"),
+        "webm" => Some("video/webm"),
+        "mov" => Some("video/quicktime"),
+        "txt" | "log" => Some("text/plain"),
+        _ => None,
+    };
+    let media_type = media_type(bytes).or(by_ending);
+    let kind = match media_type.unwrap_or_default() {
+        "audio/ogg" => AttachmentKind::Voice,
+        known if known.starts_with("image/") => AttachmentKind::Image,
+        known if known.starts_with("audio/") => AttachmentKind::Audio,
+        known if known.starts_with("video/") => AttachmentKind::Video,
+        _ => AttachmentKind::File,
+    };
+    (kind, media_type)
 }
 
 /// The ending of a file's name here, with its dot; empty where nothing is known.

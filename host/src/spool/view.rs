@@ -42,6 +42,7 @@ pub(crate) struct Filter {
 /// A message's story as the spool has it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Story {
+    /// 0 where no message is answered: the operator had it sent.
     pub(crate) inbound: u64,
     pub(crate) channel: String,
     pub(crate) account: String,
@@ -148,10 +149,16 @@ impl SpoolReader {
                 "SELECT seq, channel, key, session, state, attempts, received_ms, done_ms, reason, story
                        FROM inbound WHERE seq = ?1";
             let story = self.conn.query_row(sql, [seq], Story::read).optional()?;
-            let Some(mut story) = story else { return Ok(None) };
+            let mut story = match story {
+                Some(story) => story,
+                None => match self.unasked(seq)? {
+                    Some(story) => story,
+                    None => return Ok(None),
+                },
+            };
             let mut select = self.conn.prepare(
                 "SELECT id, state, attempts, message_ids, created_ms, finished_ms, error FROM outbox
-                 WHERE id > ?1 AND reply = ?1 ORDER BY id",
+                 WHERE id >= ?1 AND reply = ?1 ORDER BY id",
             )?;
             story.replies = select
                 .query_map([seq], Reply::read)?
@@ -159,6 +166,30 @@ impl SpoolReader {
             Ok(Some(story))
         };
         self.readable(read())
+    }
+
+    /// The story of what answers no message, as what `miniclaw send` sends.
+    fn unasked(&self, id: i64) -> rusqlite::Result<Option<Story>> {
+        let sql = "SELECT channel, session, created_ms FROM outbox WHERE id = ?1 AND reply = ?1";
+        let read = |row: &Row<'_>| {
+            Ok(Story {
+                inbound: 0,
+                channel: row.get(0)?,
+                account: String::new(),
+                chat: String::new(),
+                message: String::new(),
+                revision: String::new(),
+                session: row.get(1)?,
+                state: "done",
+                attempts: 0,
+                received_ms: row.get(2)?,
+                done_ms: None,
+                reason: None,
+                asked: Vec::new(),
+                replies: Vec::new(),
+            })
+        };
+        self.conn.query_row(sql, [id], read).optional()
     }
 }
 

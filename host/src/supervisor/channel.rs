@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::wire::Receive;
-use miniclaw_plugin_api::{Account, Cause, Error};
+use miniclaw_plugin_api::{Account, Capability, Cause, Error};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -55,6 +55,7 @@ impl ChannelDuties {
         self.hub.set_habits(name, make.habits);
         if let Some(outbox) = self.hub.outbox(name) {
             outbox.set_text_limit(make.blueprint.text_limit, make.blueprint.text_unit);
+            outbox.set_attaches(make.blueprint.can(Capability::SendAttachments));
         }
     }
 }

@@ -40,6 +40,7 @@ mod queue;
 mod sandbox;
 mod script;
 mod secrets;
+mod send;
 mod sessions;
 mod setup;
 mod shutdown;
