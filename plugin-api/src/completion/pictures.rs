@@ -23,7 +23,12 @@ impl CompletionRequest {
     /// Makes [`Cause::Unsupported`] of a server's refusal that is about the pictures of this request, so that the host
     /// asks once more without them; gives back every other error as it is. `model` is the one that was asked.
     pub fn blame_pictures(&self, error: Error, model: &str) -> Error {
-        if error.cause != Cause::Rejected || !self.has_pictures() {
+        // llama.cpp calls it a fault of its own, others do not find what would see.
+        let refused = matches!(
+            error.cause,
+            Cause::Rejected | Cause::Unavailable | Cause::NotFound
+        );
+        if !refused || !self.has_pictures() {
             return error;
         }
         let said = error.message.to_lowercase();
@@ -68,7 +73,13 @@ mod tests {
             );
             assert_eq!(error.message, "the model `m-1` cannot see pictures");
         }
+        let hint = "image input is not supported - hint: you may need to provide the mmproj";
+        assert_eq!(
+            blame(&request, Cause::Unavailable, hint).cause,
+            Cause::Unsupported
+        );
         for (cause, message) in [
+            (Cause::Unavailable, "overloaded"),
             (Cause::Rejected, "image exceeds 5 MB maximum"),
             (Cause::Rejected, "temperature is not supported"),
             (Cause::Auth, refusal),

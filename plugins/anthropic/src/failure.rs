@@ -4,6 +4,15 @@ use miniclaw_plugin_api::http::Server;
 use miniclaw_plugin_api::{Cause, Error};
 use serde_json::{Value, json};
 
+/// How Anthropic, llama.cpp, vLLM and others say that a conversation is longer than the model can read.
+const TOO_LONG: [&str; 5] = [
+    "prompt is too long",
+    "exceed context limit",
+    "context size",
+    "context length",
+    "context window",
+];
+
 /// The error that a body holds, `{"type": "error", "error": {"type": …, "message": …}}`.
 pub(crate) fn reported(server: &Server, body: &Value) -> Error {
     let error = &body["error"];
@@ -29,7 +38,7 @@ pub(crate) fn settle(mut error: Error) -> Error {
         return error;
     }
     let said = |words: &str| error.message.contains(words);
-    if said("prompt is too long") || said("exceed context limit") {
+    if TOO_LONG.iter().any(|words| said(words)) {
         error.cause = Cause::TooLarge;
     } else if said("credit balance") {
         error.cause = Cause::Auth;

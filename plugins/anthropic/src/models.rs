@@ -4,6 +4,13 @@ use miniclaw_plugin_api::http::Client;
 use miniclaw_plugin_api::{Model, Result};
 use serde_json::Value;
 
+/// Where Anthropic, llama.cpp, vLLM and OpenRouter tell what a model reads and writes together.
+const CONTEXT: [&str; 4] = [
+    "/max_input_tokens",
+    "/meta/n_ctx",
+    "/max_model_len",
+    "/context_length",
+];
 /// More than there are; a server that goes on for ever is not followed.
 const MOST_PAGES: usize = 20;
 
@@ -28,10 +35,13 @@ pub(crate) async fn list(client: &Client) -> Result<Vec<Model>> {
     Ok(models)
 }
 
-/// Servers that speak alike tell the id alone; Anthropic itself has no model that calls no tools.
+/// Some servers that speak alike tell the id alone; Anthropic itself has no model that calls no tools.
 fn model(entry: &Value) -> Option<Model> {
     let mut model = Model::new(entry["id"].as_str()?);
-    model.context_tokens = entry["max_input_tokens"].as_u64().filter(|tokens| *tokens > 0);
+    model.context_tokens = CONTEXT
+        .iter()
+        .filter_map(|place| entry.pointer(place)?.as_u64())
+        .find(|tokens| *tokens > 0);
     let capabilities = &entry["capabilities"];
     model.vision = capabilities["image_input"]["supported"] == true;
     model.tools = capabilities.is_object();

@@ -235,7 +235,8 @@ async fn each_reason_to_stop_has_its_meaning() {
 async fn models_of_all_pages_are_listed_with_what_the_server_tells() {
     let first = json!({ "has_more": true, "last_id": "a", "data": [{ "type": "model", "id": "a",
         "max_input_tokens": 200_000, "capabilities": { "image_input": { "supported": true } } }] });
-    let second = json!({ "has_more": false, "last_id": "b", "data": [{ "id": "b" }, { "odd": 1 }] });
+    let second = json!({ "has_more": false, "last_id": "b",
+        "data": [{ "id": "b" }, { "odd": 1 }, { "id": "llama.cpp", "meta": { "n_ctx": 2048 } }] });
     let server = ScriptedServer::start(vec![Answer::json(200, &first), Answer::json(200, &second)]).await;
     let models = kit(&server, json!({})).await.models().await.unwrap();
     let told: Vec<_> = models
@@ -244,7 +245,11 @@ async fn models_of_all_pages_are_listed_with_what_the_server_tells() {
         .collect();
     assert_eq!(
         told,
-        [("a", Some(200_000), true, true), ("b", None, false, false)]
+        [
+            ("a", Some(200_000), true, true),
+            ("b", None, false, false),
+            ("llama.cpp", Some(2048), false, false)
+        ]
     );
     let recorded = server.recorded();
     assert!(recorded[0].head.starts_with("GET /v1/models?limit=1000 "));

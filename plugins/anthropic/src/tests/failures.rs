@@ -48,14 +48,23 @@ async fn status_says_whether_to_try_again() {
 
 #[tokio::test]
 async fn refusals_that_mean_more_are_told_from_others() {
-    let long = said(
-        "invalid_request_error",
-        "prompt is too long: 200001 tokens > 200000 maximum",
-    );
-    assert_eq!(
-        failure(Answer::json(400, &long), json!({})).await.cause,
-        Cause::TooLarge
-    );
+    for (kind, message) in [
+        (
+            "invalid_request_error",
+            "prompt is too long: 200001 tokens > 200000 maximum",
+        ),
+        (
+            "exceed_context_size_error",
+            "request (731 tokens) exceeds the available context size (512 tokens), try increasing it",
+        ),
+    ] {
+        let error = failure(Answer::json(400, &said(kind, message)), json!({})).await;
+        assert_eq!(
+            (error.outcome, error.cause),
+            (Outcome::Permanent, Cause::TooLarge),
+            "{error}"
+        );
+    }
     let poor = said(
         "invalid_request_error",
         "Your credit balance is too low to access the Anthropic API.",
