@@ -80,6 +80,8 @@ pub(crate) enum Problem {
     TokenOfOther { other_key: String, other: Origin },
     #[error("unknown key; {0}")]
     UnknownKey(Hint),
+    #[error("the plugin has no such setting; it is a key of the gateway's: `{place}`")]
+    Misplaced { place: String },
     #[error("required, but missing")]
     Required,
     #[error("expected {expected}, found {found}")]

@@ -5,6 +5,7 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use super::errors::{ConfigError, Hint, Problem};
+use super::keys;
 use super::tree::{Data, Node, join};
 
 /// Holds settings against a schema (JSON text); `key` is where they stand. No error shows a value.
@@ -57,8 +58,19 @@ fn unknown(node: &Node, key: &str, name: &str, allowed: &[String]) -> ConfigErro
         Some(member) => &member.key,
         None => &node.origin,
     };
-    let hint = Hint::new(name, allowed.iter().map(String::as_str));
-    origin.error(join(key, name), Problem::UnknownKey(hint))
+    let problem = match beside(key, name) {
+        Some(place) => Problem::Misplaced { place },
+        None => Problem::UnknownKey(Hint::new(name, allowed.iter().map(String::as_str))),
+    };
+    origin.error(join(key, name), problem)
+}
+
+/// Where a key belongs that stands among an instance's settings, and is one of the instance's own.
+fn beside(key: &str, name: &str) -> Option<String> {
+    let instance = key.strip_suffix(".settings")?;
+    let path = instance.split('.').chain([name]).map(str::to_owned);
+    keys::find(&path.collect::<Vec<_>>()).ok()?;
+    Some(join(instance, name))
 }
 
 /// The node at a JSON pointer, and its dotted key.

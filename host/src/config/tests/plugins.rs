@@ -60,6 +60,20 @@ fn settings_are_held_against_the_schema_of_the_plugin() {
 }
 
 #[test]
+fn a_key_of_the_gateway_among_the_settings_is_told_where_it_belongs() {
+    let text =
+        r#"{"channels": {"telegram": {"settings": {"token": "1:2", "streaming": "edit", "stream": 1}}}}"#;
+    let told = verdict(text);
+    let misplaced = "key `channels.telegram.settings.streaming`: the plugin has no such setting; it is a key of the \
+                     gateway's: `channels.telegram.streaming`";
+    assert!(told.contains(misplaced), "{told}");
+    assert!(
+        told.contains("key `channels.telegram.settings.stream`: unknown key"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_missing_setting_is_told_where_the_settings_are_or_would_be() {
     assert_eq!(
         verdict(r#"{"channels": {"telegram": {"settings": {}}}}"#),
