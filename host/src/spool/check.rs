@@ -32,8 +32,7 @@ const RULES: &[(&str, &str)] = &[
     (
         "has a number that was not given out yet",
         "SELECT name || ' ' || id FROM (SELECT 'inbound' name, seq id FROM inbound UNION ALL
-           SELECT 'outbox', id FROM outbox UNION ALL SELECT 'journal', seq FROM journal
-           UNION ALL SELECT 'usage', id FROM usage)
+           SELECT 'outbox', id FROM outbox UNION ALL SELECT 'journal', seq FROM journal)
          WHERE id >= (SELECT next_id FROM meta)",
     ),
     (

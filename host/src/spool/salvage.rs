@@ -256,7 +256,7 @@ fn settle(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute(
         "UPDATE meta SET next_id = max(next_id, ?1, 1 + (SELECT max(id) FROM (
            SELECT max(seq) id FROM inbound UNION ALL SELECT max(id) FROM outbox
-           UNION ALL SELECT max(seq) FROM journal UNION ALL SELECT max(id) FROM usage UNION ALL SELECT 0)))",
+           UNION ALL SELECT max(seq) FROM journal UNION ALL SELECT 0)))",
         [snapshot::fresh_id(wall_ms())],
     )
     .map(drop)

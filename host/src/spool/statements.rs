@@ -49,8 +49,12 @@ impl<'c> Statements<'c> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?,
             spend: prepare(
-                "INSERT INTO usage (id, session, day, provider, model, input, output, cost_micros, estimated)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT INTO usage (session, day, provider, model, requests, input, output, cost_micros, estimated)
+                 VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8)
+                 ON CONFLICT DO UPDATE SET requests = requests + 1,
+                   input = input + excluded.input, output = output + excluded.output,
+                   cost_micros = coalesce(cost_micros + excluded.cost_micros, cost_micros, excluded.cost_micros),
+                   estimated = max(estimated, excluded.estimated)",
             )?,
             sending: prepare("UPDATE outbox SET sending = 1 WHERE id = ?1 AND state = 0")?,
             sent: prepare(

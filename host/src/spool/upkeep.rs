@@ -53,10 +53,8 @@ impl Tx<'_, '_> {
     }
 
     fn forget_usage(&self) -> rusqlite::Result<u64> {
-        let sql = "DELETE FROM usage WHERE id IN (SELECT id FROM usage WHERE day < ?1 LIMIT ?2)";
-        let gone = self
-            .conn
-            .execute(sql, params![day_of(self.now_ms) - USAGE_DAYS, CHUNK])?;
+        let sql = "DELETE FROM usage WHERE day < ?1";
+        let gone = self.conn.execute(sql, [day_of(self.now_ms) - USAGE_DAYS])?;
         Ok(gone as u64)
     }
 

@@ -5,21 +5,22 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::work::{Need, Tx, Work, from_sql, to_sql};
 use super::{Choice, Spent, Usage};
 
-/// What answers cost, what people chose for their conversations (JSON text), and the message of a channel that shows an
+/// What answers cost by session, day and model (empty where none is named; what single answers cost stands in their
+/// stories), what people chose for their conversations (JSON text), and the message of a channel that shows an
 /// answer while it is written.
 pub(super) const SCHEMA: &str = "
 CREATE TABLE usage (
-    id INTEGER PRIMARY KEY,
     session TEXT NOT NULL,
     day INTEGER NOT NULL,
     provider TEXT NOT NULL,
-    model TEXT,
+    model TEXT NOT NULL,
+    requests INTEGER NOT NULL,
     input INTEGER NOT NULL,
     output INTEGER NOT NULL,
     cost_micros INTEGER,
-    estimated INTEGER NOT NULL
-) STRICT;
-CREATE INDEX usage_session ON usage (session, day);
+    estimated INTEGER NOT NULL,
+    PRIMARY KEY (session, day, provider, model)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX usage_day ON usage (day);
 CREATE TABLE choices (session TEXT PRIMARY KEY, choice TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ALTER TABLE inbound ADD COLUMN draft TEXT;
@@ -35,13 +36,11 @@ pub(crate) fn day_of(wall_ms: i64) -> i64 {
 impl Tx<'_, '_> {
     pub(super) fn spend(&mut self, session: &str, usage: &[Usage]) -> rusqlite::Result<()> {
         for one in usage {
-            let id = self.ids.take();
             self.statements.spend.execute(params![
-                id,
                 session,
                 day_of(self.now_ms),
                 one.provider,
-                one.model,
+                one.model.as_deref().unwrap_or_default(),
                 to_sql(one.input),
                 to_sql(one.output),
                 one.cost_micros.map(to_sql),
@@ -80,7 +79,7 @@ pub(super) fn spent(
     since_day: i64,
 ) -> rusqlite::Result<Vec<Spent>> {
     let mut select = conn.prepare(
-        "SELECT day, provider, model, count(*), sum(input), sum(output), sum(cost_micros), max(estimated)
+        "SELECT day, provider, nullif(model, ''), sum(requests), sum(input), sum(output), sum(cost_micros), max(estimated)
          FROM usage WHERE day >= ?1 AND (?2 IS NULL OR session = ?2)
          GROUP BY day, provider, model ORDER BY day, provider, model",
     )?;

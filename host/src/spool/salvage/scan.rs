@@ -142,6 +142,7 @@ impl Found {
 
     fn keep(&mut self, name: &str, row: Vec<Value>) {
         let keys = match name {
+            "usage" => 4,
             "aliases" | "cursors" => 2,
             _ => 1,
         };
