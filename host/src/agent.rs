@@ -110,6 +110,12 @@ pub(crate) struct Tried {
     pub(crate) usage: Option<Usage>,
 }
 
+/// Why a provider gave no answer.
+enum Missed {
+    NotAsked(Error),
+    Failed(Error),
+}
+
 /// An answer while it comes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Progress<'a> {
@@ -190,7 +196,7 @@ impl AgentLoop {
     pub(crate) async fn complete(
         &self,
         route: &Route,
-        mut request: Request<'_>,
+        request: Request<'_>,
         listener: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<Reply, Error> {
         let end = Instant::now() + self.config.turn_timeout;
@@ -203,29 +209,17 @@ impl AgentLoop {
         let targets = targets.chain(route.fallback.iter().map(|target| routing::target(target)));
         for (index, (name, model)) in targets.enumerate() {
             let nobody_else = index + 1 == count;
-            // A model's name means something to the provider that it was configured for.
-            request.model = model;
-            let request = match request.fit(self.window(name, model)) {
-                Ok(request) => request,
-                Err(error) => {
-                    failed = Some(error);
-                    continue;
-                }
-            };
-            let permit = match self.breakers.admit(name, nobody_else) {
-                Ok(permit) => permit,
-                Err(error) => {
+            let error = match self
+                .ask_provider(name, model, nobody_else, &request, end, listener)
+                .await
+            {
+                Ok(reply) => return Ok(reply),
+                Err(Missed::Failed(error)) => error,
+                Err(Missed::NotAsked(error)) => {
                     debug!(provider = name, %error, "Provider is not asked");
                     refused = Some(error);
                     continue;
                 }
-            };
-            let error = match self
-                .try_provider(name, permit, nobody_else, &request, end, listener)
-                .await
-            {
-                Ok(reply) => return Ok(reply),
-                Err(error) => error,
             };
             warn!(provider = name, %error, "Provider gave no answer");
             failed = Some(error);
@@ -238,6 +232,38 @@ impl AgentLoop {
         let nobody =
             || Error::permanent("no provider is configured for this conversation").because(Cause::Config);
         Err(failed.or(refused).unwrap_or_else(nobody))
+    }
+
+    /// Asks a provider for all of a conversation that its model reads. Where nobody knows how much that is, and the
+    /// server refuses it as too long, half of it is tried, and remembered.
+    async fn ask_provider(
+        &self,
+        name: &str,
+        model: Option<&str>,
+        nobody_else: bool,
+        request: &Request<'_>,
+        end: Instant,
+        listener: &mut (dyn FnMut(Progress<'_>) + Send),
+    ) -> Result<Reply, Missed> {
+        loop {
+            let window = self.window(name, model);
+            let mut fitted = request.fit(window).map_err(Missed::Failed)?;
+            // A model's name means something to the provider that it was configured for.
+            fitted.model = model;
+            let permit = self.breakers.admit(name, nobody_else).map_err(Missed::NotAsked)?;
+            let asked = self.try_provider(name, permit, nobody_else, &fitted, end, listener);
+            let error = match asked.await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            let shorter = error.cause == Cause::TooLarge && !window.known && fitted.has_history();
+            if !shorter || Instant::now() >= end {
+                return Err(Missed::Failed(error));
+            }
+            info!(provider = name, %error, "Provider is asked again with less of the conversation");
+            self.models.learn(name, model, fitted.tokens() / 2);
+            listener(Progress::Restart);
+        }
     }
 
     /// Asks a provider until it answers, fails for good, or is taken to be down.

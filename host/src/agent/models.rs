@@ -15,10 +15,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A person who asks for the list gets one that is no older.
 const FRESH: Duration = Duration::from_secs(300);
 
+/// Models of which it is remembered what they take.
+const LEARNED: usize = 100;
+
 /// The models of each provider instance, asked for once in its life, and again when a person wants the list.
 #[derive(Clone, Default)]
 pub(crate) struct Models {
     listed: Arc<Mutex<HashMap<String, Listed>>>,
+    /// Tokens that a model took no more of, where nobody says how many it reads.
+    learned: Arc<Mutex<HashMap<String, u64>>>,
     /// They end with the runtime.
     tasks: Tasks,
 }
@@ -82,6 +87,21 @@ impl Models {
         models
     }
 
+    /// Remembers that a model takes no more than so many tokens, until the next start.
+    pub(super) fn learn(&self, name: &str, model: Option<&str>, tokens: u64) {
+        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        if learned.len() >= LEARNED {
+            learned.clear();
+        }
+        learned.insert(key(name, model), tokens);
+    }
+
+    /// What [`Models::learn`] was told.
+    pub(super) fn learned(&self, name: &str, model: Option<&str>) -> Option<u64> {
+        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        learned.get(&key(name, model)).copied()
+    }
+
     /// Whether an instance has still to say what it offers.
     pub(super) fn asking(&self, name: &str) -> bool {
         self.lock().get(name).is_some_and(|listed| !listed.answered)
@@ -90,6 +110,10 @@ impl Models {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Listed>> {
         self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn key(name: &str, model: Option<&str>) -> String {
+    format!("{name}/{}", model.unwrap_or_default())
 }
 
 impl Listed {

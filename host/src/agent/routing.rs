@@ -50,16 +50,21 @@ impl AgentLoop {
         if let Some(tokens) = terms.and_then(|terms| terms.context_tokens) {
             return said(tokens);
         }
+        let guess = || {
+            self.models
+                .learned(name, model)
+                .map_or(Window::DEFAULT, Window::of_room)
+        };
         let Some(instance) = self.instance(name) else {
-            return Window::DEFAULT;
+            return guess();
         };
         let models = self.models.known(name, &instance);
-        let model = model.or_else(|| terms?.model.as_deref());
+        let named = model.or_else(|| terms?.model.as_deref());
         // A smaller number is no window of a model for chats.
-        let tokens = one_of(&models, model)
+        let tokens = one_of(&models, named)
             .and_then(|model| model.context_tokens)
             .filter(|tokens| *tokens >= 256);
-        tokens.map_or(Window::DEFAULT, said)
+        tokens.map_or_else(guess, said)
     }
 
     /// The model that a route asks for, as far as that is known.

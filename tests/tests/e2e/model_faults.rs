@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use miniclaw_tests::fake_model::Fault;
+use miniclaw_tests::http::Reply;
 use serde_json::json;
 
 use crate::setup::{USER, World};
@@ -196,5 +197,27 @@ fn an_outage_of_three_seconds_is_outlasted_by_the_retries_of_every_conversation(
         let reply = world.telegram.wait_for_replies_to(chat, 1).remove(0).text;
         assert_eq!(reply, "re: are you there [n=1]");
     }
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn a_server_that_finds_a_conversation_too_long_is_asked_with_less_of_it_from_then_on() {
+    let world = World::new();
+    let gateway = world.start();
+    for (index, word) in ["one", "two", "three", "four"].into_iter().enumerate() {
+        world.say(7, &format!("{word} {}", "filler ".repeat(50)), index + 1);
+    }
+    let too_long = r#"{"error":{"message":"This model's maximum context length is 512 tokens.","type":"invalid_request_error","code":"context_length_exceeded"}}"#;
+    world
+        .model
+        .fail_next_about("now", 1, Fault::Answer(Reply::json(400, too_long)));
+    assert!(world.say(7, "now", 5).starts_with("re: now"));
+    assert!(world.say(7, "and then", 6).starts_with("re: and then"));
+    let asked = world.model.asked();
+    let counts: Vec<_> = asked.iter().map(|asked| asked.users().count()).collect();
+    assert_eq!(counts[..5], [1, 2, 3, 4, 5]);
+    assert!(counts[5] < 5 && counts[5] > 1, "{counts:?}");
+    // It is remembered: the next question is not refused first.
+    assert!(asked.len() >= 7 && counts[6] < 5, "{counts:?}");
     gateway.stop().expect_code(0);
 }

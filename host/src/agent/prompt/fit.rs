@@ -19,11 +19,20 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Where nobody says: what nearly every model that is served for chats has, and more than most conversations need.
+    /// Where nobody says: what the models of servers that say nothing have by now. A server that takes less says so, and is
+    /// believed.
     pub(crate) const DEFAULT: Self = Self {
-        tokens: 8_192,
+        tokens: 32_768,
         known: false,
     };
+
+    /// One that lets requests of so many tokens through.
+    pub(crate) fn of_room(tokens: u64) -> Self {
+        Self {
+            tokens: tokens + tokens / 3,
+            known: false,
+        }
+    }
 
     /// What a request may take: a quarter is left to the answer.
     pub(crate) fn room(self) -> u64 {
@@ -100,6 +109,15 @@ impl<'a> Request<'a> {
         if let Some(text) = first.and_then(|first| first.parts.text_mut()) {
             *text = after_notes(summary_note(summary), text).into();
         }
+    }
+
+    /// Whether there is more to it than instructions and the message to answer.
+    pub(in crate::agent) fn has_history(&self) -> bool {
+        let instructed = self
+            .messages
+            .first()
+            .is_some_and(|first| first.role == Role::System);
+        self.messages.len() > 1 + usize::from(instructed)
     }
 
     /// Tokens of all its messages.

@@ -172,7 +172,7 @@ pub(super) const PROVIDER: &[Key] = &[
         "context_tokens",
         count(MIN_CONTEXT, ANY_COUNT),
         Default::None,
-        "Tokens that the model reads and writes together. By default what the server says of the model, and 8192 where it says nothing.",
+        "Tokens that the model reads and writes together. By default what the server says of the model, and 32768 where it says nothing, or less where it refuses that.",
     ),
     key(
         "max_concurrent_requests",
