@@ -8,8 +8,9 @@ mod plugin_log;
 mod scrub;
 mod stderr;
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use tracing::level_filters::LevelFilter;
@@ -26,6 +27,9 @@ pub(crate) use stderr::flush;
 use crate::config::LogFormat;
 use layer::LogLayer;
 use line::Style;
+
+/// Of the log of this process.
+static SCRUBBER: OnceLock<Arc<Scrubber>> = OnceLock::new();
 
 /// The log of this process.
 #[derive(Clone)]
@@ -55,6 +59,8 @@ pub(crate) fn init(filter: &str, format: LogFormat, secrets: Vec<String>) -> Res
     };
     let scrubber = Arc::new(Scrubber::default());
     scrubber.register(secrets);
+    // A second call fails below.
+    let _ = SCRUBBER.set(scrubber.clone());
     let (dispatch, handle) = build(filter, style, scrubber, Box::new(stderr::Stderr))?;
     tracing::dispatcher::set_global_default(dispatch).map_err(|_| TelemetryError::Twice)?;
     // Crates of built-in plugins log through `log`. It fails only where a logger exists, which is then heard instead.
@@ -65,6 +71,17 @@ pub(crate) fn init(filter: &str, format: LogFormat, secrets: Vec<String>) -> Res
             .init(),
     );
     Ok(handle)
+}
+
+/// A text of a plugin's without the secrets of this process: it may be stored, shown, or told to the operator.
+pub(crate) fn without_secrets(text: String) -> String {
+    let Some(scrubber) = SCRUBBER.get() else {
+        return text;
+    };
+    match scrubber.scrub(&text) {
+        Cow::Owned(scrubbed) => scrubbed,
+        Cow::Borrowed(_) => text,
+    }
 }
 
 /// What to log: `-v` and `-vv` before the configuration, which has `MINICLAW_LOG` and `RUST_LOG` in it.

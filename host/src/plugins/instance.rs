@@ -327,7 +327,7 @@ impl Instance {
     fn result(&self, reply: Result<Reply, oneshot::error::RecvError>) -> Result<Payload, Error> {
         match reply {
             Ok(Reply::ROk(payload)) => Ok(payload),
-            Ok(Reply::RErr(payload)) => Err(decode_error(&payload)),
+            Ok(Reply::RErr(payload)) => Err(error_of(&payload)),
             Err(_) => Err(
                 Error::unknown(format!("`{}` ended before it answered", self.shared.name))
                     .because(Cause::Cancelled),
@@ -436,4 +436,11 @@ impl Shared {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An error as a plugin tells it. What servers and platforms say may repeat a secret, and an error is stored and shown.
+fn error_of(payload: &Payload) -> Error {
+    let mut error = decode_error(payload);
+    error.message = crate::telemetry::without_secrets(error.message);
+    error
 }

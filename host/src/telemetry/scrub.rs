@@ -4,6 +4,9 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::{PoisonError, RwLock};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+
 /// Shorter texts are no secrets worth the name, and would blot out half the log.
 const MIN_SECRET_BYTES: usize = 6;
 const REDACTED: &str = "[redacted]";
@@ -23,7 +26,17 @@ impl Scrubber {
             // A line may hold the secret as part of a JSON text or of a `Debug` output.
             let quoted = serde_json::to_string(&secret).unwrap_or_default();
             let quoted = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
-            for form in [printable(&secret, usize::MAX), quoted.to_owned(), secret.clone()] {
+            let escaped = percent_encoded(&secret);
+            let forms = [
+                printable(&secret, usize::MAX),
+                quoted.to_owned(),
+                // What a server or a library says of an address or of a header.
+                escaped.replace("%20", "+"),
+                escaped,
+                BASE64_STANDARD_NO_PAD.encode(&secret),
+                secret,
+            ];
+            for form in forms {
                 if form.len() >= MIN_SECRET_BYTES && !list.contains(&form) {
                     list.push(form);
                 }
@@ -42,6 +55,19 @@ impl Scrubber {
         }
         line
     }
+}
+
+/// As in the query of an address.
+fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            // Writing to a String cannot fail.
+            _ => drop(write!(out, "%{byte:02X}")),
+        }
+    }
+    out
 }
 
 /// Replaces `<digits>:<token>`, as in `bot123456:AA…`: the shape of a Telegram bot's token.
@@ -134,6 +160,17 @@ mod tests {
         assert_eq!(scrubber.scrub("bot7:abcdefghijklmnop x"), "bot[redacted] x");
         let innocent = "2026-11-22T10:11:12.123456Z host/src/a.rs:120: [::1]:8080 ü:ü";
         assert!(matches!(scrubber.scrub(innocent), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_secret_goes_in_the_forms_that_addresses_and_headers_give_it() {
+        let scrubber = Scrubber::default();
+        scrubber.register(["a+b/c =d".to_owned()]);
+        let line = "?k=a%2Bb%2Fc%20%3Dd&k=a%2Bb%2Fc+%3Dd Basic YStiL2MgPWQ=";
+        assert_eq!(
+            scrubber.scrub(line),
+            "?k=[redacted]&k=[redacted] Basic [redacted]="
+        );
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::std_types::RResult;
 use miniclaw_plugin_api::abi::{Birth, HostApi_TO, PluginBox, PluginModRef};
-use miniclaw_plugin_api::wire::decode_error;
 use miniclaw_plugin_api::{Capability, Error, TextUnit};
 
 use tracing::warn;
@@ -48,7 +47,7 @@ impl Runner {
                 let host = HostApi_TO::from_value(host, TD_Opaque);
                 match root.instantiate()(birth, host) {
                     RResult::ROk(plugin) => Ok(plugin),
-                    RResult::RErr(payload) => Err(decode_error(&payload)),
+                    RResult::RErr(payload) => Err(super::error_of(&payload)),
                 }
             }
             Self::Process(process) => process.instantiate(&birth, host),

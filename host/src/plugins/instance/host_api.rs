@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use miniclaw_plugin_api::abi::{HostApi, LogRecord, Payload, Reply, notice, request};
-use miniclaw_plugin_api::wire::{Named, decode_error, encode_reply};
+use miniclaw_plugin_api::wire::{Named, encode_reply};
 use miniclaw_plugin_api::{Cause, Error};
 
 use super::{Answer, InboundRequest, Outage, Shared, lock};
@@ -37,7 +37,7 @@ impl HostApi for Host {
     fn notify(&self, notice: u32, payload: Payload) {
         match notice {
             notice::PROGRESS => drop(self.0.progress.send_replace(Some(Instant::now()))),
-            notice::FAILED => drop(self.0.failure.send_replace(Some(decode_error(&payload)))),
+            notice::FAILED => drop(self.0.failure.send_replace(Some(super::error_of(&payload)))),
             notice::EVENT => {
                 if let Ok(event) = payload.decode::<Named>() {
                     match event.name.as_str() {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::telemetry::printable;
+use crate::telemetry::{printable, without_secrets};
 
 /// Of a reason.
 const REASON_CHARS: usize = 500;
@@ -22,7 +22,7 @@ impl Outage {
     pub(super) fn told(last: Option<Self>, reason: &str, now: Instant) -> Self {
         let goes_on = last.filter(|last| last.ended.is_none());
         Self {
-            reason: printable(reason, REASON_CHARS),
+            reason: printable(&without_secrets(reason.to_owned()), REASON_CHARS),
             began: goes_on.map_or(now, |last| last.began),
             ended: None,
         }
