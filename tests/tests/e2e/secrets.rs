@@ -1,3 +1,5 @@
+mod canaries;
+
 use miniclaw_tests::config::API_KEY;
 use miniclaw_tests::fake_model::Fault;
 use miniclaw_tests::fake_telegram::{Answer, TOKEN};
