@@ -3,7 +3,9 @@
 mod command;
 mod home;
 mod output;
+mod secrets;
 
+use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ pub use command::{Command, Finished};
 pub use home::{Home, make_folder, write_private};
 
 use output::Output;
+use secrets::Secrets;
 
 /// A running gateway; it is killed when this is dropped.
 pub struct Gateway {
@@ -25,6 +28,9 @@ pub struct Gateway {
     pidfd: OwnedFd,
     stdout: Output,
     stderr: Output,
+    /// The configuration, whose secrets are in no output: those of its start, and those of its end.
+    config: PathBuf,
+    secrets: Secrets,
     ended: bool,
 }
 
@@ -34,7 +40,7 @@ impl Gateway {
         Command::new(home, &["gateway"]).args(arguments).start()
     }
 
-    fn adopt(mut child: Child) -> Self {
+    fn adopt(mut child: Child, config: PathBuf) -> Self {
         let pid = Pid::from_child(&child);
         let pidfd =
             pidfd_open(pid, PidfdFlags::empty()).expect("a child that was not waited for has a pidfd");
@@ -45,6 +51,8 @@ impl Gateway {
             pidfd,
             stdout,
             stderr,
+            secrets: Secrets::of(&config),
+            config,
             ended: false,
         }
     }
@@ -133,6 +141,13 @@ impl Gateway {
         !self.ends_within(Duration::ZERO)
     }
 
+    fn keeps_its_secrets(&self, stdout: &str, stderr: &str) {
+        for secrets in [&self.secrets, &Secrets::of(&self.config)] {
+            secrets.check("stdout", stdout);
+            secrets.check("the log", stderr);
+        }
+    }
+
     fn signal(&self, signal: Signal) {
         // A process that has just ended is found out by whoever waits for it.
         let _ = pidfd_send_signal(&self.pidfd, signal);
@@ -152,11 +167,13 @@ impl Gateway {
         );
         let status = self.child.wait().expect("a child can be waited for");
         self.ended = true;
-        Finished {
+        let finished = Finished {
             status,
             stdout: self.stdout.complete(),
             stderr: self.stderr.complete(),
-        }
+        };
+        self.keeps_its_secrets(&finished.stdout, &finished.stderr);
+        finished
     }
 }
 
@@ -169,6 +186,11 @@ impl Drop for Gateway {
             // It may have ended in between, which is all that is wanted.
             let _ = self.child.kill();
             let _ = self.child.wait();
+            if !std::thread::panicking() {
+                // What is read so far: a child that it left behind may hold the pipes.
+                let (stdout, stderr) = (self.stdout.text(), self.stderr.text());
+                self.keeps_its_secrets(&stdout, &stderr);
+            }
         }
     }
 }

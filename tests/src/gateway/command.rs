@@ -12,6 +12,7 @@ pub struct Command {
     binary: PathBuf,
     arguments: Vec<OsString>,
     variables: Vec<(OsString, OsString)>,
+    config: PathBuf,
 }
 
 /// A process that has ended.
@@ -66,6 +67,7 @@ impl Command {
             binary: binary.into(),
             arguments: Vec::new(),
             variables: vec![("HOME".into(), home.root().into())],
+            config: home.config(),
         }
     }
 
@@ -106,7 +108,7 @@ impl Command {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", self.binary.display()));
-        Gateway::adopt(child)
+        Gateway::adopt(child, self.config)
     }
 
     /// Starts the process and waits for its end.

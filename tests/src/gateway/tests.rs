@@ -79,3 +79,15 @@ fn a_process_that_does_not_end_is_reported_with_its_log() {
     let message = *caught.unwrap_err().downcast::<String>().unwrap();
     assert!(message.contains("stuck"), "{message}");
 }
+
+#[test]
+fn a_process_that_tells_a_secret_of_its_configuration_fails_its_test() {
+    let home = Home::empty();
+    home.write_config(r#"{"providers":{"m":{"settings":{"api_key":"sk-not-to-be-told"}}}}"#);
+    let caught = std::panic::catch_unwind(|| shell(&home, "echo key sk-not-to-be-told >&2").run());
+    let message = *caught.unwrap_err().downcast::<String>().unwrap();
+    assert_eq!(
+        message,
+        "the log holds the secret `providers.m.settings.api_key` in line 1, after: key "
+    );
+}
