@@ -1,11 +1,12 @@
 //! From OpenAI's answer to the contract's, streamed or whole, with the deviations of servers that speak alike.
+//!
+//! Read as it comes rather than by fixed shapes: a count or a name of another type must not break an answer.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 use std::time::Duration;
 
 use miniclaw_plugin_api::http::{Events, Server};
 use miniclaw_plugin_api::{Chunk, ChunkSink, Completion, Error, FinishReason, Result, Said, Thoughts, Usage};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// How long to wait for the token counts once the answer itself is complete.
@@ -21,7 +22,13 @@ pub(crate) struct Answer {
     /// A finish reason came: the answer is complete.
     finished: bool,
     /// Tool calls that have begun.
-    calls: BTreeSet<u32>,
+    calls: Vec<Call>,
+}
+
+/// A tool call as the server tells it from others. Its place among them is its index for the host.
+struct Call {
+    index: u64,
+    id: String,
 }
 
 impl Answer {
@@ -32,7 +39,7 @@ impl Answer {
             completion: Completion::default(),
             thoughts: Thoughts::default(),
             finished: false,
-            calls: BTreeSet::new(),
+            calls: Vec::new(),
         }
     }
 
@@ -60,8 +67,8 @@ impl Answer {
         self.end().await
     }
 
-    pub(crate) async fn whole(mut self, frame: Frame) -> Result<Completion> {
-        if frame.error.is_none() && frame.choices.as_ref().is_none_or(Vec::is_empty) {
+    pub(crate) async fn whole(mut self, frame: &Value) -> Result<Completion> {
+        if frame["error"].is_null() && !frame["choices"][0].is_object() {
             return Err(self.server.garbled("JSON without an answer in it"));
         }
         self.frame(frame).await?;
@@ -72,30 +79,28 @@ impl Answer {
         if data.trim().is_empty() {
             return Ok(());
         }
-        let frame = serde_json::from_str(data).map_err(|error| self.server.bad_json(&error))?;
-        self.frame(frame).await
+        let frame: Value = serde_json::from_str(data).map_err(|error| self.server.bad_json(&error))?;
+        if !frame.is_object() {
+            return Err(self.server.garbled("an event of another shape"));
+        }
+        self.frame(&frame).await
     }
 
-    async fn frame(&mut self, frame: Frame) -> Result<()> {
-        if let Some(error) = frame.error {
+    async fn frame(&mut self, frame: &Value) -> Result<()> {
+        let error = &frame["error"];
+        if !error.is_null() {
             return Err(self.server.reported(&json!({ "error": error })));
         }
-        if let Some(usage) = frame.usage.or(frame.x_groq.and_then(|more| more.usage)) {
-            self.completion.usage = Some(Usage {
-                input_tokens: usage.prompt_tokens.unwrap_or_default(),
-                output_tokens: usage.completion_tokens.unwrap_or_default(),
-            });
+        // Groq counts the tokens of a stream in a place of its own.
+        let counted = usage(&frame["usage"]).or_else(|| usage(&frame["x_groq"]["usage"]));
+        self.completion.usage = counted.or(self.completion.usage.take());
+        if let Some(model) = frame["model"].as_str().filter(|model| !model.is_empty()) {
+            self.completion.model = Some(model.to_owned());
         }
-        if let Some(model) = frame.model.filter(|model| !model.is_empty()) {
-            self.completion.model = Some(model);
-        }
-        let Some(choice) = frame.choices.into_iter().flatten().next() else {
-            return Ok(());
-        };
-        if let Some(message) = choice.delta.or(choice.message) {
-            self.message(message).await?;
-        }
-        match choice.finish_reason.as_deref() {
+        let choice = &frame["choices"][0];
+        let delta = Some(&choice["delta"]).filter(|delta| delta.is_object());
+        self.message(delta.unwrap_or(&choice["message"])).await?;
+        match choice["finish_reason"].as_str() {
             None | Some("") => {}
             Some("error") => return Err(self.server.reported(&Value::Null)),
             Some(reason) => {
@@ -106,44 +111,60 @@ impl Answer {
         Ok(())
     }
 
-    async fn message(&mut self, message: Message) -> Result<()> {
+    async fn message(&mut self, message: &Value) -> Result<()> {
         // Some servers give the same thoughts under both names.
-        let thoughts = [message.reasoning_content, message.reasoning];
-        let thoughts = thoughts.into_iter().flatten().find(|text| !text.is_empty());
-        self.think(thoughts.unwrap_or_default()).await?;
-        if let Some(content) = message.content {
-            self.think(content.thoughts()).await?;
-            let said = self.thoughts.push(&content.into_text());
-            self.say(said).await?;
-        }
-        self.sink.text(message.refusal.unwrap_or_default()).await?;
-        for (position, call) in message.tool_calls.into_iter().flatten().enumerate() {
-            let index = call
-                .index
-                .unwrap_or_else(|| u32::try_from(position).unwrap_or(u32::MAX));
-            let begins = self.calls.insert(index);
-            let function = call.function.unwrap_or_default();
-            self.sink
-                .send(Chunk::ToolCall {
-                    index,
-                    id: call.id.filter(|id| begins && !id.is_empty()),
-                    name: function.name.filter(|name| begins && !name.is_empty()),
-                    arguments: arguments(function.arguments),
-                })
-                .await?;
+        let thoughts = [&message["reasoning_content"], &message["reasoning"]];
+        let thoughts = thoughts.into_iter().filter_map(Value::as_str);
+        let mut thoughts = thoughts.filter(|text| !text.is_empty());
+        self.think(thoughts.next().unwrap_or_default()).await?;
+        let content = &message["content"];
+        self.think(&thinking(content)).await?;
+        let said = self.thoughts.push(&text(content));
+        self.say(said).await?;
+        self.sink
+            .text(message["refusal"].as_str().unwrap_or_default())
+            .await?;
+        for (place, call) in (0..).zip(message["tool_calls"].as_array().into_iter().flatten()) {
+            self.call(place, call).await?;
         }
         Ok(())
     }
 
-    async fn think(&self, text: String) -> Result<()> {
+    /// A call's begin, or more of its arguments. Only what belongs to the begin names it.
+    async fn call(&mut self, place: u64, call: &Value) -> Result<()> {
+        let named = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let (id, name) = (named(&call["id"]), named(&call["function"]["name"]));
+        let index = call["index"].as_u64().unwrap_or(place);
+        // Some servers give calls that stand beside each other the same index, others each piece of a call an id of its own.
+        let is_another = |known: &Call| name.is_some() && id.as_ref().is_some_and(|id| *id != known.id);
+        let known = self.calls.iter().rposition(|known| known.index == index);
+        let known = known.filter(|known| !is_another(&self.calls[*known]));
+        let begins = known.is_none();
+        if begins {
+            let id = id.clone().unwrap_or_default();
+            self.calls.push(Call { index, id });
+        }
+        let index = known.unwrap_or(self.calls.len() - 1);
+        self.sink
+            .send(Chunk::ToolCall {
+                index: u32::try_from(index).unwrap_or(u32::MAX),
+                id: id.filter(|_| begins),
+                name: name.filter(|_| begins),
+                arguments: arguments(&call["function"]["arguments"]),
+            })
+            .await
+    }
+
+    async fn think(&self, text: &str) -> Result<()> {
         if text.is_empty() {
             return Ok(());
         }
+        let text = text.to_owned();
         self.sink.send(Chunk::Reasoning { text }).await
     }
 
     async fn say(&self, said: Said) -> Result<()> {
-        self.think(said.thoughts).await?;
+        self.think(&said.thoughts).await?;
         self.sink.text(said.text).await
     }
 
@@ -169,97 +190,52 @@ fn finish(reason: &str) -> FinishReason {
 }
 
 /// Text by the standard, though some servers give the object itself.
-fn arguments(value: Value) -> String {
+fn arguments(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text,
+        Value::String(text) => text.clone(),
         value => value.to_string(),
     }
 }
 
-/// One event of a stream, or a whole answer.
-#[derive(Deserialize)]
-pub(crate) struct Frame {
-    choices: Option<Vec<Choice>>,
-    usage: Option<Tokens>,
-    model: Option<String>,
-    error: Option<Value>,
-    x_groq: Option<Groq>,
-}
-
-/// Where Groq counts the tokens of a stream.
-#[derive(Deserialize)]
-struct Groq {
-    usage: Option<Tokens>,
-}
-
-#[derive(Deserialize)]
-struct Tokens {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    delta: Option<Message>,
-    message: Option<Message>,
-    finish_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    content: Option<Content>,
-    refusal: Option<String>,
-    reasoning_content: Option<String>,
-    reasoning: Option<String>,
-    tool_calls: Option<Vec<Call>>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Content {
-    Text(String),
-    Parts(Vec<TextPart>),
-}
-
-/// A part of a content; Mistral's models think in parts of their own.
-#[derive(Deserialize)]
-struct TextPart {
-    #[serde(default)]
-    text: String,
-    #[serde(default)]
-    thinking: Vec<TextPart>,
-}
-
-impl Content {
-    fn thoughts(&self) -> String {
-        match self {
-            Self::Text(_) => String::new(),
-            Self::Parts(parts) => {
-                let thoughts = parts.iter().flat_map(|part| &part.thinking);
-                thoughts.map(|part| part.text.as_str()).collect()
-            }
-        }
-    }
-
-    fn into_text(self) -> String {
-        match self {
-            Self::Text(text) => text,
-            Self::Parts(parts) => parts.into_iter().map(|part| part.text).collect(),
-        }
+/// The text of a content, which is a text or comes in parts.
+fn text(content: &Value) -> Cow<'_, str> {
+    match content {
+        Value::String(text) => text.into(),
+        Value::Array(parts) => texts(parts).into(),
+        _ => "".into(),
     }
 }
 
-#[derive(Deserialize)]
-struct Call {
-    index: Option<u32>,
-    id: Option<String>,
-    function: Option<Function>,
+/// What Mistral's models think stands in parts of their own.
+fn thinking(content: &Value) -> String {
+    let parts = content.as_array().into_iter().flatten();
+    parts
+        .filter_map(|part| part["thinking"].as_array())
+        .map(|thoughts| texts(thoughts))
+        .collect()
 }
 
-#[derive(Default, Deserialize)]
-struct Function {
-    name: Option<String>,
-    #[serde(default)]
-    arguments: Value,
+fn texts(parts: &[Value]) -> String {
+    parts.iter().filter_map(|part| part["text"].as_str()).collect()
+}
+
+fn usage(usage: &Value) -> Option<Usage> {
+    let (input, output) = (count(&usage["prompt_tokens"]), count(&usage["completion_tokens"]));
+    input.or(output)?;
+    Some(Usage {
+        input_tokens: input.unwrap_or_default(),
+        output_tokens: output.unwrap_or_default(),
+    })
+}
+
+/// A count, which servers in languages without integers write as `3.0`.
+fn count(value: &Value) -> Option<u64> {
+    let decimal = || {
+        value
+            .as_f64()
+            .filter(|count| *count >= 0.0)
+            .map(|count| count as u64)
+    };
+    value.as_u64().or_else(decimal)
 }

@@ -63,7 +63,7 @@ impl Provider for OpenAi {
         let completion = if streams {
             answer.stream(response.events()).await
         } else {
-            answer.whole(response.json().await?).await
+            answer.whole(&response.json().await?).await
         };
         completion.map_err(settle)
     }

@@ -1,6 +1,7 @@
 //! The provider against scripted servers, through the real ABI.
 
 mod failures;
+mod odd;
 mod servers;
 
 use miniclaw_plugin_api::testkit::{Answer, ProviderKit, ScriptedServer, text_of};
