@@ -149,6 +149,14 @@ impl Error {
         self.meta.insert(key.to_owned(), value.into());
         self
     }
+
+    /// The words of the message in lowercase without addresses, to look for what a server said: the name of a model in
+    /// an address could be mistaken for it.
+    pub fn words(&self) -> String {
+        let words = self.message.split_whitespace();
+        let words: Vec<&str> = words.filter(|word| !word.contains("://")).collect();
+        words.join(" ").to_lowercase()
+    }
 }
 
 impl fmt::Display for Error {

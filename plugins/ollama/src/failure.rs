@@ -10,17 +10,11 @@ const TOO_LONG: [&str; 4] = [
     "exceeds the available context",
 ];
 
-/// How they say that a model takes no pictures, if they speak of pictures at all.
-const BLIND: [&str; 4] = ["support", "missing data", "not a multimodal", "cannot"];
-
-/// The error as the host and the operator need it. `pictures`: the request had some.
-pub(crate) fn settle(error: Error, model: &str, pictures: bool) -> Error {
-    let said = error.message.to_lowercase();
+/// The error as the host and the operator need it.
+pub(crate) fn settle(error: Error, model: &str) -> Error {
+    let said = error.words();
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     let refused = matches!(error.cause, Cause::Rejected | Cause::Unavailable);
-    if refused && pictures && says(&["image", "vision", "multimodal"]) && says(&BLIND) {
-        return blind(model);
-    }
     if refused && says(&TOO_LONG) {
         return becomes(error, Cause::TooLarge);
     }

@@ -57,12 +57,11 @@ impl Provider for Ollama {
     async fn complete(&self, request: CompletionRequest, sink: ChunkSink) -> Result<Completion> {
         let asked = request.model.as_deref().filter(|model| !model.is_empty());
         let model = asked.unwrap_or(&self.settings.model);
-        let pictures = request::shows_pictures(&request);
         let facts = self.library.facts(&self.client, model).await?;
-        if pictures && facts.as_ref().is_some_and(|facts| facts.is_blind()) {
+        if request.has_pictures() && facts.as_ref().is_some_and(|facts| facts.is_blind()) {
             return Err(failure::blind(model));
         }
-        let settle = |error| failure::settle(error, model, pictures);
+        let settle = |error| failure::settle(request.blame_pictures(error, model), model);
         let response = self.ask(model, facts.as_ref(), &request, settle).await?;
         Answer::new(response.server().clone(), sink)
             .read(response.lines())

@@ -80,11 +80,6 @@ fn weight(part: &ContentPart) -> usize {
     }
 }
 
-pub(crate) fn shows_pictures(request: &CompletionRequest) -> bool {
-    let mut parts = request.messages.iter().flat_map(|message| &message.parts);
-    parts.any(|part| matches!(part, ContentPart::Image { .. }))
-}
-
 fn options(settings: &Settings, sampling: &Sampling) -> Map<String, Value> {
     let mut options = settings.options.clone();
     let asked = [

@@ -32,23 +32,11 @@ const NO_MODEL: [&str; 6] = [
     "unknown model",
 ];
 
-/// How servers say that a model takes no pictures, if they speak of pictures at all.
-const BLIND: [&str; 8] = [
-    "support",
-    "not a multimodal",
-    "unknown variant",
-    "only text",
-    "does not accept",
-    "cannot",
-    "no endpoints",
-    "mmproj",
-];
-
-/// The error as the host and the operator need it. `pictures`: the request had some.
-pub(crate) fn settle(error: Error, model: &str, pictures: bool) -> Error {
+/// The error as the host and the operator need it.
+pub(crate) fn settle(error: Error) -> Error {
     let code = error.meta.get("code").and_then(|code| code.as_str());
     let code = code.unwrap_or_default().to_owned();
-    let said = format!("{} {code}", error.message.to_lowercase());
+    let said = format!("{} {code}", error.words());
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     let refused = matches!(
         error.cause,
@@ -57,11 +45,6 @@ pub(crate) fn settle(error: Error, model: &str, pictures: bool) -> Error {
     if UNPAID.contains(&code.as_str()) {
         let error = becomes(error, Cause::Auth).with("unpaid", true);
         return advised(error, "the account has no credit left");
-    }
-    if pictures && refused && is_blind(&said) {
-        let mut error = becomes(error, Cause::Unsupported);
-        error.message = format!("the model `{model}` cannot see pictures: {}", error.message);
-        return error;
     }
     if refused && says(&TOO_LONG) {
         return becomes(error, Cause::TooLarge);
@@ -91,29 +74,13 @@ fn advised(mut error: Error, advice: &str) -> Error {
     error
 }
 
-/// A picture that is broken or too large is no matter of the model.
-fn is_blind(said: &str) -> bool {
-    let about_pictures = ["image", "multimodal", "vision", "picture"];
-    let about_the_file = [
-        "format",
-        "base64",
-        "too large",
-        "download",
-        "media type",
-        "decode",
-    ];
-    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    let plain =
-        said.contains("content") && (said.contains("must be a string") || said.contains("valid string"));
-    plain || (has(&about_pictures) && has(&BLIND) && !has(&about_the_file))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn cause(cause: Cause, message: &str, pictures: bool) -> (Outcome, Cause) {
-        let error = settle(Error::transient(message).because(cause), "m", pictures);
+    fn cause(cause: Cause, said: &str) -> (Outcome, Cause) {
+        let message = format!("https://models.example/v1 answered 400 Bad Request: {said}");
+        let error = settle(Error::transient(message).because(cause));
         (error.outcome, error.cause)
     }
 
@@ -131,23 +98,9 @@ mod tests {
             ("Model Not Exist", Cause::NotFound),
             ("grok is not a valid model ID", Cause::NotFound),
             ("API key not valid. Please pass a valid API key.", Cause::Auth),
-            (
-                "Invalid content type. image_url is only supported by certain models.",
-                Cause::Unsupported,
-            ),
-            (
-                "image input is not supported - hint: you may need to provide the mmproj",
-                Cause::Unsupported,
-            ),
-            ("m is not a multimodal model", Cause::Unsupported),
-            (
-                "messages[0]: unknown variant `image_url`, expected `text`",
-                Cause::Unsupported,
-            ),
-            ("messages.0.content must be a string", Cause::Unsupported),
         ];
         for (message, expected) in cases {
-            let found = cause(Cause::Rejected, message, true);
+            let found = cause(Cause::Rejected, message);
             assert_eq!(found, (Outcome::Permanent, expected), "{message}");
         }
     }
@@ -155,20 +108,12 @@ mod tests {
     #[test]
     fn other_words_change_nothing() {
         let later = Outcome::Transient { retry_after: None };
-        for (message, pictures) in [
-            ("unsupported image format", true),
-            ("image is too large and not supported", true),
-            ("image input is not supported", false),
-            ("no", true),
-        ] {
-            let found = cause(Cause::Rejected, message, pictures);
+        // The address of this server speaks of models.
+        for message in ["the field does not exist", "no"] {
+            let found = cause(Cause::Rejected, message);
             assert_eq!(found, (later, Cause::Rejected), "{message}");
         }
-        let found = cause(
-            Cause::RateLimited,
-            "too many tokens for the context window",
-            false,
-        );
+        let found = cause(Cause::RateLimited, "too many tokens for the context window");
         assert_eq!(found, (later, Cause::RateLimited));
     }
 }

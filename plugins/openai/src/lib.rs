@@ -52,8 +52,7 @@ impl Provider for OpenAi {
 
     async fn complete(&self, request: CompletionRequest, sink: ChunkSink) -> Result<Completion> {
         let model = request::model(&self.settings, &request);
-        let pictures = request::shows_pictures(&request);
-        let settle = |error| failure::settle(error, model, pictures);
+        let settle = |error| failure::settle(request.blame_pictures(error, model));
         let (response, stream) = self.ask(model, &request).await.map_err(settle)?;
         let answer = Answer::new(response.server().clone(), sink);
         let streams = response.is_stream(stream).map_err(|mut error| {

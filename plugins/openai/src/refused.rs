@@ -74,7 +74,7 @@ fn field(error: &Error, body: &Body<'_>) -> Option<&'static str> {
         return None;
     }
     let param = error.meta.get("param").and_then(|param| param.as_str());
-    let said = error.message.to_lowercase();
+    let said = error.words();
     if said.contains("stream_options") || said.contains("include_usage") {
         return body.asks_for("stream_options").then_some("stream_options");
     }

@@ -58,11 +58,6 @@ pub(crate) fn model<'a>(settings: &'a Settings, request: &'a CompletionRequest) 
     asked.unwrap_or(&settings.model)
 }
 
-pub(crate) fn shows_pictures(request: &CompletionRequest) -> bool {
-    let mut parts = request.messages.iter().flat_map(|message| &message.parts);
-    parts.any(|part| matches!(part, ContentPart::Image { .. }))
-}
-
 /// Makes the body. What neither side sets is left out, since servers refuse fields that they do not know.
 pub(crate) fn body<'a>(settings: &Settings, official: bool, request: &'a CompletionRequest) -> Body<'a> {
     let mut body = Map::new();
