@@ -44,6 +44,7 @@
 
 mod body;
 mod client;
+mod error_body;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod lines;

@@ -7,7 +7,8 @@ use reqwest::Url;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::retry_after::{retry_after, wait};
+use super::error_body::{code, detail, parse, said, stated_status, stated_wait};
+use super::retry_after::retry_after;
 use crate::error::{Cause, Error};
 
 /// Most characters of a server's own words in an error.
@@ -94,7 +95,7 @@ impl Server {
 
     /// The error for an HTTP status that is no success; `body` is the begin of what came with it.
     pub(super) fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
-        let json: Value = serde_json::from_slice(body).unwrap_or_default();
+        let json = parse(body);
         let text = match said(&json) {
             Some(text) => text,
             None => {
@@ -204,62 +205,11 @@ fn after_colon(text: &str) -> String {
     }
 }
 
-/// The server's own sentence, in the shapes that servers use.
-fn said(body: &Value) -> Option<String> {
-    let error = body.get("error");
-    [
-        error.and_then(|error| error.get("message")),
-        error,
-        body.get("message"),
-        body.get("detail"),
-    ]
-    .into_iter()
-    .flatten()
-    .find_map(|value| value.as_str().map(str::to_owned))
-    .or_else(|| complaints(body))
-}
-
-/// What FastAPI says of fields: a list with the place and the reason of each.
-fn complaints(body: &Value) -> Option<String> {
-    let inner = body.get("message").and_then(|message| message.get("detail"));
-    let complaint = |item: &Value| {
-        let reason = item.get("msg")?.as_str()?;
-        let place = item.get("loc")?.as_array()?;
-        let place: Vec<String> = place
-            .iter()
-            .map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned))
-            .collect();
-        Some(format!("`{}`: {reason}", place.join(".")))
-    };
-    let all = inner.or_else(|| body.get("detail"))?.as_array()?;
-    let told: Vec<String> = all.iter().filter_map(complaint).collect();
-    (!told.is_empty()).then(|| told.join("; "))
-}
-
-fn code(body: &Value) -> Option<&Value> {
-    let error = body.get("error")?;
-    [error.get("code"), error.get("type")]
-        .into_iter()
-        .flatten()
-        .find(|value| !value.is_null())
-}
-
 fn with_wait(error: Error, wait: Option<Duration>) -> Error {
     match (error.outcome, wait) {
         (crate::Outcome::Transient { .. }, Some(wait)) => error.retry_after(wait),
         _ => error,
     }
-}
-
-/// Of the details of an error of Google, <https://google.aip.dev/193>, the first that has that member.
-fn detail<'a>(body: &'a Value, member: &str) -> Option<&'a Value> {
-    let details = body.get("error")?.get("details")?.as_array()?;
-    details.iter().find_map(|detail| detail.get(member))
-}
-
-/// The wait that such an error names: `"34.07s"`.
-fn stated_wait(body: &Value) -> Option<Duration> {
-    wait(detail(body, "retryDelay")?.as_str()?.strip_suffix('s')?)
 }
 
 /// With the server's code, and the field of the request that it complains of.
@@ -279,17 +229,6 @@ fn with_code(error: Error, body: &Value) -> Error {
         Some(param) => error.with("param", param),
         None => error,
     }
-}
-
-/// The HTTP status that an error inside a body names.
-fn stated_status(body: &Value) -> Option<u16> {
-    let number = match code(body)? {
-        Value::String(text) => text.parse().ok()?,
-        value => value.as_u64()?,
-    };
-    u16::try_from(number)
-        .ok()
-        .filter(|status| (400..600).contains(status))
 }
 
 fn typed(status: u16, message: String) -> Error {
@@ -440,6 +379,34 @@ mod tests {
             server().reported(&odd).outcome,
             Outcome::Transient { retry_after: None }
         );
+    }
+
+    #[test]
+    fn error_in_a_list_and_one_that_is_passed_on_are_read() {
+        // Google's server that speaks like OpenAI's.
+        let listed = r#"[{"error":{"code":429,"message":"over there","details":[{"retryDelay":"2s"}]}}]"#;
+        let error = server().refused(429, &HeaderMap::new(), listed.as_bytes());
+        assert!(
+            error.message.ends_with("429 Too Many Requests: over there"),
+            "{error}"
+        );
+        let wait = Some(Duration::from_secs(2));
+        assert_eq!(error.outcome, Outcome::Transient { retry_after: wait });
+        // OpenRouter.
+        for raw in [
+            json!(r#"{"error":{"message":"over there"}}"#),
+            json!("over there"),
+        ] {
+            let passed_on = json!({"error": {"code": 400, "message": "Provider returned error",
+                "metadata": {"raw": raw, "provider_name": "P"}}});
+            let error = server().refused(400, &HeaderMap::new(), passed_on.to_string().as_bytes());
+            assert!(
+                error
+                    .message
+                    .ends_with("400 Bad Request: Provider returned error: over there"),
+                "{error}"
+            );
+        }
     }
 
     #[test]
