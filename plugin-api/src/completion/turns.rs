@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::{CompletionRequest, ContentPart, Role};
 
-/// What stands in the place of the person's words where the model speaks first.
+/// What stands in the place of the person's words where the model speaks first, or nobody does.
 static OPENING: LazyLock<ContentPart> = LazyLock::new(|| ContentPart::Text { text: "…".into() });
 
 /// The conversation of a [`CompletionRequest`] in the form that some APIs insist on: instructions apart, and the
@@ -46,10 +46,7 @@ impl CompletionRequest {
                     Some(turn) if turn.by_model == by_model => turn.parts.push(part),
                     _ => {
                         if by_model && turns.is_empty() {
-                            turns.push(Turn {
-                                by_model: false,
-                                parts: vec![&OPENING],
-                            });
+                            turns.push(Turn::opening());
                         }
                         turns.push(Turn {
                             by_model,
@@ -59,6 +56,9 @@ impl CompletionRequest {
                 }
             }
         }
+        if turns.is_empty() {
+            turns.push(Turn::opening());
+        }
         for turn in &mut turns {
             turn.parts
                 .sort_by_key(|part| !matches!(part, ContentPart::ToolResult { .. }));
@@ -66,6 +66,15 @@ impl CompletionRequest {
         Turns {
             system: system.join("\n\n"),
             turns,
+        }
+    }
+}
+
+impl Turn<'_> {
+    fn opening() -> Self {
+        Self {
+            by_model: false,
+            parts: vec![&OPENING],
         }
     }
 }
@@ -110,6 +119,15 @@ mod tests {
         ]);
         assert_eq!(system, "a\n\nb");
         assert_eq!(turns, [(false, "one+two+three".into()), (true, "four".into())]);
+    }
+
+    #[test]
+    fn instructions_alone_are_followed_by_a_turn() {
+        let (system, turns) = texts(vec![
+            ChatMessage::new(Role::System, "a"),
+            ChatMessage::new(Role::User, " "),
+        ]);
+        assert_eq!((system.as_str(), turns), ("a", vec![(false, "…".into())]));
     }
 
     #[test]
