@@ -75,6 +75,12 @@ impl Provider for Gemini {
 
 impl Gemini {
     async fn answer(&self, model: &str, body: &Value, sink: ChunkSink) -> Result<Completion> {
+        if !is_name(model) {
+            return Err(
+                Error::permanent(format!("`{}` is no name of a model", model.escape_debug()))
+                    .because(Cause::NotFound),
+            );
+        }
         // Tuned models have a folder of their own.
         let folder = if model.contains('/') { "" } else { "models/" };
         let method = if self.settings.stream {
@@ -91,6 +97,12 @@ impl Gemini {
             answer.whole(&response.json().await?).await
         }
     }
+}
+
+/// Whether the name, which is part of the address, leads to a model and nowhere else.
+fn is_name(model: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !br"?#%\".contains(&byte);
+    model.bytes().all(plain) && model.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 /// To the API a wrong key, a conversation that is too long, and a place or an account that it does not serve are

@@ -175,3 +175,32 @@ async fn settings_that_cannot_work_name_their_key() {
         assert!(error.message.contains(key), "{error}");
     }
 }
+
+#[tokio::test]
+async fn name_of_a_model_leads_nowhere_else() {
+    let server = ScriptedServer::start(vec![]).await;
+    for model in [
+        "m?alt=json&key=x",
+        "m#",
+        "../../v1/files",
+        "models/../m",
+        "a%2fb",
+        "m m",
+        "m\\n",
+    ] {
+        let mut request = hello();
+        request.model = Some(model.to_owned());
+        let error = kit(&server, json!({}))
+            .await
+            .complete(request)
+            .await
+            .1
+            .unwrap_err();
+        assert_eq!(
+            (error.outcome, error.cause),
+            (Outcome::Permanent, Cause::NotFound),
+            "{model}"
+        );
+    }
+    assert!(server.recorded().is_empty());
+}
