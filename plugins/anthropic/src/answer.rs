@@ -18,6 +18,8 @@ pub(crate) struct Answer {
     /// The blocks that are tool calls, by their place in the answer.
     calls: Vec<u64>,
     tokens: Tokens,
+    /// A reason to stop came: the answer is complete.
+    finished: bool,
 }
 
 /// Later counts take the place of earlier ones.
@@ -37,12 +39,20 @@ impl Answer {
             completion: Completion::default(),
             calls: Vec::new(),
             tokens: Tokens::default(),
+            finished: false,
         }
     }
 
-    /// Reads up to `message_stop`: without it the answer is not complete.
+    /// Reads up to `message_stop`, which some servers that speak alike leave out after the reason to stop: without
+    /// either the answer is not complete.
     pub(crate) async fn stream(mut self, mut events: Events) -> Result<Completion> {
-        while let Some(event) = events.next().await? {
+        loop {
+            let event = match events.next().await {
+                Ok(Some(event)) => event,
+                Err(error) if !self.finished => return Err(error),
+                Ok(None) if !self.finished => return Err(self.server.cut()),
+                _ => return Ok(self.end()),
+            };
             if event.data.trim().is_empty() || event.is_done() {
                 continue;
             }
@@ -52,7 +62,6 @@ impl Answer {
                 return Ok(self.end());
             }
         }
-        Err(self.server.cut())
     }
 
     pub(crate) async fn whole(mut self, message: Value) -> Result<Completion> {
@@ -159,6 +168,7 @@ impl Answer {
             self.completion.model = Some(model.to_owned());
         }
         if let Some(reason) = message["stop_reason"].as_str() {
+            self.finished = true;
             self.completion.finish = finish(reason);
         }
     }

@@ -82,6 +82,16 @@ async fn streamed_answer_comes_piece_by_piece() {
 }
 
 #[tokio::test]
+async fn answer_counts_although_its_last_event_is_missing() {
+    let events = [START, &delta("Hello"), &ending("max_tokens")];
+    for answer in [Answer::events(&events), Answer::events(&events).cut()] {
+        let (chunks, completion) = complete(answer, json!({})).await;
+        assert_eq!(completion.unwrap().finish, FinishReason::Length);
+        assert_eq!(text_of(&chunks), "Hello");
+    }
+}
+
+#[tokio::test]
 async fn request_goes_where_the_settings_say() {
     let server = ScriptedServer::start(vec![Answer::events(&[STOP])]).await;
     let settings = json!({ "model": "m-2", "headers": { "x-title": "claw" } });
