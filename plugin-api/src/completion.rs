@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::message::Meta;
 
+mod counted;
 mod flat;
 mod pictures;
 mod turns;

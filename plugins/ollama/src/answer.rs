@@ -1,8 +1,9 @@
 //! From Ollama's stream of JSON lines to the contract's answer.
+//!
+//! Read as it comes rather than by fixed shapes: other servers speak like Ollama, and not all of them quite so.
 
 use miniclaw_plugin_api::http::{Lines, Server};
 use miniclaw_plugin_api::{Chunk, ChunkSink, Completion, FinishReason, Result, Said, Thoughts, Usage};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// An answer on its way to the host.
@@ -31,104 +32,82 @@ impl Answer {
             if line.trim().is_empty() {
                 continue;
             }
-            let mut frame: Frame =
-                serde_json::from_str(&line).map_err(|error| self.server.bad_json(&error))?;
-            if let Some(error) = frame.error.take() {
-                return Err(self.server.reported(&json!({ "error": error })));
+            let frame: Value = serde_json::from_str(&line).map_err(|error| self.server.bad_json(&error))?;
+            if !frame.is_object() {
+                return Err(self.server.garbled("a line of another shape"));
             }
-            if let Some(message) = frame.message.take() {
-                self.message(message).await?;
+            if !frame["error"].is_null() {
+                return Err(self.server.reported(&json!({ "error": frame["error"] })));
             }
-            if frame.done {
+            let message = &frame["message"];
+            if !message.is_object() && !message.is_null() {
+                return Err(self.server.garbled("a message of another shape"));
+            }
+            self.message(message).await?;
+            if frame["done"] == true {
                 let said = self.thoughts.end();
-                self.say(said).await?;
-                return Ok(self.end(frame));
+                self.say(&said).await?;
+                return Ok(self.end(&frame));
             }
         }
         Err(self.server.cut())
     }
 
-    async fn message(&mut self, message: Message) -> Result<()> {
-        self.think(message.thinking.unwrap_or_default()).await?;
-        let said = self.thoughts.push(&message.content.unwrap_or_default());
-        self.say(said).await?;
-        for call in message.tool_calls.into_iter().flatten() {
-            let index = self.calls;
-            self.calls += 1;
-            let id = call
-                .id
-                .filter(|id| !id.is_empty())
-                .unwrap_or_else(|| format!("call_{index}"));
-            self.sink
-                .send(Chunk::ToolCall {
-                    index,
-                    id: Some(id),
-                    name: Some(call.function.name),
-                    arguments: Value::Object(call.function.arguments.unwrap_or_default()).to_string(),
-                })
-                .await?;
+    async fn message(&mut self, message: &Value) -> Result<()> {
+        self.think(message["thinking"].as_str().unwrap_or_default())
+            .await?;
+        let said = self
+            .thoughts
+            .push(message["content"].as_str().unwrap_or_default());
+        self.say(&said).await?;
+        for call in message["tool_calls"].as_array().into_iter().flatten() {
+            self.call(call).await?;
         }
         Ok(())
     }
 
-    async fn think(&self, text: String) -> Result<()> {
+    async fn call(&mut self, call: &Value) -> Result<()> {
+        let index = self.calls;
+        self.calls += 1;
+        let id = call["id"].as_str().filter(|id| !id.is_empty());
+        let function = &call["function"];
+        self.sink
+            .send(Chunk::ToolCall {
+                index,
+                id: Some(id.map_or_else(|| format!("call_{index}"), str::to_owned)),
+                name: function["name"].as_str().map(str::to_owned),
+                arguments: match &function["arguments"] {
+                    Value::Null => "{}".to_owned(),
+                    Value::String(text) => text.clone(),
+                    arguments => arguments.to_string(),
+                },
+            })
+            .await
+    }
+
+    async fn think(&self, text: &str) -> Result<()> {
         if text.is_empty() {
             return Ok(());
         }
+        let text = text.to_owned();
         self.sink.send(Chunk::Reasoning { text }).await
     }
 
-    async fn say(&self, said: Said) -> Result<()> {
-        self.think(said.thoughts).await?;
-        self.sink.text(said.text).await
+    async fn say(&self, said: &Said) -> Result<()> {
+        self.think(&said.thoughts).await?;
+        self.sink.text(&said.text).await
     }
 
-    fn end(self, frame: Frame) -> Completion {
+    fn end(self, frame: &Value) -> Completion {
         let mut completion = Completion::default();
-        completion.finish = match frame.done_reason.as_deref() {
+        completion.finish = match frame["done_reason"].as_str() {
             _ if self.calls > 0 => FinishReason::ToolCalls,
             None | Some("" | "stop") => FinishReason::Stop,
             Some("length") => FinishReason::Length,
             Some(_) => FinishReason::Other,
         };
-        completion.model = frame.model;
-        if frame.prompt_eval_count.is_some() || frame.eval_count.is_some() {
-            completion.usage = Some(Usage {
-                input_tokens: frame.prompt_eval_count.unwrap_or_default(),
-                output_tokens: frame.eval_count.unwrap_or_default(),
-            });
-        }
+        completion.model = frame["model"].as_str().map(str::to_owned);
+        completion.usage = Usage::counted(&frame["prompt_eval_count"], &frame["eval_count"]);
         completion
     }
-}
-
-#[derive(Deserialize)]
-struct Frame {
-    message: Option<Message>,
-    #[serde(default)]
-    done: bool,
-    done_reason: Option<String>,
-    model: Option<String>,
-    prompt_eval_count: Option<u64>,
-    eval_count: Option<u64>,
-    error: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    content: Option<String>,
-    thinking: Option<String>,
-    tool_calls: Option<Vec<Call>>,
-}
-
-#[derive(Deserialize)]
-struct Call {
-    id: Option<String>,
-    function: Function,
-}
-
-#[derive(Deserialize)]
-struct Function {
-    name: String,
-    arguments: Option<serde_json::Map<String, Value>>,
 }

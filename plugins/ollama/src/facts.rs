@@ -35,9 +35,9 @@ pub(crate) struct Facts {
     pub(crate) is_remote: bool,
 }
 
-/// The facts of the models that were asked for, or that there are none to be had.
+/// The facts of the models that were asked for.
 #[derive(Default)]
-pub(crate) struct Library(Mutex<HashMap<String, (Instant, Option<Facts>)>>);
+pub(crate) struct Library(Mutex<HashMap<String, (Instant, Facts)>>);
 
 impl Facts {
     /// Servers before 0.6.4 tell no capabilities.
@@ -51,7 +51,8 @@ impl Facts {
 }
 
 impl Library {
-    /// The facts of a model; `None` where the server does not tell them.
+    /// The facts of a model; `None` where the server does not tell them, which it may do for the next message: once it
+    /// has loaded, or the model is pulled.
     ///
     /// # Errors
     /// Where there is no server.
@@ -59,24 +60,23 @@ impl Library {
         if let Some((since, facts)) = self.kept().get(model)
             && since.elapsed() < FRESH
         {
-            return Ok(facts.clone());
+            return Ok(Some(facts.clone()));
         }
         let facts = match tokio::time::timeout(PATIENCE, show(client, model)).await {
-            Ok(Ok(facts)) => Some(facts),
+            Ok(Ok(facts)) => facts,
             Ok(Err(error)) if error.meta.contains_key("connect") => return Err(advise(error)),
-            // Asked again for the next message, since a server that is loading may tell then.
-            Err(_) => return Ok(None),
             Ok(Err(error)) => {
                 tracing::debug!(model, %error, "Server tells nothing of the model");
-                None
+                return Ok(None);
             }
+            Err(_) => return Ok(None),
         };
         let mut kept = self.kept();
         if kept.len() >= KEPT {
             kept.clear();
         }
         kept.insert(model.to_owned(), (Instant::now(), facts.clone()));
-        Ok(facts)
+        Ok(Some(facts))
     }
 
     /// Adds to a list what the server tells of each; what it does not tell costs nothing.
@@ -99,7 +99,7 @@ impl Library {
         }
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Instant, Option<Facts>)>> {
+    fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Instant, Facts)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

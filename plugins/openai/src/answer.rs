@@ -221,21 +221,5 @@ fn texts(parts: &[Value]) -> String {
 }
 
 fn usage(usage: &Value) -> Option<Usage> {
-    let (input, output) = (count(&usage["prompt_tokens"]), count(&usage["completion_tokens"]));
-    input.or(output)?;
-    Some(Usage {
-        input_tokens: input.unwrap_or_default(),
-        output_tokens: output.unwrap_or_default(),
-    })
-}
-
-/// A count, which servers in languages without integers write as `3.0`.
-fn count(value: &Value) -> Option<u64> {
-    let decimal = || {
-        value
-            .as_f64()
-            .filter(|count| *count >= 0.0)
-            .map(|count| count as u64)
-    };
-    value.as_u64().or_else(decimal)
+    Usage::counted(&usage["prompt_tokens"], &usage["completion_tokens"])
 }

@@ -115,3 +115,32 @@ async fn thoughts_of_an_older_server_are_no_text() {
     let thoughts = Chunk::Reasoning { text: "hm".into() };
     assert_eq!(chunks, [thoughts, Chunk::Text { text: "Hello".into() }]);
 }
+
+#[tokio::test]
+async fn model_that_nothing_was_told_of_is_asked_about_again() {
+    // It is pulled between the two.
+    let missing = || Answer::json(404, &json!({ "error": "model 'llama3.2' not found" }));
+    let server = ScriptedServer::start(vec![missing(), missing(), shown(&["completion"])]).await;
+    let kit = kit(&server, json!({})).await;
+    assert_eq!(kit.complete(hello()).await.1.unwrap_err().cause, Cause::NotFound);
+    let error = kit.complete(picture()).await.1.unwrap_err();
+    assert_eq!(error.cause, Cause::Unsupported, "{error}");
+}
+
+#[tokio::test]
+async fn answer_counts_for_what_is_readable_of_it() {
+    let odd = json!({ "model": 7, "done": true, "done_reason": false, "prompt_eval_count": 3.0, "eval_count": "x",
+        "message": { "content": "Hello", "thinking": true, "tool_calls": [
+            { "id": 5, "function": { "name": "look", "arguments": "{\"a\":1}" } },
+        ] } });
+    let (chunks, completion) = complete(Answer::lines(&[&odd.to_string()]), json!({})).await;
+    let usage = completion.unwrap().usage.unwrap();
+    assert_eq!((usage.input_tokens, usage.output_tokens), (3, 0));
+    let call = Chunk::ToolCall {
+        index: 0,
+        id: Some("call_0".into()),
+        name: Some("look".into()),
+        arguments: r#"{"a":1}"#.into(),
+    };
+    assert_eq!(chunks, [Chunk::Text { text: "Hello".into() }, call]);
+}
