@@ -52,7 +52,7 @@ impl Budget {
     pub(crate) fn new(limits: Budgets, spool: Arc<dyn Spool>, spent: &[Spent]) -> Self {
         let day = day_of(wall_ms());
         let today = spent.iter().filter(|spent| spent.day == day);
-        let total = today.map(|spent| spent.input.saturating_add(spent.output)).sum();
+        let total = sum(today);
         Self {
             limits,
             spool: Some(spool),
@@ -126,10 +126,7 @@ impl Budget {
                 return 0;
             }
         };
-        let used = spent
-            .iter()
-            .map(|spent| spent.input.saturating_add(spent.output))
-            .sum();
+        let used = sum(spent.iter());
         let mut today = self.today();
         if today.day == day {
             if today.conversations.len() >= KNOWN {
@@ -152,6 +149,12 @@ impl Budget {
         }
         today
     }
+}
+
+fn sum<'a>(spent: impl Iterator<Item = &'a Spent>) -> u64 {
+    spent.fold(0, |sum, spent| {
+        sum.saturating_add(spent.input).saturating_add(spent.output)
+    })
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ ALTER TABLE inbound ADD COLUMN draft TEXT;
 ";
 
 const DAY_MS: i64 = 86_400_000;
+/// No answer costs more. A provider may claim anything, and the sum of all claims must still be a number of SQLite's.
+const MOST: u64 = 1 << 40;
 
 /// The day of a moment in milliseconds since 1970, in UTC.
 pub(crate) fn day_of(wall_ms: i64) -> i64 {
@@ -41,9 +43,9 @@ impl Tx<'_, '_> {
                 day_of(self.now_ms),
                 one.provider,
                 one.model.as_deref().unwrap_or_default(),
-                to_sql(one.input),
-                to_sql(one.output),
-                one.cost_micros.map(to_sql),
+                to_sql(one.input.min(MOST)),
+                to_sql(one.output.min(MOST)),
+                one.cost_micros.map(|cost| to_sql(cost.min(MOST))),
                 one.estimated
             ])?;
         }

@@ -61,3 +61,20 @@ async fn the_draft_of_an_unfinished_turn_is_known_after_a_crash() {
     store.crash();
     assert_eq!(pending(store.spool()).await[0].draft.as_deref(), Some("55"));
 }
+
+#[tokio::test]
+async fn whatever_a_provider_claims_to_have_used_can_be_summed() {
+    let store = Store::new();
+    for _ in 0..3 {
+        let mut turn = turn(&[], 0, 0);
+        let usage = Usage {
+            cost_micros: Some(u64::MAX),
+            ..cost("a", u64::MAX, u64::MAX)
+        };
+        (turn.session, turn.usage) = (session("t_7"), vec![usage]);
+        store.spool().finish(&turn).await.unwrap();
+    }
+    let spent = store.spool().spent(None, 0).await.unwrap();
+    assert_eq!(spent[0].requests, 3);
+    assert!(spent[0].input > 0 && spent[0].cost_micros > Some(0));
+}
