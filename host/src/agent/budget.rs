@@ -137,11 +137,12 @@ impl Budget {
         used
     }
 
-    /// A clock that is put back does not give a day twice.
+    /// A clock that is put back by a little does not give a day twice. One that was far ahead is no reason to wait until
+    /// then.
     fn today(&self) -> MutexGuard<'_, Today> {
         let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
         let day = day_of(wall_ms());
-        if day > today.day {
+        if day > today.day || day < today.day - 1 {
             *today = Today {
                 day,
                 ..Today::default()
@@ -215,6 +216,24 @@ mod tests {
         budget.add(&key, &[usage(100)]);
         assert!(budget.refusal(&key).await.is_some());
         budget.today.lock().unwrap().day -= 1;
+        assert_eq!(budget.refusal(&key).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_was_far_ahead_holds_nobody_up_until_then() {
+        let limits = Budgets {
+            tokens_per_day: Some(10),
+            conversation_tokens_per_day: None,
+        };
+        let budget = Budget {
+            limits,
+            ..Budget::none()
+        };
+        let key = SessionKey("t_1".into());
+        budget.add(&key, &[usage(100)]);
+        budget.today.lock().unwrap().day += 1;
+        assert!(budget.refusal(&key).await.is_some(), "a day is not given twice");
+        budget.today.lock().unwrap().day += 400;
         assert_eq!(budget.refusal(&key).await, None);
     }
 }
