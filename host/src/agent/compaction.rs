@@ -24,6 +24,9 @@ const AGAIN: Duration = Duration::from_secs(600);
 /// Conversations whose failure is remembered.
 const REMEMBERED: usize = 1_000;
 
+/// A shorter summary says nothing: where instructions fill the window, a history is left as it is.
+const SHORTEST: u64 = 32;
+
 /// Whether conversations are summed up, and where that failed.
 pub(crate) struct Compaction {
     on: bool,
@@ -107,7 +110,7 @@ impl AgentLoop {
             Ok(reply) => {
                 info!(messages = stands_for, keeps, "Conversation summed up");
                 self.compaction.failed().remove(&row.session);
-                let text = clip(reply.text.trim(), room / 8).trim_end();
+                let text = clip(reply.text.trim(), longest(room)).trim_end();
                 Some(Entry {
                     summary: Some(Summary { keeps, stands_for }),
                     ..Entry::new(Role::System, text, wall_ms())
@@ -124,15 +127,20 @@ impl AgentLoop {
     }
 }
 
+/// Tokens of a summary.
+fn longest(room: u64) -> u64 {
+    room / 8
+}
+
 /// Tokens of a history as the model reads it.
 pub(crate) fn history_tokens(history: &[Entry]) -> u64 {
     history.iter().map(|entry| estimate(&entry.text) + MESSAGE).sum()
 }
 
 /// How many entries at the end stay, and how many messages the summary of the others stands for; `None` while the history
-/// takes at most three quarters of the room.
+/// takes at most three quarters of the room, and where the room is too small for a summary.
 fn due(history: &[Entry], room: u64) -> Option<(usize, usize)> {
-    if history_tokens(history) <= room / 4 * 3 {
+    if longest(room) < SHORTEST || history_tokens(history) <= room / 4 * 3 {
         return None;
     }
     let (mut keeps, mut used) = (0, 0);
@@ -197,6 +205,14 @@ mod tests {
             })
     }
 
+    #[test]
+    fn where_instructions_leave_no_room_for_a_summary_nothing_is_summed_up() {
+        let history = [entry(Role::User, 900), entry(Role::Assistant, 900)];
+        assert!(due(&history, 400).is_some());
+        assert_eq!(due(&history, 100), None);
+        assert_eq!(due(&history, 0), None);
+    }
+
     proptest! {
         #[test]
         fn what_stays_is_small_and_nothing_is_counted_twice(history in history(), room in 100..2_000u64) {
@@ -204,7 +220,8 @@ mod tests {
             match due(&history, room) {
                 None => {
                     let messages = history.iter().filter(|entry| entry.summary.is_none()).count();
-                    prop_assert!(history_tokens(&history) <= room / 4 * 3 || messages == 0);
+                    let small = longest(room) < SHORTEST;
+                    prop_assert!(small || history_tokens(&history) <= room / 4 * 3 || messages == 0);
                 }
                 Some((keeps, stands_for)) => {
                     let kept = &history[history.len() - keeps..];
