@@ -51,6 +51,8 @@ pub(crate) struct ChatHub {
     parts: TurnParts,
     outboxes: HashMap<Arc<str>, Arc<Outbox>>,
     tasks: Tasks,
+    /// What nobody waits for is left.
+    stopping: CancellationToken,
     /// No further turn starts.
     closed: CancellationToken,
     /// Turns under way end where they stand.
@@ -74,6 +76,7 @@ impl ChatHub {
             parts,
             outboxes,
             tasks: Tasks::default(),
+            stopping: CancellationToken::new(),
             closed: CancellationToken::new(),
             parked: CancellationToken::new(),
         })
@@ -232,6 +235,11 @@ impl ChatHub {
         lock(&self.running)
             .values()
             .any(|(running, _)| running.contains(&seq))
+    }
+
+    /// Does no more than answer what was taken.
+    pub(crate) fn stop_extras(&self) {
+        self.stopping.cancel();
     }
 
     /// Starts no further turn.

@@ -54,6 +54,7 @@ impl Running {
         }
         let deadline = started + limit;
         self.stops.receiving.cancel();
+        self.hub.stop_extras();
         let mut end = self.drain(deadline, signals).await;
         if end == Step::Done {
             end = self.flush(deadline, signals).await;

@@ -17,7 +17,7 @@ impl ChatHub {
         let compacted = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = self.closed.cancelled() => return,
+            () = self.stopping.cancelled() => return,
             compacted = self.parts.agent.compact(row, &snapshot) => compacted,
         };
         let Some(compacted) = compacted else { return };

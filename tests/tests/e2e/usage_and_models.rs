@@ -259,3 +259,16 @@ fn status_and_help_tell_what_there_is() {
     assert_eq!(world.model.asked().len(), 1);
     gateway.stop().expect_code(0);
 }
+
+#[test]
+fn a_stop_of_the_gateway_waits_for_no_summary() {
+    let world = World::with(|config| config.with("/providers/model/context_tokens", json!(400)));
+    world.model.fail_about("\nAssistant: ", Fault::Hang);
+    let gateway = world.start();
+    // Alone it fits into the window, and with its answer it fills that.
+    world.say(7, &"tea ".repeat(110), 1);
+    world.model.wait_for_requests(2);
+    let began = std::time::Instant::now();
+    gateway.stop().expect_code(0);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
