@@ -105,27 +105,19 @@ impl ChatHub {
     /// Adds a row to a turn that waits, where it belongs to that, or queues it as a turn of its own.
     fn join_or_queue(self: &Arc<Self>, row: InboundRow) {
         let quick = self.habits(&row.channel).debounce;
-        let (session, seq, open) = (row.session.clone(), row.seq, Joined::stays_open(&row, quick));
+        let (session, seq, mut open) = (row.session.clone(), row.seq, Joined::stays_open(&row, quick));
         let mut lanes = lock(&self.lanes);
-        let mut waiting = lanes
-            .waiting_mut(&session)
-            .rev()
-            .filter(|(_, alone)| !alone)
-            .map(|(turn, _)| turn);
-        let last = waiting.next();
-        if let Some(turn) = last
-            .into_iter()
-            .chain(waiting)
-            .enumerate()
-            .find_map(|(behind, turn)| {
-                (turn.replaces(&row) || (behind == 0 && turn.continues(&row, quick))).then_some(turn)
-            })
-        {
+        let joins = |(behind, (turn, alone)): &(usize, (&mut Joined, bool))| {
+            !alone && (turn.replaces(&row) || (*behind == 0 && turn.continues(&row, quick)))
+        };
+        if let Some((_, (turn, _))) = lanes.waiting_mut(&session).rev().enumerate().find(joins) {
             debug!(
                 inbound = seq,
                 turn = turn.lead().seq,
                 "Message joins a turn that waits"
             );
+            // The turn waits on as it did, whatever the row would have done by itself.
+            open = open.max(Joined::stays_open(turn.lead(), quick));
             turn.add(row);
         } else if open.is_zero() {
             lanes.push(session.clone(), Joined::new(row), false);
@@ -138,7 +130,7 @@ impl ChatHub {
         }
     }
 
-    /// Ends the wait for what may follow `seq`, unless something did.
+    /// Ends the wait for what may follow `seq`, unless something did that is still there.
     fn settle_later(self: &Arc<Self>, session: SessionKey, seq: u64, wait: Duration) {
         let hub = self.clone();
         self.tasks.spawn("settle", async move {
@@ -149,7 +141,7 @@ impl ChatHub {
             {
                 let mut lanes = lock(&hub.lanes);
                 let last = lanes.waiting_mut(&session).next_back();
-                if last.is_some_and(|(turn, _)| turn.rows().last().is_some_and(|row| row.seq == seq)) {
+                if last.is_some_and(|(turn, _)| turn.ends_by(seq)) {
                     lanes.settled(&session);
                 }
             }

@@ -41,6 +41,11 @@ impl Joined {
         self.0.iter().any(|row| row.seq == seq)
     }
 
+    /// Whether nothing came after `seq`.
+    pub(super) fn ends_by(&self, seq: u64) -> bool {
+        self.0.last().is_some_and(|row| row.seq <= seq)
+    }
+
     /// Takes out a row that is not the only one.
     pub(super) fn take_out(&mut self, seq: u64) -> Option<InboundRow> {
         let at = self.0.iter().position(|row| row.seq == seq)?;
@@ -241,5 +246,14 @@ mod tests {
         joined.add(row(2, "b", "two"));
         assert_eq!(joined.take_out(1).map(|row| row.seq), Some(1));
         assert_eq!(joined.message().text(), "two");
+    }
+
+    #[test]
+    fn a_turn_is_complete_when_nothing_followed_that_was_not_dropped() {
+        let mut joined = Joined::new(row(1, "a", "one"));
+        joined.add(row(2, "b", "two"));
+        assert!(!joined.ends_by(1) && joined.ends_by(2));
+        assert_eq!(joined.take_out(2).map(|row| row.seq), Some(2));
+        assert!(joined.ends_by(1) && joined.ends_by(2));
     }
 }

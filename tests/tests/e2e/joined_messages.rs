@@ -1,7 +1,7 @@
 //! Messages that belong together are answered as one.
 
 use miniclaw_tests::fake_telegram::Injection;
-use miniclaw_tests::until;
+use miniclaw_tests::{Command, until};
 use serde_json::json;
 
 use crate::setup::{USER, World, texts};
@@ -121,5 +121,35 @@ fn by_default_quick_messages_are_answered_one_by_one() {
     world.telegram.inject_all(&messages);
     let replies = world.telegram.wait_for_replies_to(7, 2);
     assert_eq!(texts(&replies), ["re: one [n=1]", "re: two [n=3]"]);
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn an_edit_that_does_not_name_the_album_of_its_message_holds_nothing_up() {
+    let world = World::new();
+    let gateway = world.start();
+    world
+        .telegram
+        .inject_raw(&format!("\"message\":{}", photo(7, 901, "album", "lokk")));
+    world
+        .telegram
+        .inject_raw(&format!("\"edited_message\":{}", edited(7, 901, "look", 5)));
+    let replies = world.telegram.wait_for_replies_to(7, 1);
+    assert!(replies[0].text.starts_with("re: look"), "{replies:?}");
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn a_message_is_answered_though_the_one_that_joined_it_is_dropped() {
+    let world = World::with(|config| config.with("/channels/telegram/debounce_ms", json!(3_000)));
+    let gateway = world.start();
+    world
+        .telegram
+        .inject_all(&["one", "two"].map(|text| Injection::text(7, USER, text)));
+    taken(&world);
+    Command::new(&world.home, &["queue", "drop", "2"])
+        .run()
+        .expect_code(0);
+    assert_eq!(world.telegram.wait_for_replies_to(7, 1)[0].text, "re: one [n=1]");
     gateway.stop().expect_code(0);
 }
