@@ -269,7 +269,12 @@ impl Outbox {
                 return (!self.closed.is_cancelled()).then_some(());
             }
             // A stop waits for what is about to go out.
-            busy.set(until - now <= SOON);
+            let soon = if draft::replaced(&row.message).is_some() {
+                draft::PACE
+            } else {
+                SOON
+            };
+            busy.set(until - now <= soon);
             tokio::select! {
                 biased;
                 () = self.closed.cancelled() => return None,

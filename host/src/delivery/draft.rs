@@ -23,6 +23,8 @@ const FIRST_AFTER: Duration = Duration::from_millis(250);
 /// (<https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>, read 2026-11).
 const EVERY: Duration = Duration::from_secs(1);
 const EVERY_IN_GROUPS: Duration = Duration::from_secs(3);
+/// The longest wait that is due to the pace of changes alone.
+pub(super) const PACE: Duration = EVERY_IN_GROUPS;
 /// Changes that fail one after the other before the draft is left as it is.
 const MAX_FAILURES: u32 = 3;
 /// What follows the text of an answer that goes on.

@@ -203,3 +203,22 @@ fn a_stop_of_the_gateway_waits_for_the_last_change() {
     gateway.stop().expect_code(0);
     world.finished(7);
 }
+
+#[test]
+fn a_stop_of_the_gateway_waits_for_the_last_change_in_a_group_too() {
+    let world = World::with(|config| {
+        config.with("/channels/telegram/streaming", json!("edit")).with(
+            "/channels/telegram/groups",
+            json!({ "allow": [-7], "require_mention": false }),
+        )
+    });
+    world.model.answer_with(|_| ANSWER.to_owned());
+    world
+        .model
+        .fail_about("slow", Fault::Paced(Duration::from_millis(300)));
+    let gateway = world.start();
+    world.telegram.inject(-7, USER, "slow");
+    world.telegram.wait_for_replies_to(-7, 1);
+    gateway.stop().expect_code(0);
+    world.finished(-7);
+}
