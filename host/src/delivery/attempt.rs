@@ -222,12 +222,15 @@ impl Outbox {
             self.record(|| SendEvent::Sending { id: row.id }).await?;
         }
         let message = self.addressed(&row.message);
-        if let Some(id) = draft::replaced(&message) {
-            match draft::change(instance, id, &message).await {
-                Ok(()) => return Some(Ok(Sent::one(id))),
-                Err(error) if !draft::is_gone(&error) => return Some(Err(error)),
-                Err(_) if self.must_not_repeat(row) => return Some(Err(Error::unknown(MAYBE_SENT))),
-                Err(error) => debug!(%error, "Draft cannot be changed, the reply is a message of its own"),
+        if draft::replaced(&message).is_some() {
+            match self.take_place(&message, instance).await {
+                Err(error) if draft::is_gone(&error) && self.must_not_repeat(row) => {
+                    return Some(Err(Error::unknown(MAYBE_SENT)));
+                }
+                Err(error) if draft::is_gone(&error) => {
+                    debug!(%error, "Draft cannot be changed, the reply is a message of its own");
+                }
+                ended => return Some(ended),
             }
         }
         let _place = self.parcels.place(&message).await;
@@ -237,6 +240,22 @@ impl Outbox {
         };
         let result = instance.call(Method::SEND, &*message).await;
         Some(result.and_then(|payload| payload.decode()))
+    }
+
+    /// Changes the draft that a message replaces into it.
+    async fn take_place(
+        &self,
+        message: &Cow<'_, OutboundMessage>,
+        instance: &Instance,
+    ) -> Result<Sent, Error> {
+        match (message, draft::replaced(message)) {
+            (Cow::Borrowed(message), Some(id)) => {
+                draft::change(instance, id, message).await?;
+                Ok(Sent::one(id))
+            }
+            // In another chat the id is that of another message.
+            _ => Err(Error::permanent("its chat has another id by now").because(Cause::NotFound)),
+        }
     }
 
     /// Whether a send may have happened, and the operator wants none twice.

@@ -1,5 +1,6 @@
 //! An answer that is shown while it is written: a message of the channel, changed until the reply takes its place.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -172,8 +173,13 @@ impl Draft {
             self.not_before = Some(Instant::now() + self.every);
             return;
         };
-        let mut message = outbox.addressed(&self.blank).into_owned();
-        message.parts = OutboundMessage::new(message.chat.clone(), text.clone()).parts;
+        // In another chat the message's id is that of another one; what was shown stays in the chat that is over.
+        let Cow::Borrowed(blank) = outbox.addressed(&self.blank) else {
+            (self.message, self.over) = (None, true);
+            return;
+        };
+        let mut message = OutboundMessage::new(blank.chat.clone(), text.clone());
+        message.reply_to.clone_from(&blank.reply_to);
         let put = match &self.message {
             Some(id) => change(&instance, id, &message).await.map(|()| id.clone()),
             None => self.begin(&instance, &message).await,

@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use miniclaw_tests::fake_model::Fault;
 use miniclaw_tests::fake_telegram::{Answer, Sent};
 
 use crate::setup::{USER, World};
@@ -92,5 +95,27 @@ fn a_supergroup_that_only_a_refused_send_tells_of_goes_on_with_the_history() {
         "re: User 42: hi [n=1]"
     );
     assert_eq!(world.say(NEW, "still there", 2), "re: User 42: still there [n=3]");
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn what_showed_an_answer_in_the_group_changes_no_message_of_its_supergroup() {
+    let world = World::with(|config| {
+        let groups = serde_json::json!({ "allow": [OLD], "require_mention": false });
+        config
+            .with("/channels/telegram/groups", groups)
+            .with("/channels/telegram/streaming", serde_json::json!("edit"))
+    });
+    world
+        .model
+        .fail_about("slow", Fault::Paced(Duration::from_millis(400)));
+    let gateway = world.start();
+    world.telegram.inject(OLD, USER, "slow");
+    world.telegram.wait_for_replies_to(OLD, 1);
+    become_a_supergroup(&world);
+    let replies = world.telegram.wait_for_replies_to(NEW, 1);
+    assert_eq!(replies[0].text, "re: User 42: slow [n=1]");
+    let edits = world.telegram.ledger().calls_of("editMessageText");
+    assert!(edits.iter().all(|edit| edit.chat == Some(OLD)), "{edits:?}");
     gateway.stop().expect_code(0);
 }
