@@ -223,7 +223,8 @@ impl Outbox {
         }
         let message = self.addressed(&row.message);
         if draft::replaced(&message).is_some() {
-            match self.take_place(&message, instance).await {
+            let moved = matches!(message, Cow::Owned(_));
+            match self.take_place(&message, moved, instance).await {
                 Err(error) if draft::is_gone(&error) && self.must_not_repeat(row) => {
                     return Some(Err(Error::unknown(MAYBE_SENT)));
                 }
@@ -242,14 +243,15 @@ impl Outbox {
         Some(result.and_then(|payload| payload.decode()))
     }
 
-    /// Changes the draft that a message replaces into it.
+    /// Changes the draft that a message replaces into it, unless the chat `moved`.
     async fn take_place(
         &self,
-        message: &Cow<'_, OutboundMessage>,
+        message: &OutboundMessage,
+        moved: bool,
         instance: &Instance,
     ) -> Result<Sent, Error> {
-        match (message, draft::replaced(message)) {
-            (Cow::Borrowed(message), Some(id)) => {
+        match draft::replaced(message).filter(|_| !moved) {
+            Some(id) => {
                 draft::change(instance, id, message).await?;
                 Ok(Sent::one(id))
             }
