@@ -50,9 +50,17 @@ fn refuse(status: u16, code: u16, description: String, parameters: &Parameters) 
     let telegram_speaks = !description.is_empty();
     match code {
         500..=599 => Failure::Broken(code),
-        401 | 404 | 413 | 429 => Failure::Refused(refusal(code, description, parameters)),
+        401 | 404 | 429 => Failure::Refused(refusal(code, description, parameters)),
         400..=499 if telegram_speaks => Failure::Refused(refusal(code, description, parameters)),
         _ => Failure::Garbled(status),
+    }
+}
+
+/// The refusal of a file, in whoever's words: not only Telegram takes no files above some size.
+pub(super) fn too_large(failure: Failure) -> Failure {
+    match failure {
+        Failure::Garbled(413) => Failure::Refused(refusal(413, String::new(), &Parameters::default())),
+        failure => failure,
     }
 }
 
@@ -107,10 +115,10 @@ mod tests {
             assert!(matches!(refused(status, page), Failure::Broken(_)), "{status}");
             assert!(matches!(refused(status, ""), Failure::Broken(_)), "{status}");
         }
-        for status in [200, 301, 400, 403, 407] {
+        for status in [200, 301, 400, 403, 407, 413] {
             assert!(matches!(refused(status, page), Failure::Garbled(_)), "{status}");
         }
-        for status in [401, 404, 413, 429] {
+        for status in [401, 404, 429] {
             assert!(matches!(refused(status, page), Failure::Refused(_)), "{status}");
         }
     }

@@ -18,6 +18,6 @@ impl Api {
         let url = format!("{}/bot{}/{method}", self.api_url, self.token);
         let request = self.client().post(url).multipart(form);
         let (status, body) = fetch(request, deadline, ANSWER_CAP).await?;
-        answer::read(status, &body).map_err(|failure| failure.without(&self.token))
+        answer::read(status, &body).map_err(|failure| answer::too_large(failure).without(&self.token))
     }
 }
