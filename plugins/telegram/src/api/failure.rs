@@ -84,9 +84,10 @@ impl Failure {
 impl Refusal {
     /// Whether it was the markup that Telegram did not like, so that the same text may pass without.
     pub(crate) fn is_about_markup(&self) -> bool {
-        let says = |part: &str| self.description.to_ascii_lowercase().contains(part);
+        let description = self.description.to_ascii_lowercase();
+        let says = |part: &str| description.contains(part);
         self.code == 400
-            && (says("can't parse") || says("entit") || says("text is empty") || says("too long"))
+            && (says("can't parse") || says("entit") || says("text is empty") || is_too_long(&description))
     }
 
     /// Whether it was the kind of a file that Telegram did not like, such as a photo of odd dimensions, so that the
@@ -138,12 +139,17 @@ impl Refusal {
         let gone = ["not found", "message can't be edited", "message_id_invalid"];
         if gone.iter().any(|gone| description.contains(gone)) {
             error.because(Cause::NotFound)
-        } else if self.code == 413 || description.contains("too long") || description.contains("too big") {
+        } else if self.code == 413 || is_too_long(&description) || description.contains("too big") {
             error.because(Cause::TooLarge)
         } else {
             error.because(Cause::Rejected)
         }
     }
+}
+
+/// Some refusals come as Telegram's own servers word them: `MESSAGE_TOO_LONG`.
+fn is_too_long(description: &str) -> bool {
+    description.contains("too long") || description.contains("too_long")
 }
 
 /// What Telegram's own words leave to guess.
@@ -278,6 +284,11 @@ mod tests {
                 Cause::TooLarge,
             ),
             (
+                refused(400, "Bad Request: MESSAGE_TOO_LONG"),
+                Outcome::Permanent,
+                Cause::TooLarge,
+            ),
+            (
                 refused(403, "Forbidden: bot was blocked by the user"),
                 Outcome::Permanent,
                 Cause::Rejected,
@@ -285,6 +296,24 @@ mod tests {
         ] {
             let error = failure.into_error("sendMessage");
             assert_eq!((error.outcome, error.cause), (outcome, cause), "{error}");
+        }
+    }
+
+    #[test]
+    fn markup_is_to_blame_where_the_plain_text_may_pass() {
+        for (description, expected) in [
+            ("Bad Request: can't parse entities: Unsupported start tag", true),
+            ("Bad Request: ENTITIES_TOO_LONG", true),
+            ("Bad Request: message is too long", true),
+            ("Bad Request: MESSAGE_TOO_LONG", true),
+            ("Bad Request: MEDIA_CAPTION_TOO_LONG", true),
+            ("Bad Request: message text is empty", true),
+            ("Bad Request: chat not found", false),
+        ] {
+            let Failure::Refused(refusal) = refused(400, description) else {
+                panic!("not a refusal");
+            };
+            assert_eq!(refusal.is_about_markup(), expected, "{description}");
         }
     }
 
