@@ -55,7 +55,7 @@ mod server;
 mod settings;
 mod sse;
 
-pub use client::Client;
+pub use client::{Client, is_loopback};
 pub use response::{Events, Lines, Response};
 pub use roots::extra_roots;
 pub use server::Server;

@@ -40,6 +40,8 @@ pub(crate) struct Api {
 pub(crate) struct Route {
     /// `None` where the environment says.
     pub(crate) proxy: Option<Proxy>,
+    /// Past the environment's proxy, to a server on this machine.
+    pub(crate) direct: bool,
     /// Trusted beside the built-in roots.
     pub(crate) roots: Vec<Certificate>,
 }
@@ -128,6 +130,8 @@ fn build_client(route: &Route) -> reqwest::Result<Client> {
         .redirect(reqwest::redirect::Policy::none());
     if let Some(proxy) = &route.proxy {
         builder = builder.proxy(proxy.clone());
+    } else if route.direct {
+        builder = builder.no_proxy();
     }
     let roots = route.roots.iter();
     roots

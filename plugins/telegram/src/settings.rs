@@ -5,6 +5,7 @@ mod webhook;
 
 use std::time::Duration;
 
+use miniclaw_plugin_api::http::is_loopback;
 use miniclaw_plugin_api::{Error, Result};
 use reqwest::{Certificate, Proxy, Url};
 use serde::Deserialize;
@@ -35,7 +36,7 @@ pub struct Settings {
     #[serde(default)]
     webhook: Option<WebhookSettings>,
     /// Proxy on the way to the Bot API, with user and password where it wants them; by default the one that the
-    /// environment names.
+    /// environment names, and none to a server on this machine.
     #[serde(default)]
     #[cfg_attr(test, schemars(extend("writeOnly" = true)))]
     proxy: Option<String>,
@@ -94,6 +95,8 @@ impl Settings {
             )));
         }
         let api_url = check_url(self.api_url.trim())?;
+        let direct = is_loopback(api_url.host_str().unwrap_or_default());
+        let api_url = api_url.as_str().trim_end_matches('/').to_owned();
         let proxy: Option<Proxy> = self.proxy.as_deref().map(route::proxy).transpose()?;
         let roots: Vec<Certificate> = match self.ca_file.as_deref() {
             Some(path) => route::authorities(path)?,
@@ -104,7 +107,7 @@ impl Settings {
             webhook: check_mode(self.mode, self.webhook, &api_url)?,
             api_url,
             poll_timeout: Duration::from_secs(self.poll_timeout.into()),
-            route: Route { proxy, roots },
+            route: Route { proxy, direct, roots },
         })
     }
 }
@@ -135,7 +138,7 @@ fn is_token(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
-fn check_url(text: &str) -> Result<String> {
+fn check_url(text: &str) -> Result<Url> {
     let refuse = |reason: &str| {
         Err(Error::config(format!(
             "settings.api_url: {reason}; it looks like `http://127.0.0.1:8081`"
@@ -153,7 +156,7 @@ fn check_url(text: &str) -> Result<String> {
     if !url.username().is_empty() || url.password().is_some() {
         return refuse("the address can have no user and no password");
     }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
+    Ok(url)
 }
 
 #[cfg(test)]

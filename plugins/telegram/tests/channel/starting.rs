@@ -132,3 +132,23 @@ async fn socks_proxy_is_used_with_its_password_which_nobody_is_shown() {
         }
     }
 }
+
+/// The variable for a process that is to talk past it.
+const PROXY: &str = "http_proxy";
+
+#[tokio::test]
+async fn server_on_this_machine_is_reached_past_the_proxy_of_the_environment() {
+    if std::env::var_os(PROXY).is_some() {
+        let api = FakeApi::start().await;
+        return kit(&api).start().await.map(drop).unwrap();
+    }
+    let name = "starting::server_on_this_machine_is_reached_past_the_proxy_of_the_environment";
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child
+        .args(["--exact", name])
+        .env(PROXY, "http://127.0.0.1:9")
+        .env_remove("no_proxy");
+    let output = child.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
