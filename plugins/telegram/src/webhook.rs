@@ -201,12 +201,16 @@ impl Watch<'_> {
 }
 
 fn cannot_listen(listen: SocketAddr, error: &io::Error) -> Error {
-    let text = format!("cannot listen at {listen} for the webhook: {error}");
+    let text = format!("settings.webhook.listen: cannot listen at {listen} for the webhook: {error}");
     match error.kind() {
         io::ErrorKind::PermissionDenied => Error::config(format!(
             "{text}; a port below 1024 needs a privilege, and a channel in a sandbox `sandbox.allow: [\"listen\"]`"
         )),
-        io::ErrorKind::AddrInUse => Error::transient(format!("{text}; set another port as `webhook.listen`")),
+        // Whoever has the port may be about to end, as the gateway from before does.
+        io::ErrorKind::AddrInUse => Error::transient(format!("{text}; each bot needs a port of its own")),
+        io::ErrorKind::AddrNotAvailable => {
+            Error::transient(format!("{text}; give an address of this machine"))
+        }
         _ => Error::transient(text),
     }
 }

@@ -301,5 +301,62 @@ async fn revoked_token_and_a_taken_port_end_receiving() {
     hooked.receiving = Some(hooked.kit.receive(None));
     let error = hooked.ended().await.unwrap_err();
     assert!(matches!(error.outcome, Outcome::Transient { .. }), "{error:?}");
-    assert!(error.message.contains(&hooked.address.to_string()), "{error}");
+    let place = format!("settings.webhook.listen: cannot listen at {}", hooked.address);
+    assert!(error.message.starts_with(&place), "{error}");
+}
+
+#[tokio::test]
+async fn address_of_another_machine_is_told_with_its_key() {
+    let api = FakeApi::start().await;
+    // One that is kept for documentation.
+    let webhook = json!({ "url": URL, "listen": "192.0.2.1:8443" });
+    let settings = json!({ "token": TOKEN, "api_url": api.url(), "mode": "webhook", "webhook": webhook });
+    let kit = ChannelKit::new::<Telegram>(settings);
+    kit.start().await.unwrap();
+    let error = within(kit.receive(None).ended()).await.unwrap_err();
+    assert!(error.message.contains("settings.webhook.listen: "), "{error}");
+    assert!(
+        error.message.ends_with("give an address of this machine"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn requests_that_come_in_one_piece_or_byte_by_byte_are_answered_one_by_one() {
+    let api = FakeApi::start().await;
+    let hooked = Hooked::start(&api).await;
+    let mut wire = Vec::new();
+    for id in [5, 6, 7] {
+        let body = update(id, 7);
+        let head = format!(
+            "POST /in HTTP/1.1\r\nx-telegram-bot-api-secret-token:{SECRET}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        // Some clients end a body with a line of its own, which is no part of it.
+        wire.extend_from_slice(format!("{head}{body}\r\n").as_bytes());
+    }
+    for size in [wire.len(), 1] {
+        let mut client = hooked.connect().await;
+        let Client(stream) = &mut client;
+        let (mut reader, mut writer) = stream.split();
+        let send = async {
+            for piece in wire.chunks(size) {
+                writer.write_all(piece).await.unwrap();
+            }
+        };
+        let answer = async {
+            let mut texts = Vec::new();
+            for _ in 0..3 {
+                let emitted = within(hooked.kit.emitted()).await;
+                texts.extend(emitted.messages.iter().map(|message| message.text()));
+                emitted.accept();
+                let mut said = [0; 38];
+                within(reader.read_exact(&mut said)).await.unwrap();
+                assert_eq!(&said, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+            }
+            texts
+        };
+        let (texts, ()) = tokio::join!(answer, send);
+        assert_eq!(texts, ["text 5", "text 6", "text 7"]);
+    }
 }
