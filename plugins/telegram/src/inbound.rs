@@ -44,7 +44,9 @@ pub(crate) fn convert(message: Message, me: &Me) -> Option<InboundMessage> {
         Some(text) => (text, message.entities),
         None => (message.caption.unwrap_or_default(), message.caption_entities),
     };
-    if text.is_empty() && line.is_none() && attachments.is_empty() && message.location.is_none() {
+    // A live location is edited every few seconds for hours, and each edit would be a turn.
+    let place = message.location.filter(|_| !message.edited);
+    if text.is_empty() && line.is_none() && attachments.is_empty() && place.is_none() {
         return None;
     }
     let (revision, timestamp_ms) = moment(message.edited, message.edit_date, message.date);
@@ -78,7 +80,7 @@ pub(crate) fn convert(message: Message, me: &Me) -> Option<InboundMessage> {
     }
     let texts = [forwarded, Some(text).filter(|text| !text.is_empty()), line];
     let texts = texts.into_iter().flatten().map(|text| Part::Text { text });
-    let place = message.location.map(|place| Part::Location {
+    let place = place.map(|place| Part::Location {
         latitude: place.latitude,
         longitude: place.longitude,
     });

@@ -208,6 +208,16 @@ fn place_is_a_part() {
 }
 
 #[test]
+fn only_the_begin_of_a_live_location_is_a_message() {
+    let place = json!({ "latitude": 1.5, "longitude": -2.5, "live_period": 900 });
+    let live = || read(json!({ "location": place, "edit_date": 1060 }));
+    assert!(convert(live(), &me()).is_some());
+    let mut moved = live();
+    moved.edited = true;
+    assert!(convert(moved, &me()).is_none());
+}
+
+#[test]
 fn service_message_says_nothing() {
     assert!(convert(read(json!({ "new_chat_members": [{ "id": 1 }] })), &me()).is_none());
     assert!(convert(read(json!({ "text": "" })), &me()).is_none());
