@@ -50,7 +50,9 @@ pub(crate) fn is_deployment(client: &Client) -> bool {
 }
 
 fn is_azure(client: &Client) -> bool {
-    client.host().ends_with(".azure.com")
+    [".azure.com", ".azure.us", ".azure.cn"]
+        .iter()
+        .any(|cloud| client.host().ends_with(cloud))
 }
 
 /// The address that all paths are below: portals show the whole one of the chat.
@@ -93,5 +95,9 @@ mod tests {
         assert!(error.message.contains("`api-version`"), "{error}");
         assert!(client(&settings(&format!("{deployment}?api-version=2024-10-21"))).is_ok());
         assert!(client(&settings("https://x.openai.azure.com/openai/v1")).is_ok());
+        // The clouds for the government and for China.
+        for host in ["x.openai.azure.us", "x.openai.azure.cn"] {
+            assert!(client(&settings(&format!("https://{host}/openai/deployments/d"))).is_err());
+        }
     }
 }
