@@ -71,7 +71,9 @@ impl Provider for Ollama {
 
     async fn models(&self) -> Result<Vec<Model>> {
         let response = self.client.get("api/tags").await.map_err(failure::advise)?;
-        let mut models = models::read(response.json().await?);
+        let server = response.server().clone();
+        let mut models = models::read(&response.json().await?)
+            .ok_or_else(|| server.garbled("JSON that is no list of models"))?;
         self.library
             .describe(&self.client, &self.settings, &mut models)
             .await;
