@@ -57,4 +57,16 @@ impl ChunkSink {
         }
         self.send(Chunk::Text { text }).await
     }
+
+    /// Hands over thoughts; empty ones are passed over.
+    ///
+    /// # Errors
+    /// As for [`ChunkSink::send`].
+    pub async fn reasoning(&self, text: impl Into<String>) -> Result<()> {
+        let text = text.into();
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.send(Chunk::Reasoning { text }).await
+    }
 }

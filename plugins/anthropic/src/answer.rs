@@ -139,16 +139,10 @@ impl Answer {
     async fn say(&self, piece: &Value) -> Result<()> {
         match piece["type"].as_str() {
             Some("text" | "text_delta") => self.sink.text(piece["text"].as_str().unwrap_or_default()).await,
-            Some("thinking" | "thinking_delta") => match piece["thinking"].as_str() {
-                Some(text) if !text.is_empty() => {
-                    self.sink
-                        .send(Chunk::Reasoning {
-                            text: text.to_owned(),
-                        })
-                        .await
-                }
-                _ => Ok(()),
-            },
+            Some("thinking" | "thinking_delta") => {
+                let text = piece["thinking"].as_str().unwrap_or_default();
+                self.sink.reasoning(text).await
+            }
             _ => Ok(()),
         }
     }

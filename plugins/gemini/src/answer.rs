@@ -107,17 +107,12 @@ impl Answer {
         if call.is_object() {
             return self.call(call).await;
         }
-        let Some(text) = part["text"].as_str().filter(|text| !text.is_empty()) else {
-            return Ok(());
-        };
-        let text = text.to_owned();
-        self.sink
-            .send(if part["thought"] == true {
-                Chunk::Reasoning { text }
-            } else {
-                Chunk::Text { text }
-            })
-            .await
+        let text = part["text"].as_str().unwrap_or_default();
+        if part["thought"] == true {
+            self.sink.reasoning(text).await
+        } else {
+            self.sink.text(text).await
+        }
     }
 
     async fn call(&mut self, call: &Value) -> Result<()> {

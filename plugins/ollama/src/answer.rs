@@ -46,7 +46,7 @@ impl Answer {
             self.message(message).await?;
             if frame["done"] == true {
                 let said = self.thoughts.end();
-                self.say(&said).await?;
+                self.say(said).await?;
                 return Ok(self.end(&frame));
             }
         }
@@ -54,12 +54,13 @@ impl Answer {
     }
 
     async fn message(&mut self, message: &Value) -> Result<()> {
-        self.think(message["thinking"].as_str().unwrap_or_default())
+        self.sink
+            .reasoning(message["thinking"].as_str().unwrap_or_default())
             .await?;
         let said = self
             .thoughts
             .push(message["content"].as_str().unwrap_or_default());
-        self.say(&said).await?;
+        self.say(said).await?;
         for call in message["tool_calls"].as_array().into_iter().flatten() {
             self.call(call).await?;
         }
@@ -85,17 +86,9 @@ impl Answer {
             .await
     }
 
-    async fn think(&self, text: &str) -> Result<()> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        let text = text.to_owned();
-        self.sink.send(Chunk::Reasoning { text }).await
-    }
-
-    async fn say(&self, said: &Said) -> Result<()> {
-        self.think(&said.thoughts).await?;
-        self.sink.text(&said.text).await
+    async fn say(&self, said: Said) -> Result<()> {
+        self.sink.reasoning(said.thoughts).await?;
+        self.sink.text(said.text).await
     }
 
     fn end(self, frame: &Value) -> Completion {

@@ -116,9 +116,9 @@ impl Answer {
         let thoughts = [&message["reasoning_content"], &message["reasoning"]];
         let thoughts = thoughts.into_iter().filter_map(Value::as_str);
         let mut thoughts = thoughts.filter(|text| !text.is_empty());
-        self.think(thoughts.next().unwrap_or_default()).await?;
+        self.sink.reasoning(thoughts.next().unwrap_or_default()).await?;
         let content = &message["content"];
-        self.think(&thinking(content)).await?;
+        self.sink.reasoning(thinking(content)).await?;
         let said = self.thoughts.push(&text(content));
         self.say(said).await?;
         self.sink
@@ -155,16 +155,8 @@ impl Answer {
             .await
     }
 
-    async fn think(&self, text: &str) -> Result<()> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        let text = text.to_owned();
-        self.sink.send(Chunk::Reasoning { text }).await
-    }
-
     async fn say(&self, said: Said) -> Result<()> {
-        self.think(&said.thoughts).await?;
+        self.sink.reasoning(said.thoughts).await?;
         self.sink.text(said.text).await
     }
 
