@@ -66,7 +66,7 @@ impl Client {
         let mut client = Self {
             http,
             headers: HeaderMap::new(),
-            secrets: base.password().map(str::to_owned).into_iter().collect(),
+            secrets: credential(&base).into_iter().collect(),
             limits,
             base,
         };
@@ -231,6 +231,12 @@ fn parse_base(base_url: &str) -> Result<Url> {
     Ok(url)
 }
 
+/// What the address proves itself by: its password, or a key in the place of a name.
+fn credential(base: &Url) -> Option<String> {
+    let name = Some(base.username()).filter(|name| name.len() >= SHORTEST_SECRET);
+    base.password().or(name).map(str::to_owned)
+}
+
 /// Whether a host, as it stands in an address, is this machine: no proxy of the environment leads there.
 pub fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
@@ -258,6 +264,18 @@ mod tests {
         assert_eq!(format!("{client:?}"), r#"Client("http://127.0.0.1:9/v1")"#);
         assert!(!format!("{:?}", client.headers).contains("secret"));
         assert!(client.secrets.iter().any(|secret| secret == "sk-secret"));
+    }
+
+    #[test]
+    fn what_an_address_proves_itself_by_is_secret() {
+        for (base_url, secrets) in [
+            ("http://operator:pass-word@127.0.0.1:9", vec!["pass-word"]),
+            ("http://operator@127.0.0.1:9", vec!["operator"]),
+            ("http://sk-secret:@127.0.0.1:9", vec!["sk-secret"]),
+            ("http://me@127.0.0.1:9", vec![]),
+        ] {
+            assert_eq!(client(base_url).unwrap().secrets, secrets, "{base_url}");
+        }
     }
 
     #[test]
