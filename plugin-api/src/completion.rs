@@ -170,6 +170,12 @@ impl CompletionRequest {
             ..Self::default()
         }
     }
+
+    /// The model to ask: the one that the request names, otherwise `usual`.
+    pub fn model_or<'a>(&'a self, usual: &'a str) -> &'a str {
+        let named = self.model.as_deref().filter(|model| !model.is_empty());
+        named.unwrap_or(usual)
+    }
 }
 
 /// A piece of the answer while it is being written.

@@ -61,11 +61,7 @@ impl Provider for Anthropic {
     }
 
     async fn complete(&self, request: CompletionRequest, sink: ChunkSink) -> Result<Completion> {
-        let model = request
-            .model
-            .as_deref()
-            .filter(|model| !model.is_empty())
-            .unwrap_or(&self.settings.model);
+        let model = request.model_or(&self.settings.model);
         let body = request::body(&self.settings, model, &request);
         self.answer(body, sink)
             .await

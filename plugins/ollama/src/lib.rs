@@ -55,8 +55,7 @@ impl Provider for Ollama {
     }
 
     async fn complete(&self, request: CompletionRequest, sink: ChunkSink) -> Result<Completion> {
-        let asked = request.model.as_deref().filter(|model| !model.is_empty());
-        let model = asked.unwrap_or(&self.settings.model);
+        let model = request.model_or(&self.settings.model);
         let facts = self.library.facts(&self.client, model).await?;
         if request.has_pictures() && facts.as_ref().is_some_and(|facts| facts.is_blind()) {
             return Err(failure::blind(model));

@@ -51,7 +51,7 @@ impl Provider for OpenAi {
     }
 
     async fn complete(&self, request: CompletionRequest, sink: ChunkSink) -> Result<Completion> {
-        let model = request::model(&self.settings, &request);
+        let model = request.model_or(&self.settings.model);
         let settle = |error| failure::settle(request.blame_pictures(error, model));
         let (response, stream) = self.ask(model, &request).await.map_err(settle)?;
         let answer = Answer::new(response.server().clone(), sink);

@@ -52,12 +52,6 @@ impl Body<'_> {
     }
 }
 
-/// The model that a request is for.
-pub(crate) fn model<'a>(settings: &'a Settings, request: &'a CompletionRequest) -> &'a str {
-    let asked = request.model.as_deref().filter(|model| !model.is_empty());
-    asked.unwrap_or(&settings.model)
-}
-
 /// Makes the body. What neither side sets is left out, since servers refuse fields that they do not know.
 pub(crate) fn body<'a>(settings: &Settings, official: bool, request: &'a CompletionRequest) -> Body<'a> {
     let mut body = Map::new();
@@ -66,7 +60,7 @@ pub(crate) fn body<'a>(settings: &Settings, official: bool, request: &'a Complet
             body.insert(key.to_owned(), value);
         }
     };
-    set("model", Some(model(settings, request).into()));
+    set("model", Some(request.model_or(&settings.model).into()));
     set("stream", Some(settings.stream.into()));
     let usage = settings.stream && settings.stream_usage.unwrap_or(true);
     set("stream_options", usage.then(|| json!({ "include_usage": true })));
