@@ -90,7 +90,7 @@ impl Server {
             after_colon(&text)
         );
         let error = typed(status.unwrap_or(500), message);
-        with_code(with_wait(error, stated_wait(body)), body)
+        self.named(with_wait(error, stated_wait(body)), body)
     }
 
     /// The error for an HTTP status that is no success; `body` is the begin of what came with it.
@@ -121,7 +121,7 @@ impl Server {
             format!("{} answered {status}{reason}{quote}{hint}", self.address()),
         );
         let wait = retry_after(headers, std::time::SystemTime::now()).or_else(|| stated_wait(&json));
-        with_code(with_wait(error, wait), &json)
+        self.named(with_wait(error, wait), &json)
     }
 
     /// A deadline passed.
@@ -179,6 +179,24 @@ impl Server {
         }
     }
 
+    /// With the server's code, and the field of the request that it complains of.
+    fn named(&self, mut error: Error, body: &Value) -> Error {
+        let inner = |member: &str| body.get("error")?.get(member);
+        let short = |value: Option<&Value>| {
+            let text = value?.as_str()?;
+            (text.len() <= CODE_BYTES).then(|| self.quote(text))
+        };
+        let code = short(code(body))
+            .or_else(|| short(detail(body, "reason")))
+            .or_else(|| short(inner("status")));
+        for (name, value) in [("code", code), ("param", short(inner("param")))] {
+            if let Some(value) = value {
+                error = error.with(name, value);
+            }
+        }
+        error
+    }
+
     /// Somebody else's words on one line: without secrets, without control characters, not too many.
     fn quote(&self, text: &str) -> String {
         let mut text = text.to_owned();
@@ -209,25 +227,6 @@ fn with_wait(error: Error, wait: Option<Duration>) -> Error {
     match (error.outcome, wait) {
         (crate::Outcome::Transient { .. }, Some(wait)) => error.retry_after(wait),
         _ => error,
-    }
-}
-
-/// With the server's code, and the field of the request that it complains of.
-fn with_code(error: Error, body: &Value) -> Error {
-    let short = |value: Option<&Value>| {
-        let text = value?.as_str()?;
-        (text.len() <= CODE_BYTES).then(|| text.to_owned())
-    };
-    let name = short(code(body))
-        .or_else(|| short(detail(body, "reason")))
-        .or_else(|| short(body.get("error")?.get("status")));
-    let error = match name {
-        Some(code) => error.with("code", code),
-        None => error,
-    };
-    match short(body.get("error").and_then(|error| error.get("param"))) {
-        Some(param) => error.with("param", param),
-        None => error,
     }
 }
 
@@ -315,6 +314,16 @@ mod tests {
             format!("{:?}", server()),
             r#"Server("https://models.example:8443/v1/chat")"#
         );
+    }
+
+    #[test]
+    fn names_in_an_error_hold_no_secret_either() {
+        let error = refused(
+            401,
+            r#"{"error":{"message":"no","code":"sk-secret","param":"key sk-secret\n"}}"#,
+        );
+        assert_eq!(error.meta["code"], "[redacted]");
+        assert_eq!(error.meta["param"], "key [redacted]");
     }
 
     #[test]
