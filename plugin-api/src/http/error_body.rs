@@ -23,6 +23,9 @@ pub(super) fn said(body: &Value) -> Option<String> {
         error,
         body.get("message"),
         body.get("detail"),
+        body.pointer("/detail/msg"),
+        // Cloudflare.
+        body.pointer("/errors/0/message"),
     ]
     .into_iter()
     .flatten()

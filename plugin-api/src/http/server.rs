@@ -333,6 +333,8 @@ mod tests {
             r#"{"error":"over there"}"#,
             r#"{"message":"over there"}"#,
             r#"{"detail":"over there"}"#,
+            r#"{"detail":{"error":"","msg":"over there"}}"#,
+            r#"{"errors":[{"code":7003,"message":"over there"}],"success":false}"#,
             "over\u{1b}there\n",
         ] {
             let message = refused(500, body).message;
