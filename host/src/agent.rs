@@ -11,6 +11,7 @@ mod models;
 mod places;
 mod prompt;
 mod routing;
+mod tab;
 mod tokens;
 
 use std::collections::{BTreeMap, HashMap};
@@ -31,6 +32,8 @@ pub(crate) use models::Models;
 pub(crate) use places::Places;
 pub(crate) use prompt::fit::Window;
 pub(crate) use prompt::{Prompt, Request};
+
+pub(crate) use tab::Tab;
 
 use self::breakers::Permit;
 use crate::backoff::{Backoff, chance};
@@ -120,6 +123,12 @@ enum Missed {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Progress<'a> {
     Text(&'a str),
+    /// A provider is being asked a question of so many tokens.
+    Asked {
+        provider: &'a str,
+        model: Option<&'a str>,
+        tokens: u64,
+    },
     /// A provider was asked, to whatever end.
     Tried(&'a Tried),
     /// What came until here is void: the attempt failed, and another one begins.
@@ -261,7 +270,7 @@ impl AgentLoop {
                 return Err(Missed::Failed(error));
             }
             info!(provider = name, %error, "Provider is asked again with less of the conversation");
-            self.models.learn(name, model, fitted.tokens() / 2);
+            self.models.learn(name, model, fitted.tokens / 2);
             listener(Progress::Restart);
         }
     }

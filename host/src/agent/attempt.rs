@@ -35,14 +35,14 @@ impl AgentLoop {
         let ended = self.hear(name, request, end, listener, &mut told).await;
         let usage = match (told.0, &ended) {
             (Some(usage), _) => Some((usage.input_tokens, usage.output_tokens, false)),
-            (None, Ok(reply)) => Some((request.tokens(), estimate(&reply.text), true)),
+            (None, Ok(reply)) => Some((request.tokens, estimate(&reply.text), true)),
             (None, Err(_)) => None,
         };
         let usage = usage.map(|usage| self.billed(name, request.model, told.1, usage));
         (ended, usage)
     }
 
-    fn billed(
+    pub(super) fn billed(
         &self,
         name: &str,
         asked: Option<&str>,
@@ -86,6 +86,11 @@ impl AgentLoop {
                 Error::transient(format!("provider `{name}` is not running")).because(Cause::Unavailable)
             );
         };
+        listener(Progress::Asked {
+            provider: name,
+            model: request.model,
+            tokens: request.tokens,
+        });
         if !request.has_pictures() {
             return self.ask(&instance, name, request, end, listener, told).await;
         }

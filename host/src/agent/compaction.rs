@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::prompt::fit::newest;
 use super::tokens::{MESSAGE, clip, estimate};
-use super::{AgentLoop, Progress, Prompt};
+use super::{AgentLoop, Progress, Prompt, Tab};
 use crate::sessions::{Entry, SessionKey, Snapshot, Summary};
 use crate::spool::{InboundRow, Usage, wall_ms};
 
@@ -96,16 +96,13 @@ impl AgentLoop {
         let mut request = Prompt::plain(INSTRUCTIONS, &text);
         request.session = &row.session.0;
         request.idempotency_key = format!("summary-{}", row.seq);
-        let mut usage = Vec::new();
-        let mut hear = |progress: Progress<'_>| {
-            if let Progress::Tried(tried) = progress {
-                usage.extend(tried.usage.clone());
-            }
-        };
+        let mut tab = Tab::default();
+        let mut hear = |progress: Progress<'_>| tab.hear(progress);
         let asked = tokio::time::timeout(PATIENCE, self.complete(&route, request, &mut hear));
         let ended = asked
             .await
             .unwrap_or_else(|_| Err(Error::transient("it took too long").because(Cause::Timeout)));
+        let usage = tab.so_far(self, "");
         let entry = match ended {
             Ok(reply) => {
                 info!(messages = stands_for, keeps, "Conversation summed up");

@@ -45,6 +45,9 @@ pub(crate) struct Request<'a> {
     /// What stands for the history before these messages; [`Request::fit`] puts it in its place.
     #[serde(skip)]
     summary: Option<&'a str>,
+    /// Of all messages; [`Request::fit`] counts them.
+    #[serde(skip)]
+    pub(super) tokens: u64,
     pub(crate) session: &'a str,
     pub(crate) idempotency_key: String,
     pub(crate) meta: RequestMeta,
@@ -207,6 +210,7 @@ impl Prompt {
             model: None,
             messages,
             summary,
+            tokens: 0,
             session: "",
             idempotency_key: String::new(),
             meta: RequestMeta::default(),
@@ -222,6 +226,7 @@ impl Prompt {
                 Message::new(Role::User, text),
             ],
             summary: None,
+            tokens: 0,
             session: "",
             idempotency_key: String::new(),
             meta: RequestMeta::default(),

@@ -132,7 +132,7 @@ struct Printer {
 impl Printer {
     fn show(&mut self, progress: Progress<'_>) {
         match progress {
-            Progress::Tried(_) => {}
+            Progress::Asked { .. } | Progress::Tried(_) => {}
             Progress::Text(text) => {
                 self.printed.push_str(text);
                 self.write(text);

@@ -15,7 +15,7 @@ use tracing::{debug, error, info, warn};
 
 use self::reply::Answered;
 use super::{ChatHub, Joined};
-use crate::agent::{AgentLoop, Answer, Progress, Seen};
+use crate::agent::{AgentLoop, Answer, Progress, Seen, Tab};
 use crate::delivery::Writing;
 use crate::intake::Admins;
 use crate::media::{MediaFile, MediaStore};
@@ -150,10 +150,14 @@ impl ChatHub {
     ) -> Option<Answered> {
         let row = asked.row();
         let (writing, done) = (Writing::default(), CancellationToken::new());
-        let mut listener = |progress: Progress<'_>| match progress {
-            Progress::Text(text) => writing.push(text),
-            Progress::Restart => writing.restart(),
-            Progress::Tried(_) => {}
+        let mut tab = Tab::default();
+        let mut listener = |progress: Progress<'_>| {
+            tab.hear(progress);
+            match progress {
+                Progress::Text(text) => writing.push(text),
+                Progress::Restart => writing.restart(),
+                Progress::Asked { .. } | Progress::Tried(_) => {}
+            }
         };
         let mut draft = self.draft(asked);
         let (answer, files) = {
@@ -172,7 +176,10 @@ impl ChatHub {
             tokio::pin!(show);
             let answer = tokio::select! {
                 biased;
-                () = stop.cancelled() => (self.stopped(row)?, Vec::new()),
+                () = stop.cancelled() => {
+                    let usage = tab.so_far(&self.parts.agent, &writing.text());
+                    (Answer { usage, ..self.stopped(row)? }, Vec::new())
+                }
                 answered = work => answered,
                 () = &mut show => return None,
                 () = self.show_typing(row, &writing) => return None,

@@ -272,3 +272,16 @@ fn a_stop_of_the_gateway_waits_for_no_summary() {
     gateway.stop().expect_code(0);
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
+
+#[test]
+fn what_a_stopped_answer_used_counts_as_well() {
+    let world = World::with(|config| config.with("/limits/conversation_tokens_per_day", json!(1)));
+    world.model.fail_about("slow", Fault::StalledStream);
+    let gateway = world.start();
+    world.telegram.inject(7, USER, "slow");
+    world.model.wait_for_requests(1);
+    assert_eq!(world.say(7, "/stop", 1), "Stopped.");
+    let refusal = "This conversation has used its 1 tokens for today; it goes on at 00:00 UTC.";
+    assert_eq!(world.say(7, "more", 2), refusal);
+    gateway.stop().expect_code(0);
+}

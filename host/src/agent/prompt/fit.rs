@@ -59,6 +59,7 @@ impl<'a> Request<'a> {
             .chain(&self.messages[end..])
             .map(Message::tokens)
             .sum();
+        fitted.tokens = fixed;
         let mut left = match window.room().checked_sub(fixed) {
             Some(left) => left,
             None if window.known => {
@@ -70,31 +71,33 @@ impl<'a> Request<'a> {
             None => 0,
         };
         if let Some(note) = self.summary.map(summary_note) {
-            match left.checked_sub(estimate(&note) + 1) {
-                Some(rest) => left = rest,
+            let tokens = estimate(&note) + 1;
+            match left.checked_sub(tokens) {
+                Some(rest) => (left, fitted.tokens) = (rest, fixed + tokens),
                 None => fitted.summary = None,
             }
         }
-        let kept = self.kept(begin..end, left);
+        let (kept, tokens) = self.kept(begin..end, left);
+        fitted.tokens += tokens;
         fitted.messages.drain(begin..kept);
         fitted.place_summary();
         Ok(fitted)
     }
 
-    /// Where the part of the history begins that fits.
-    fn kept(&self, history: std::ops::Range<usize>, room: u64) -> usize {
-        let (mut kept, mut used) = (history.end, 0);
+    /// Where the part of the history begins that fits, and its tokens.
+    fn kept(&self, history: std::ops::Range<usize>, room: u64) -> (usize, u64) {
+        let (mut kept, mut used) = ((history.end, 0), 0);
         for at in history.clone().rev() {
             used += self.messages[at].tokens();
             if used > room {
                 return kept;
             }
             if self.messages[at].role == Role::User {
-                kept = at;
+                kept = (at, used);
             }
         }
         // All of it fits, however it begins.
-        history.start
+        (history.start, used)
     }
 
     /// Before the first words of the user: many models take instructions at the beginning alone, and it is none.
@@ -118,11 +121,6 @@ impl<'a> Request<'a> {
             .first()
             .is_some_and(|first| first.role == Role::System);
         self.messages.len() > 1 + usize::from(instructed)
-    }
-
-    /// Tokens of all its messages.
-    pub(in crate::agent) fn tokens(&self) -> u64 {
-        self.messages.iter().map(Message::tokens).sum()
     }
 }
 
@@ -246,7 +244,8 @@ mod tests {
             let request = prompt.request(&history, "now", &[]);
             let small = request.fit(window(tokens, true)).unwrap();
             let large = request.fit(window(tokens + more, true)).unwrap();
-            prop_assert!(small.tokens() <= window(tokens, true).room());
+            let counted: u64 = small.messages.iter().map(Message::tokens).sum();
+            prop_assert!(counted <= small.tokens && small.tokens <= window(tokens, true).room());
             prop_assert!(small.messages.len() <= large.messages.len());
             let (all, kept) = (texts(&request), texts(&small));
             prop_assert_eq!(kept.first(), all.first());
