@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use miniclaw_plugin_api::Model;
+use miniclaw_plugin_api::{Model, Outcome};
 use tracing::debug;
 
 use crate::plugins::instance::{Instance, Method};
@@ -14,11 +14,13 @@ use crate::tasks::Tasks;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A person who asks for the list gets one that is no older.
 const FRESH: Duration = Duration::from_secs(300);
+/// One that could not tell is asked again after this long, since its network may be down at its start.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// Models of which it is remembered what they take.
 const LEARNED: usize = 100;
 
-/// The models of each provider instance, asked for once in its life, and again when a person wants the list.
+/// The models of each provider instance, asked for until it tells, and again when a person wants the list.
 #[derive(Clone, Default)]
 pub(crate) struct Models {
     listed: Arc<Mutex<HashMap<String, Listed>>>,
@@ -33,18 +35,19 @@ struct Listed {
     at: Instant,
     /// Empty while it is asked, and where it does not say.
     models: Arc<[Model]>,
-    /// It did say, or failed to.
+    /// It did say, or never will.
     answered: bool,
 }
 
 impl Models {
-    /// What an instance said so far. The first time it is asked, in the background: no turn waits for that.
+    /// What an instance said so far. As long as it did not it is asked, in the background: no turn waits for that.
     pub(super) fn known(&self, name: &str, instance: &Arc<Instance>) -> Arc<[Model]> {
         let models: Arc<[Model]> = Arc::new([]);
         {
             let mut listed = self.lock();
             if let Some(found) = listed.get(name)
-                && std::ptr::eq(found.instance.as_ptr(), Arc::as_ptr(instance))
+                && found.is_of(instance)
+                && !found.is_due(Instant::now())
             {
                 return found.models.clone();
             }
@@ -61,9 +64,7 @@ impl Models {
         let fresh = {
             let listed = self.lock();
             let found = listed.get(name).filter(|found| {
-                std::ptr::eq(found.instance.as_ptr(), Arc::as_ptr(instance))
-                    && !found.models.is_empty()
-                    && found.at.elapsed() < FRESH
+                found.is_of(instance) && !found.models.is_empty() && found.at.elapsed() < FRESH
             });
             found.map(|found| found.models.clone())
         };
@@ -75,15 +76,24 @@ impl Models {
 
     async fn ask(&self, name: &str, instance: &Arc<Instance>) -> Arc<[Model]> {
         let answer = instance.call(Method::MODELS.within(PATIENCE), &()).await;
-        let models: Arc<[Model]> = match answer.and_then(|answer| answer.decode::<Vec<Model>>()) {
-            Ok(models) => models.into(),
-            Err(error) => {
+        let answer = answer.and_then(|answer| answer.decode::<Vec<Model>>());
+        let mut listed = self.lock();
+        let before = listed
+            .get(name)
+            .filter(|before| before.is_of(instance) && !before.models.is_empty());
+        let now = match (answer, before) {
+            (Ok(models), _) => Listed::new(instance, models.into(), true),
+            (Err(error), before) => {
                 debug!(provider = name, %error, "Provider does not tell its models");
-                Arc::new([])
+                if let Some(before) = before {
+                    return before.models.clone();
+                }
+                let never = error.outcome == Outcome::Permanent;
+                Listed::new(instance, Arc::new([]), never)
             }
         };
-        self.lock()
-            .insert(name.to_owned(), Listed::new(instance, models.clone(), true));
+        let models = now.models.clone();
+        listed.insert(name.to_owned(), now);
         models
     }
 
@@ -124,5 +134,32 @@ impl Listed {
             models,
             answered,
         }
+    }
+
+    fn is_of(&self, instance: &Arc<Instance>) -> bool {
+        std::ptr::eq(self.instance.as_ptr(), Arc::as_ptr(instance))
+    }
+
+    /// Whether it is asked again without being wanted.
+    fn is_due(&self, now: Instant) -> bool {
+        !self.answered && now.duration_since(self.at) >= AGAIN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_could_not_tell_its_models_is_asked_again_after_a_while() {
+        let asked = |answered| Listed {
+            instance: Weak::new(),
+            at: Instant::now(),
+            models: Arc::new([]),
+            answered,
+        };
+        let now = Instant::now();
+        assert!(!asked(false).is_due(now) && asked(false).is_due(now + 2 * AGAIN));
+        assert!(!asked(true).is_due(now + 2 * AGAIN));
     }
 }

@@ -13,6 +13,8 @@ use crate::telemetry::printable;
 
 /// Of a text of other people.
 const TEXT_CHARS: usize = 500;
+/// For a disk that hangs.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What [`Look`] looks at beside the roster.
 pub(crate) struct Sights {
@@ -117,13 +119,11 @@ impl Look<'_> {
 
     async fn queue(&self, hub: &ChatHub) -> Value {
         let (waiting, running) = hub.outstanding();
-        // What cannot be counted at present is left out.
-        let dead = self
-            .desk
-            .spool
-            .unfinished()
-            .await
+        // What cannot be counted at present is left out: whoever looks has a reason to.
+        let counted = tokio::time::timeout(PATIENCE, self.desk.spool.unfinished()).await;
+        let dead = counted
             .ok()
+            .and_then(Result::ok)
             .map(|unfinished| unfinished.dead);
         json!({ "waiting": waiting, "turns": running, "dead_letters": dead })
     }
