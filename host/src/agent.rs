@@ -255,8 +255,7 @@ impl AgentLoop {
         listener: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<Reply, Missed> {
         loop {
-            let window = self.window(name, model);
-            let mut fitted = request.fit(window).map_err(Missed::Failed)?;
+            let mut fitted = self.fitted(request, name, model).await.map_err(Missed::Failed)?;
             // A model's name means something to the provider that it was configured for.
             fitted.model = model;
             let permit = self.breakers.admit(name, nobody_else).map_err(Missed::NotAsked)?;
@@ -265,7 +264,8 @@ impl AgentLoop {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
-            let shorter = error.cause == Cause::TooLarge && !window.known && fitted.has_history();
+            let guessed = !self.window(name, model).known;
+            let shorter = error.cause == Cause::TooLarge && guessed && fitted.has_history();
             if !shorter || Instant::now() >= end {
                 return Err(Missed::Failed(error));
             }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::{Model, Outcome};
+use tokio::sync::Notify;
 use tracing::debug;
 
 use crate::plugins::instance::{Instance, Method};
@@ -26,6 +27,8 @@ pub(crate) struct Models {
     listed: Arc<Mutex<HashMap<String, Listed>>>,
     /// Tokens that a model took no more of, where nobody says how many it reads.
     learned: Arc<Mutex<HashMap<String, u64>>>,
+    /// Somebody answered.
+    answers: Arc<Notify>,
     /// They end with the runtime.
     tasks: Tasks,
 }
@@ -35,8 +38,18 @@ struct Listed {
     at: Instant,
     /// Empty while it is asked, and where it does not say.
     models: Arc<[Model]>,
-    /// It did say, or never will.
-    answered: bool,
+    answer: Answer,
+}
+
+/// What an instance says to the question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// It is being asked for the first time.
+    Asked,
+    /// It may still tell.
+    NotYet,
+    /// It did tell, or never will.
+    Told,
 }
 
 impl Models {
@@ -45,13 +58,12 @@ impl Models {
         let models: Arc<[Model]> = Arc::new([]);
         {
             let mut listed = self.lock();
-            if let Some(found) = listed.get(name)
-                && found.is_of(instance)
-                && !found.is_due(Instant::now())
-            {
-                return found.models.clone();
-            }
-            listed.insert(name.to_owned(), Listed::new(instance, models.clone(), false));
+            let answer = match listed.get(name).filter(|found| found.is_of(instance)) {
+                Some(found) if !found.is_due(Instant::now()) => return found.models.clone(),
+                Some(_) => Answer::NotYet,
+                None => Answer::Asked,
+            };
+            listed.insert(name.to_owned(), Listed::new(instance, models.clone(), answer));
         }
         let (this, name, instance) = (self.clone(), name.to_owned(), instance.clone());
         self.tasks
@@ -82,18 +94,22 @@ impl Models {
             .get(name)
             .filter(|before| before.is_of(instance) && !before.models.is_empty());
         let now = match (answer, before) {
-            (Ok(models), _) => Listed::new(instance, models.into(), true),
+            (Ok(models), _) => Listed::new(instance, models.into(), Answer::Told),
             (Err(error), before) => {
                 debug!(provider = name, %error, "Provider does not tell its models");
                 if let Some(before) = before {
                     return before.models.clone();
                 }
-                let never = error.outcome == Outcome::Permanent;
-                Listed::new(instance, Arc::new([]), never)
+                let answer = match error.outcome {
+                    Outcome::Permanent => Answer::Told,
+                    _ => Answer::NotYet,
+                };
+                Listed::new(instance, Arc::new([]), answer)
             }
         };
         let models = now.models.clone();
         listed.insert(name.to_owned(), now);
+        self.answers.notify_waiters();
         models
     }
 
@@ -114,7 +130,22 @@ impl Models {
 
     /// Whether an instance has still to say what it offers.
     pub(super) fn asking(&self, name: &str) -> bool {
-        self.lock().get(name).is_some_and(|listed| !listed.answered)
+        let listed = self.lock();
+        listed
+            .get(name)
+            .is_some_and(|listed| listed.answer != Answer::Told)
+    }
+
+    /// Waits while an instance is being asked for the first time.
+    pub(super) async fn asked(&self, name: &str) {
+        loop {
+            let answered = self.answers.notified();
+            let answer = self.lock().get(name).map(|listed| listed.answer);
+            if answer != Some(Answer::Asked) {
+                return;
+            }
+            answered.await;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Listed>> {
@@ -127,12 +158,12 @@ fn key(name: &str, model: Option<&str>) -> String {
 }
 
 impl Listed {
-    fn new(instance: &Arc<Instance>, models: Arc<[Model]>, answered: bool) -> Self {
+    fn new(instance: &Arc<Instance>, models: Arc<[Model]>, answer: Answer) -> Self {
         Self {
             instance: Arc::downgrade(instance),
             at: Instant::now(),
             models,
-            answered,
+            answer,
         }
     }
 
@@ -142,7 +173,7 @@ impl Listed {
 
     /// Whether it is asked again without being wanted.
     fn is_due(&self, now: Instant) -> bool {
-        !self.answered && now.duration_since(self.at) >= AGAIN
+        self.answer != Answer::Told && now.duration_since(self.at) >= AGAIN
     }
 }
 
@@ -152,14 +183,16 @@ mod tests {
 
     #[test]
     fn who_could_not_tell_its_models_is_asked_again_after_a_while() {
-        let asked = |answered| Listed {
+        let asked = |answer| Listed {
             instance: Weak::new(),
             at: Instant::now(),
             models: Arc::new([]),
-            answered,
+            answer,
         };
         let now = Instant::now();
-        assert!(!asked(false).is_due(now) && asked(false).is_due(now + 2 * AGAIN));
-        assert!(!asked(true).is_due(now + 2 * AGAIN));
+        for answer in [Answer::Asked, Answer::NotYet] {
+            assert!(!asked(answer).is_due(now) && asked(answer).is_due(now + 2 * AGAIN));
+        }
+        assert!(!asked(Answer::Told).is_due(now + 2 * AGAIN));
     }
 }

@@ -1,15 +1,19 @@
 //! Who answers which message, and what is known of the model.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use miniclaw_plugin_api::{ChatRef, InboundMessage, Model};
+use miniclaw_plugin_api::{ChatRef, Error, InboundMessage, Model};
 
-use super::AgentLoop;
 use super::prompt::fit::Window;
+use super::{AgentLoop, Request};
 use crate::config::Route;
 use crate::plugins::instance::Instance;
 use crate::sessions::SessionKey;
 use crate::spool::{Choice, InboundRow};
+
+/// How long a turn waits for a provider to tell its window, where that matters.
+const TELLS_WITHIN: Duration = Duration::from_secs(3);
 
 /// A fallback's provider, and its model where one is named.
 pub(super) fn target(fallback: &str) -> (&str, Option<&str>) {
@@ -65,6 +69,31 @@ impl AgentLoop {
             .and_then(|model| model.context_tokens)
             .filter(|tokens| *tokens >= 256);
         tokens.map_or_else(guess, said)
+    }
+
+    /// A request cut to the window of a provider's model. Before it is cut for the sake of a guess, a provider that has just
+    /// come up has a little time to tell.
+    pub(super) async fn fitted<'a>(
+        &self,
+        request: &Request<'a>,
+        name: &str,
+        model: Option<&str>,
+    ) -> Result<Request<'a>, Error> {
+        let window = self.window(name, model);
+        let fitted = request.fit(window)?;
+        if window.known || !fitted.is_shorter_than(request) {
+            return Ok(fitted);
+        }
+        let told = async {
+            if let Some(mut running) = self.providers.get(name).cloned() {
+                let _ = running.wait_for(Option::is_some).await;
+            }
+            // It is asked by that.
+            self.window(name, model);
+            self.models.asked(name).await;
+        };
+        let _ = tokio::time::timeout(TELLS_WITHIN, told).await;
+        request.fit(self.window(name, model))
     }
 
     /// The model that a route asks for, as far as that is known.

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use miniclaw_tests::fake_model::{Fault, standard_answer};
+use miniclaw_tests::fake_model::{FakeModel, Fault, standard_answer};
+use miniclaw_tests::fake_telegram::FakeTelegram;
 use miniclaw_tests::gateway::Finished;
-use miniclaw_tests::{Command, Home};
+use miniclaw_tests::{Command, ConfigFile, Home};
 use serde_json::{Value, json};
 
 use crate::setup::{USER, World};
@@ -283,5 +284,33 @@ fn what_a_stopped_answer_used_counts_as_well() {
     assert_eq!(world.say(7, "/stop", 1), "Stopped.");
     let refusal = "This conversation has used its 1 tokens for today; it goes on at 00:00 UTC.";
     assert_eq!(world.say(7, "more", 2), refusal);
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn the_first_answer_after_a_start_knows_all_that_the_model_can_read() {
+    let (telegram, model) = (FakeTelegram::start(), FakeModel::start());
+    let mut settings = model.settings("anthropic", true);
+    settings["api_key"] = "key".into();
+    let config = ConfigFile::standard(&telegram, &model, &[USER])
+        .provider("model", json!({ "plugin": "anthropic", "settings": settings }));
+    let home = Home::with(&config);
+    let world = World {
+        home,
+        telegram,
+        model,
+    };
+    world
+        .model
+        .answer_with(|asked| format!("n={}", asked.conversation().count()));
+    let gateway = world.start();
+    // Together more than is taken for granted of a model.
+    for number in 1..=3 {
+        let text = "words ".repeat(2_000);
+        assert_eq!(world.say(7, &text, number), format!("n={}", 2 * number - 1));
+    }
+    gateway.stop().expect_code(0);
+    let gateway = world.start();
+    assert_eq!(world.say(7, "and now?", 4), "n=7");
     gateway.stop().expect_code(0);
 }

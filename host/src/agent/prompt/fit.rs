@@ -84,6 +84,11 @@ impl<'a> Request<'a> {
         Ok(fitted)
     }
 
+    /// Whether part of the history of `whole` is missing.
+    pub(in crate::agent) fn is_shorter_than(&self, whole: &Self) -> bool {
+        self.messages.len() < whole.messages.len()
+    }
+
     /// Where the part of the history begins that fits, and its tokens.
     fn kept(&self, history: std::ops::Range<usize>, room: u64) -> (usize, u64) {
         let (mut kept, mut used) = ((history.end, 0), 0);
