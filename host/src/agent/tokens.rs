@@ -19,7 +19,8 @@ pub(crate) fn estimate(text: &str) -> u64 {
 pub(crate) fn clip(text: &str, limit: u64) -> &str {
     let mut left = limit.saturating_mul(3);
     for (at, letter) in text.char_indices() {
-        match left.checked_sub(weight(letter)) {
+        let mut bytes = [0; 4];
+        match left.checked_sub(thirds(letter.encode_utf8(&mut bytes))) {
             Some(rest) => left = rest,
             None => return &text[..at],
         }
@@ -27,18 +28,29 @@ pub(crate) fn clip(text: &str, limit: u64) -> &str {
     text
 }
 
+/// Every turn goes through all of its history twice: a table takes a fifth of the time that letters take.
 fn thirds(text: &str) -> u64 {
-    text.chars().map(weight).sum()
+    text.bytes()
+        .map(|byte| u64::from(WEIGHTS[usize::from(byte)]))
+        .sum()
 }
 
-fn weight(letter: char) -> u64 {
-    match letter.len_utf8() {
-        1 if letter.is_ascii_alphabetic() || letter == ' ' => 1,
-        1 | 2 => 2,
-        3 => 4,
-        _ => 9,
+/// By a letter's first byte; those that follow it have none.
+const WEIGHTS: [u8; 256] = {
+    let mut weights = [0; 256];
+    let mut byte = 0;
+    while byte < weights.len() {
+        weights[byte] = match byte as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' | b' ' => 1,
+            0x00..=0x7f | 0xc0..=0xdf => 2,
+            0x80..=0xbf => 0,
+            0xe0..=0xef => 4,
+            0xf0..=0xff => 9,
+        };
+        byte += 1;
     }
-}
+    weights
+};
 
 #[cfg(test)]
 mod tests {
