@@ -10,6 +10,8 @@ use crate::spool::InboundRow;
 
 /// Albums have ten parts at most; of messages in quick succession no more than this are one turn.
 const MAX_ROWS: usize = 50;
+/// Nor for longer than so many of the pauses that end one: who never pauses is answered all the same.
+const MAX_PAUSES: u32 = 10;
 /// Text of what was joined stays below this, in bytes.
 const MAX_TEXT: usize = 256 * 1024;
 /// The parts of an album arrive as messages of their own, within this.
@@ -73,8 +75,11 @@ impl Joined {
         };
         let (one, other) = (&last.message, &row.message);
         let album = one.group_id.is_some() && one.group_id == other.group_id;
-        let apart = u128::try_from(row.received_ms.saturating_sub(last.received_ms)).unwrap_or(0);
-        let followed = !quick.is_zero() && apart <= quick.as_millis();
+        let after = |older: &InboundRow| {
+            let apart = row.received_ms.saturating_sub(older.received_ms);
+            Duration::from_millis(u64::try_from(apart).unwrap_or(0))
+        };
+        let followed = !quick.is_zero() && after(last) <= quick && after(first) <= quick * MAX_PAUSES;
         (album || followed)
             && other.revision == 0
             && one.sender.id == other.sender.id
@@ -220,6 +225,18 @@ mod tests {
         assert!(!joined.continues(&row(5, "c", "three"), QUICK));
         let message = joined.message();
         assert_eq!((&*message.id, message.text()), ("b", "one\ntwo".to_owned()));
+    }
+
+    #[test]
+    fn who_never_pauses_is_answered_all_the_same() {
+        let mut joined = Joined::new(row(1, "1", "1"));
+        let mut seq = 2;
+        while joined.continues(&row(seq, &seq.to_string(), "x"), QUICK) {
+            joined.add(row(seq, &seq.to_string(), "x"));
+            seq += 1;
+        }
+        let longest = 1 + 10 * QUICK.as_secs();
+        assert_eq!(joined.rows().len() as u64, longest);
     }
 
     #[test]
