@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 pub(crate) use attempt::Reply;
-pub(crate) use bill::{Sums, grouped};
+pub(crate) use bill::{Sums, grouped, is_count};
 pub(crate) use breakers::Breakers;
 pub(crate) use budget::{Budget, Left};
 pub(crate) use compaction::{Compaction, history_tokens};

@@ -148,7 +148,7 @@ impl AgentLoop {
             .await
             .map_err(|_| timeout(name, wait))?;
         let completion: Completion = ended?.decode()?;
-        *told = (completion.usage, completion.model.clone());
+        *told = (completion.usage.filter(bill::is_count), completion.model.clone());
         finished(name, text, called_tools, completion)
     }
 

@@ -14,6 +14,11 @@ pub(super) fn price(prices: &BTreeMap<String, Price>, model: Option<&str>) -> Op
     own.or_else(|| prices.get("*")).copied()
 }
 
+/// Whether a server counted: those that do not leave the count out, or fill in zeros.
+pub(crate) fn is_count(usage: &miniclaw_plugin_api::Usage) -> bool {
+    usage.input_tokens > 0 || usage.output_tokens > 0
+}
+
 /// Millionths of the currency: a price is for a million tokens, so one token costs that many millionths.
 pub(super) fn cost_micros(price: Price, input: u64, output: u64) -> u64 {
     // The largest float that comes out of configured prices is far below 2^64; beyond, `as` saturates.
@@ -128,6 +133,16 @@ mod tests {
         assert_eq!(of(Some("m")), Some(450_000));
         assert_eq!((of(Some("x")), of(None)), (Some(2_000_000), Some(2_000_000)));
         assert_eq!(price(&BTreeMap::new(), Some("m")), None);
+    }
+
+    #[test]
+    fn zeros_are_no_count() {
+        let usage = |input_tokens, output_tokens| miniclaw_plugin_api::Usage {
+            input_tokens,
+            output_tokens,
+        };
+        assert!(!is_count(&usage(0, 0)));
+        assert!(is_count(&usage(1, 0)) && is_count(&usage(0, 1)));
     }
 
     #[test]

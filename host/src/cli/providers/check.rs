@@ -11,6 +11,7 @@ use super::super::args::{CheckProvidersArgs, Global};
 use super::super::provider::{self, Entry, NotStarted};
 use super::super::{Failure, Outcome, known_plugins, models, setup};
 use super::advice::{advice, similar};
+use crate::agent::is_count;
 use crate::config::{AgentConfig, Config};
 use crate::plugins::instance::Instance;
 use crate::telemetry;
@@ -195,7 +196,7 @@ impl Checked {
         let model = self.model(entry).unwrap_or("its model");
         let mut text =
             format!("{name}: ok: `{model}` answered in {total} ms, with its first piece after {first} ms");
-        if let Some(usage) = self.completion.usage {
+        if let Some(usage) = self.completion.usage.filter(is_count) {
             let _ = write!(
                 text,
                 "; {} tokens in, {} out",
