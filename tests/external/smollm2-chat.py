@@ -1,5 +1,7 @@
-"""A small Bot API and the person behind it: says each of its lines, waits for the answer, and shows how it grew."""
+"""A small Bot API and the person behind it: says each of its lines, waits for the answer, and shows how it grew. A line
+that begins with `[picture]` or `[file]` comes with one."""
 
+import base64
 import json
 import queue
 import re
@@ -13,6 +15,14 @@ port, token, *lines = sys.argv[1:]
 ADA = {"id": 42, "is_bot": False, "first_name": "Ada"}
 CHAT = {"id": 42, "type": "private", "first_name": "Ada"}
 BOT = {"id": 123456, "is_bot": True, "first_name": "Bot", "username": "smollm2_bot"}
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+)
+FILES = {"picture": PICTURE, "file": b"The meeting is on Monday."}
+ATTACHED = {
+    "picture": {"photo": [{"file_id": "picture", "file_unique_id": "p", "width": 1, "height": 1}]},
+    "file": {"document": {"file_id": "file", "file_unique_id": "f", "file_name": "note.txt", "mime_type": "text/plain"}},
+}
 waiting = queue.Queue()
 connected = threading.Event()
 changed = threading.Condition()
@@ -42,6 +52,7 @@ METHODS = {
     "getMe": lambda asked: BOT,
     "getWebhookInfo": lambda asked: {"url": "", "has_custom_certificate": False, "pending_update_count": 0},
     "getUpdates": poll,
+    "getFile": lambda asked: {"file_id": asked["file_id"], "file_unique_id": "u", "file_path": asked["file_id"]},
     "sendMessage": post,
     "editMessageText": post,
 }
@@ -52,6 +63,9 @@ class BotApi(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        if self.path.startswith("/file/"):
+            self.reply(200, "application/octet-stream", FILES[self.path.rsplit("/", 1)[-1]])
+            return
         method = self.path.rsplit("/", 1)[-1]
         # What the person sees was answered for, or an end of this program would leave the gateway in doubt.
         with nullcontext() if method == "getUpdates" else changed:
@@ -65,12 +79,14 @@ class BotApi(BaseHTTPRequestHandler):
             answer = {"ok": False, "error_code": 400, "description": "Bad Request: message is not modified"}
         else:
             answer = {"ok": True, "result": result}
-        text = json.dumps(answer).encode()
-        self.send_response(200 if answer["ok"] else 400)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(text)))
+        self.reply(200 if answer["ok"] else 400, "application/json", json.dumps(answer).encode())
+
+    def reply(self, status, kind, body):
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(text)
+        self.wfile.write(body)
 
     def log_message(self, *_):
         pass
@@ -80,7 +96,11 @@ def say(number, line):
     text, _, expected = line.partition(" => ")
     print(f"Ada: {text}", flush=True)
     known = set(messages)
-    message = {"message_id": number, "date": int(time.time()), "chat": CHAT, "from": ADA, "text": text}
+    message = {"message_id": number, "date": int(time.time()), "chat": CHAT, "from": ADA}
+    if attached := re.match(r"\[(picture|file)\] ", text):
+        message |= {"caption": text[attached.end() :], **ATTACHED[attached[1]]}
+    else:
+        message["text"] = text
     waiting.put({"update_id": number, "message": message})
     end = time.monotonic() + 300
     with changed:
