@@ -88,6 +88,8 @@ pub(crate) struct Answer {
     pub(crate) heard: String,
     /// The reply; empty for none.
     pub(crate) reply: String,
+    /// What people are told below the reply, and no model reads; empty for nothing.
+    pub(crate) remark: String,
     /// Whether the conversation starts anew.
     pub(crate) new_generation: bool,
     /// JSON text of the providers' attempts, for who traces the message.
@@ -176,21 +178,22 @@ impl AgentLoop {
             }
             listener(progress);
         };
-        let reply = match self.complete(&route, request, &mut hear).await {
-            Ok(mut reply) => {
-                if reply.blind && seen.pictures.last().is_some_and(|own| !own.is_empty()) {
-                    reply.text.push_str(failure::BLIND);
-                }
-                reply.text
+        let (reply, remark) = match self.complete(&route, request, &mut hear).await {
+            Ok(reply) => {
+                let unseen = reply.blind && seen.pictures.last().is_some_and(|own| !own.is_empty());
+                let remarks = [reply.remark, if unseen { failure::BLIND } else { "" }];
+                let remarks: Vec<&str> = remarks.into_iter().filter(|remark| !remark.is_empty()).collect();
+                (reply.text, remarks.join("\n\n"))
             }
             Err(error) => {
                 warn!(%error, cause = ?error.cause, "Turn failed, its sender is told so");
-                failure::sentence(&error)
+                (failure::sentence(&error), String::new())
             }
         };
         Answer {
             heard,
             reply,
+            remark,
             story: serde_json::to_string(&story).ok(),
             usage,
             ..Answer::default()

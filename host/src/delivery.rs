@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info_span};
 
 pub(crate) use draft::{Draft, Shown, Writing, replace};
-pub(crate) use split::split;
+pub(crate) use split::{remarked, split};
 
 use self::attempt::Delivered;
 use self::hold::RateHold;

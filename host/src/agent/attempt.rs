@@ -15,6 +15,8 @@ use crate::spool::Usage;
 pub(crate) struct Reply {
     /// Never empty.
     pub(crate) text: String,
+    /// What people are told of it below, and no model reads; empty for nothing.
+    pub(crate) remark: &'static str,
     /// There were pictures, which the model did not see.
     pub(crate) blind: bool,
 }
@@ -139,7 +141,8 @@ impl AgentLoop {
         };
         if cut {
             return Ok(Reply {
-                text: cut_note(text, self.config.max_reply_bytes),
+                text: shortened(text, self.config.max_reply_bytes),
+                remark: "[The answer ends here: it was longer than I can take.]",
                 ..Reply::default()
             });
         }
@@ -166,12 +169,7 @@ impl AgentLoop {
     }
 }
 
-fn finished(
-    name: &str,
-    mut text: String,
-    called_tools: bool,
-    completion: Completion,
-) -> Result<Reply, Error> {
+fn finished(name: &str, text: String, called_tools: bool, completion: Completion) -> Result<Reply, Error> {
     if text.trim().is_empty() {
         let what = if called_tools || completion.finish == FinishReason::ToolCalls {
             "called a tool that nobody can run"
@@ -184,14 +182,14 @@ fn finished(
             Error::permanent(format!("the model of provider `{name}` {what}")).because(Cause::Rejected)
         );
     }
-    if completion.finish == FinishReason::ContentFilter {
-        text.push_str("\n\n[The answer ends here: the model's server held the rest of it back.]");
-    }
-    if completion.finish == FinishReason::Length {
-        text.push_str("\n\n[The answer ends here: the model reached its limit of tokens.]");
-    }
+    let remark = match completion.finish {
+        FinishReason::Length => "[The answer ends here: the model reached its limit of tokens.]",
+        FinishReason::ContentFilter => "[The answer ends here: the model's server held the rest of it back.]",
+        _ => "",
+    };
     Ok(Reply {
         text,
+        remark,
         ..Reply::default()
     })
 }
@@ -209,9 +207,8 @@ fn is_about_content(error: &Error) -> bool {
     error.outcome == Outcome::Permanent && content.contains(&error.cause)
 }
 
-fn cut_note(mut text: String, limit: usize) -> String {
+fn shortened(mut text: String, limit: usize) -> String {
     text.truncate(text.floor_char_boundary(limit));
-    text.push_str("\n\n[The answer ends here: it was longer than I can take.]");
     text
 }
 
@@ -243,9 +240,10 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_answer_says_that_it_is_cut() {
+    fn a_cut_answer_says_that_it_is_cut_and_no_model_reads_that() {
         let reply = finished("m", "half".into(), false, completion(FinishReason::Length)).unwrap();
-        assert!(reply.text.starts_with("half\n\n[The answer ends here"));
-        assert!(cut_note("äää".into(), 3).starts_with("ä\n"));
+        assert_eq!(reply.text, "half");
+        assert!(reply.remark.starts_with("[The answer ends here"));
+        assert_eq!(shortened("äää".into(), 3), "ä");
     }
 }

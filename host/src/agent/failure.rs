@@ -31,8 +31,8 @@ pub(super) fn sentence(error: &Error) -> String {
     format!("I have no answer from my language model: {reason}.")
 }
 
-/// What follows an answer to a picture that the model did not see.
-pub(super) const BLIND: &str = "\n\n_My language model cannot see pictures; I only know that you sent one. Please tell me in words what it shows._";
+/// What people are told below an answer to a picture that the model did not see.
+pub(super) const BLIND: &str = "_My language model cannot see pictures; I only know that you sent one. Please tell me in words what it shows._";
 
 /// What a person is told who sent nothing but what no model of ours can take. `lines` tells of the files.
 pub(super) fn cannot_open(message: &InboundMessage, lines: &[String]) -> Option<String> {

@@ -11,6 +11,7 @@ use super::provider::{self, NotStarted};
 use super::{Failure, Outcome, setup};
 use crate::agent::{AgentLoop, Breakers, Budget, Compaction, Models, Places, Progress, Prompt};
 use crate::config::{Config, Route};
+use crate::delivery::remarked;
 use crate::gateway::private_folder;
 use crate::sessions::{Entry, FileSession, SessionKey};
 use crate::spool::wall_ms;
@@ -87,7 +88,7 @@ async fn ask(config: &Config, telemetry: &telemetry::Handle, args: &AgentArgs, r
         .await;
     provider::end(&instance).await;
     let reply = answer.map_err(|error| no_answer(name, &error))?;
-    printer.end(&reply.text);
+    printer.end(&reply.text, reply.remark);
     if let Some(conversation) = &mut conversation {
         conversation
             .append([
@@ -146,17 +147,20 @@ impl Printer {
         }
     }
 
-    /// Prints what the whole answer has beyond what came piece by piece, and ends the line.
-    fn end(&mut self, whole: &str) {
-        let rest = match whole.strip_prefix(self.printed.as_str()) {
-            Some(rest) => rest,
-            // It was cut: more was printed than it holds, and its last line says so.
-            None => &whole[whole.rfind('\n').unwrap_or_default()..],
-        };
-        self.write(rest);
-        if !whole.ends_with('\n') {
-            self.write("\n");
+    /// Prints what the whole answer has beyond what came piece by piece, then the remark, and ends the line.
+    fn end(&mut self, whole: &str, remark: &str) {
+        // One that was cut holds less than was printed.
+        let mut rest = whole
+            .strip_prefix(self.printed.as_str())
+            .unwrap_or_default()
+            .to_owned();
+        if !remark.is_empty() {
+            rest += &remarked(whole, remark)[whole.trim_end().len()..];
         }
+        if !rest.ends_with('\n') && (!whole.ends_with('\n') || !rest.is_empty()) {
+            rest.push('\n');
+        }
+        self.write(&rest);
     }
 
     fn write(&mut self, text: &str) {

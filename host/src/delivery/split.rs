@@ -12,7 +12,7 @@ use std::ops::Range;
 use miniclaw_plugin_api::TextUnit;
 
 use self::borders::best_border;
-use self::fences::{Fence, fences, is_fence};
+use self::fences::{Fence, fences, is_fence, left_open};
 use self::ruler::Ruler;
 
 /// The least limit that lets every character through in every unit.
@@ -20,6 +20,18 @@ const LEAST_LIMIT: usize = 4;
 
 /// White space that is looked through for what follows it, in characters.
 const INDENT: usize = 64;
+
+/// Puts a remark of the gateway's below what a model wrote, outside of a code block that this leaves open.
+pub(crate) fn remarked(text: &str, remark: &str) -> String {
+    let text = text.trim_end();
+    if remark.is_empty() || text.is_empty() {
+        return format!("{text}{remark}");
+    }
+    match left_open(text) {
+        Some(closing) => format!("{text}\n{closing}\n\n{remark}"),
+        None => format!("{text}\n\n{remark}"),
+    }
+}
 
 /// Cuts `text` into chunks of at most `limit` units each; a limit of 0 is none, and one below 4 counts as 4.
 ///

@@ -46,6 +46,16 @@ pub(super) fn fences(text: &str) -> Vec<Fence<'_>> {
     fences
 }
 
+/// What closes the block that `text` leaves open.
+pub(super) fn left_open(text: &str) -> Option<&str> {
+    let last = fences(text).pop()?;
+    let closed = text[last.body..]
+        .lines()
+        .next_back()
+        .is_some_and(|line| closes(line.trim_end(), &last));
+    (last.end == text.len() && !closed).then_some(last.closing)
+}
+
 /// Whether what begins with `text`, perhaps indented, may be a fence.
 pub(super) fn is_fence(text: &str) -> bool {
     marker(text.trim_start()).is_some()
@@ -101,6 +111,22 @@ mod tests {
             blocks(text),
             ["````md\n```\nx\n```\n````", "~~~\ny\n  ~~~", "```js\nz"]
         );
+    }
+
+    #[test]
+    fn a_block_that_is_left_open_is_told_from_one_that_ends_the_text() {
+        for (text, expected) in [
+            ("a", None),
+            ("```\nx\n```", None),
+            ("```\nx\n```\n", None),
+            ("```\nx\n``` ", None),
+            ("a\n```", Some("```")),
+            ("```rs\n", Some("```")),
+            ("  ~~~~\nx\n~~~", Some("  ~~~~")),
+            ("```\nx\n```\ny\n```js\nz", Some("```")),
+        ] {
+            assert_eq!(left_open(text), expected, "{text:?}");
+        }
     }
 
     #[test]

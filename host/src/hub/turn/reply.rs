@@ -4,7 +4,7 @@ use miniclaw_plugin_api::{ChatKind, OutboundMessage, Role, TextUnit};
 
 use super::{Asked, ChatHub};
 use crate::agent::Answer;
-use crate::delivery::{Shown, replace, split};
+use crate::delivery::{Shown, remarked, replace, split};
 use crate::media::MediaFile;
 use crate::sessions::Entry;
 use crate::spool::{FinishedTurn, wall_ms};
@@ -36,12 +36,9 @@ impl Answered {
     /// What the chat is to show: of a turn that was stopped, what it showed before.
     fn reply(&self) -> String {
         match &self.shown {
-            Some(_) if self.answer.reply.is_empty() => {
-                let written = self.written.trim_end();
-                let gap = if written.is_empty() { "" } else { "\n\n" };
-                format!("{written}{gap}[stopped]")
-            }
-            _ => self.answer.reply.clone(),
+            Some(_) if self.answer.reply.is_empty() => remarked(&self.written, "[stopped]"),
+            _ if self.answer.remark.is_empty() => self.answer.reply.clone(),
+            _ => remarked(&self.answer.reply, &self.answer.remark),
         }
     }
 }
