@@ -159,7 +159,7 @@ fn safe_name(attachment: &Attachment, media_type: &str) -> String {
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = name
         .chars()
-        .filter(|symbol| !symbol.is_control() && !"\"<>|:*?;".contains(*symbol))
+        .filter(|symbol| !symbol.is_control() && !"\"<>|:*?;".contains(*symbol) && !turns_around(*symbol))
         .collect();
     let name = name.trim().trim_start_matches('.');
     if name.is_empty() {
@@ -169,6 +169,11 @@ fn safe_name(attachment: &Attachment, media_type: &str) -> String {
     let surplus = name.chars().count().saturating_sub(NAME_CAP);
     // The ending says what it is.
     name.chars().skip(surplus).collect()
+}
+
+/// Whether a mark makes what follows read the other way, which shows another ending than there is.
+fn turns_around(symbol: char) -> bool {
+    matches!(symbol, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -215,6 +220,8 @@ mod tests {
             ("C:\\x\\report.pdf", "report.pdf"),
             ("a\"\r\nb;.txt", "ab.txt"),
             (".", "file.png"),
+            // Shown as `invoiceexe.pdf`.
+            ("invoice\u{202e}fdp.exe", "invoicefdp.exe"),
             ("Größe 漢字.png", "Größe 漢字.png"),
         ] {
             let attachment = attachment(AttachmentKind::File, name, "image/png");
