@@ -11,6 +11,7 @@ pub(crate) mod fuzzing;
 mod handover;
 mod offset;
 mod outage;
+mod removal;
 mod trouble;
 
 use std::sync::PoisonError;
@@ -23,12 +24,13 @@ use serde_json::value::RawValue;
 use teloxide::types::AllowedUpdate;
 
 use crate::Telegram;
-use crate::api::{Api, CALL_DEADLINE, Failure};
+use crate::api::{Api, Failure};
 use crate::inbound::Me;
 pub(crate) use batch::Batch;
 pub(crate) use handover::Handover;
 pub(crate) use offset::Offset;
 pub(crate) use outage::{Before, Outage};
+use removal::Removals;
 
 /// `getMe` runs inside the host's deadline for `start`, which is 30 s.
 const IDENTIFY_DEADLINE: Duration = Duration::from_secs(10);
@@ -77,6 +79,7 @@ pub(crate) struct Receiver<'a> {
     stop: Stop,
     offset: Offset,
     outage: Outage<'a>,
+    removals: Removals,
     instant_polls: u32,
 }
 
@@ -95,6 +98,7 @@ impl<'a> Receiver<'a> {
             stop,
             offset,
             outage: Outage::new(channel),
+            removals: Removals::default(),
             instant_polls: 0,
         }
     }
@@ -161,6 +165,7 @@ impl<'a> Receiver<'a> {
     /// has all of them on disk.
     async fn accept(&mut self, batch: Batch) -> Result<Step> {
         self.outage.over();
+        self.removals.over();
         let next = batch.next;
         if !self.handover.take(batch).await? {
             return Ok(Step::Stop);
@@ -178,28 +183,7 @@ impl<'a> Receiver<'a> {
     async fn wait_out(&mut self, failure: &Failure) -> Result<Step> {
         match self.outage.after(failure)? {
             Before::Wait(wait) => Ok(self.pause(wait).await),
-            Before::DropWebhook => {
-                self.drop_webhook().await;
-                Ok(Step::Continue)
-            }
-        }
-    }
-
-    /// The waiting updates are kept: they are what people wrote while the webhook's owner was away.
-    async fn drop_webhook(&self) {
-        tracing::warn!("A webhook is set for this bot, removing it to poll instead");
-        let body = json!({ "drop_pending_updates": false });
-        let mut stop = self.stop.clone();
-        let call = self
-            .channel
-            .api
-            .call::<bool>("deleteWebhook", &body, CALL_DEADLINE);
-        let removed = tokio::select! {
-            removed = call => removed,
-            () = stop.requested() => return,
-        };
-        if let Err(failure) = removed {
-            tracing::warn!(error = %failure, "The webhook could not be removed");
+            Before::RemoveWebhook => Ok(self.remove_webhook().await),
         }
     }
 

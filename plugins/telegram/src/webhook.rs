@@ -195,7 +195,7 @@ impl Watch<'_> {
             // A webhook that Telegram does not like stays so for a while.
             Before::Wait(wait) if refused => Ok(wait.max(PERIOD)),
             Before::Wait(wait) => Ok(wait),
-            Before::DropWebhook => Ok(PERIOD),
+            Before::RemoveWebhook => Ok(PERIOD),
         }
     }
 }

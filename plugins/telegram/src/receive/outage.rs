@@ -18,7 +18,7 @@ pub(crate) struct Outage<'a> {
 /// What to do before the next try.
 pub(crate) enum Before {
     Wait(Duration),
-    DropWebhook,
+    RemoveWebhook,
 }
 
 impl<'a> Outage<'a> {
@@ -44,7 +44,7 @@ impl<'a> Outage<'a> {
     pub(crate) fn after(&mut self, failure: &Failure) -> Result<Before> {
         let (wait, kind) = match self.trouble.after(failure, Instant::now(), trouble::jitter()) {
             Next::GiveUp => return Err(crate::api::unauthorized(failure)),
-            Next::DropWebhook => return Ok(Before::DropWebhook),
+            Next::RemoveWebhook => return Ok(Before::RemoveWebhook),
             Next::Reconnect(wait) => {
                 tracing::debug!("Calls stall, connections are made anew");
                 self.channel.api.reconnect();
@@ -60,6 +60,7 @@ impl<'a> Outage<'a> {
                     tracing::warn!(error = %failure, wait_s, "Another program polls with this bot's token, waiting for it to end");
                 }
                 Kind::Throttled => tracing::warn!(wait_s, "Telegram asks to wait"),
+                Kind::Webhook => tracing::warn!(error = %failure, "A webhook keeps polls out"),
             }
             self.tell(&reason(kind, failure, wait));
         }
@@ -74,6 +75,14 @@ impl<'a> Outage<'a> {
         }
     }
 
+    /// Tells, once until it is over, why a webhook goes on to keep polls out.
+    pub(super) fn blocked(&mut self, reason: &str) {
+        if self.trouble.announce(Kind::Webhook) {
+            tracing::warn!(reason, "A webhook keeps polls out");
+            self.tell(reason);
+        }
+    }
+
     fn tell(&self, reason: &str) {
         let data = json!({ "reason": reason });
         self.channel.context.event("outage", data);
@@ -83,7 +92,7 @@ impl<'a> Outage<'a> {
 /// A sentence for whoever looks at the gateway.
 fn reason(kind: Kind, failure: &Failure, wait: Duration) -> String {
     match kind {
-        Kind::Outage => failure.to_string(),
+        Kind::Outage | Kind::Webhook => failure.to_string(),
         Kind::Conflict => format!("another program polls with this bot's token: {failure}"),
         Kind::Throttled => format!("telegram asks to wait {} s: {failure}", wait.as_secs()),
     }

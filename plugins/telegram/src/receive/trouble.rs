@@ -21,8 +21,6 @@ pub(super) struct Trouble {
     since: Option<Instant>,
     failures: u32,
     stalls: u32,
-    /// Kept for good: whoever sets the webhook again means it.
-    webhook_dropped: bool,
     announced: Vec<Kind>,
 }
 
@@ -35,6 +33,8 @@ pub(super) enum Kind {
     Conflict,
     /// Telegram asked for a wait.
     Throttled,
+    /// A webhook is set and stays.
+    Webhook,
 }
 
 /// What to do next.
@@ -47,7 +47,7 @@ pub(super) enum Next {
     /// The same, over new connections.
     Reconnect(Duration),
     /// Remove the webhook, then poll again.
-    DropWebhook,
+    RemoveWebhook,
 }
 
 impl Trouble {
@@ -66,7 +66,7 @@ impl Trouble {
         {
             return next;
         }
-        let wait = backoff(self.failures, jitter);
+        let wait = backoff(self.failures, MAX_BACKOFF, jitter);
         self.failures = self.failures.saturating_add(1);
         if self.stalls >= STALLS {
             self.stalls = 0;
@@ -76,9 +76,8 @@ impl Trouble {
     }
 
     fn after_refusal(&mut self, refusal: &Refusal) -> Option<Next> {
-        if refusal.is_webhook() && !self.webhook_dropped {
-            self.webhook_dropped = true;
-            return Some(Next::DropWebhook);
+        if refusal.is_webhook() {
+            return Some(Next::RemoveWebhook);
         }
         match (refusal.code, refusal.retry_after) {
             (409, _) => Some(Next::Wait(CONFLICT_WAIT, Kind::Conflict)),
@@ -106,17 +105,14 @@ impl Trouble {
     pub(super) fn over(&mut self, now: Instant) -> Option<Duration> {
         let since = self.since?;
         let told = !self.announced.is_empty();
-        *self = Self {
-            webhook_dropped: self.webhook_dropped,
-            ..Self::default()
-        };
+        *self = Self::default();
         told.then(|| now.duration_since(since))
     }
 }
 
-/// From half a second up to a bound that doubles from 1 s to 4 s.
-fn backoff(failures: u32, jitter: f64) -> Duration {
-    let bound = f64::from(1u32 << failures.min(2)).min(MAX_BACKOFF);
+/// From half a second up to a bound that doubles from 1 s to `most` seconds.
+pub(super) fn backoff(failures: u32, most: f64, jitter: f64) -> Duration {
+    let bound = f64::from(1u32 << failures.min(16)).min(most);
     Duration::from_secs_f64(MIN_BACKOFF + jitter.clamp(0.0, 1.0) * (bound - MIN_BACKOFF))
 }
 
@@ -162,8 +158,8 @@ mod tests {
         let expected = [1, 2, 4, 4, 4].map(|seconds| Next::Wait(Duration::from_secs(seconds), Kind::Outage));
         assert_eq!(waits, expected);
         for failures in [0, 1, 2, 40, u32::MAX] {
-            assert_eq!(backoff(failures, 0.0), Duration::from_millis(500));
-            assert!(backoff(failures, 7.0) <= Duration::from_secs(4));
+            assert_eq!(backoff(failures, MAX_BACKOFF, 0.0), Duration::from_millis(500));
+            assert!(backoff(failures, MAX_BACKOFF, 7.0) <= Duration::from_secs(4));
         }
         assert!((0.0..=1.0).contains(&jitter()));
     }
@@ -176,18 +172,15 @@ mod tests {
     }
 
     #[test]
-    fn webhook_is_removed_once() {
-        let failure = refused(
-            409,
-            "Conflict: can't use getUpdates method while webhook is active",
-            None,
-        );
+    fn webhook_is_removed_whenever_it_is_in_the_way() {
         let mut trouble = Trouble::default();
-        assert_eq!(after(&mut trouble, &failure), Next::DropWebhook);
-        assert_eq!(
-            after(&mut trouble, &failure),
-            Next::Wait(CONFLICT_WAIT, Kind::Conflict)
-        );
+        for description in [
+            "Conflict: can't use getUpdates method while webhook is active",
+            "Conflict: terminated by setWebhook request",
+        ] {
+            let failure = refused(409, description, None);
+            assert_eq!(after(&mut trouble, &failure), Next::RemoveWebhook);
+        }
     }
 
     #[test]
