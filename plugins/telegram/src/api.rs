@@ -84,7 +84,7 @@ impl Api {
             .post(url)
             .header(CONTENT_TYPE, "application/json")
             .body(body);
-        let (status, body) = fetch(request, deadline, ANSWER_CAP).await?;
+        let (status, body) = self.fetch(request, deadline, ANSWER_CAP).await?;
         answer::read(status, &body).map_err(|failure| failure.without(&self.token))
     }
 
@@ -96,7 +96,7 @@ impl Api {
         cap: usize,
     ) -> Result<Vec<u8>, Failure> {
         let url = format!("{}/file/bot{}/{path}", self.api_url, self.token);
-        let (status, body) = fetch(self.client().get(url), deadline, cap).await?;
+        let (status, body) = self.fetch(self.client().get(url), deadline, cap).await?;
         match status {
             200 => Ok(body),
             _ => Err(answer::read::<()>(status, &body)
@@ -111,6 +111,20 @@ impl Api {
         if let Ok(client) = build_client(&self.route) {
             *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
         }
+    }
+
+    /// Sends a request and reads its answer up to `cap` bytes.
+    async fn fetch(
+        &self,
+        request: RequestBuilder,
+        deadline: Duration,
+        cap: usize,
+    ) -> Result<(u16, Vec<u8>), Failure> {
+        let exchanged = exchange(request, deadline, cap).await;
+        exchanged.map_err(|failure| match self.route.proxy {
+            Some(_) => failure.through_proxy(),
+            None => failure,
+        })
     }
 
     fn client(&self) -> Client {
@@ -140,8 +154,11 @@ fn build_client(route: &Route) -> reqwest::Result<Client> {
         .build()
 }
 
-/// Sends a request and reads its answer up to `cap` bytes.
-async fn fetch(request: RequestBuilder, deadline: Duration, cap: usize) -> Result<(u16, Vec<u8>), Failure> {
+async fn exchange(
+    request: RequestBuilder,
+    deadline: Duration,
+    cap: usize,
+) -> Result<(u16, Vec<u8>), Failure> {
     let exchange = async {
         let response = request.timeout(deadline).send().await?;
         let status = response.status().as_u16();

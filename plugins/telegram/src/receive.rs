@@ -68,7 +68,18 @@ struct Poll {
 pub(crate) async fn identify(api: &Api) -> Result<Me> {
     api.call("getMe", &json!({}), IDENTIFY_DEADLINE)
         .await
-        .map_err(|failure| failure.into_read_error("getMe"))
+        .map_err(|failure| {
+            let refused = matches!(&failure, Failure::Refused(refusal) if matches!(refusal.code, 400 | 403));
+            let mut error = failure.into_read_error("getMe");
+            if refused {
+                error.message = format!(
+                    "telegram does not say who this bot is: {}; see whether `api_url` and `proxy` of this channel \
+                     lead to the Bot API, and whether `token` is the bot's",
+                    error.message
+                );
+            }
+            error
+        })
 }
 
 /// One `receive` under way.
@@ -181,7 +192,7 @@ impl<'a> Receiver<'a> {
     }
 
     async fn wait_out(&mut self, failure: &Failure) -> Result<Step> {
-        match self.outage.after(failure)? {
+        match self.outage.after("getUpdates", failure)? {
             Before::Wait(wait) => Ok(self.pause(wait).await),
             Before::RemoveWebhook => Ok(self.remove_webhook().await),
         }

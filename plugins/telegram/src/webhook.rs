@@ -148,9 +148,9 @@ impl Watch<'_> {
                 }
                 Ok(_) => match self.set().await {
                     Ok(()) => self.next_look(),
-                    Err(failure) => self.after(&failure)?,
+                    Err(failure) => self.after("setWebhook", &failure)?,
                 },
-                Err(failure) => self.after(&failure)?,
+                Err(failure) => self.after("getWebhookInfo", &failure)?,
             };
             tokio::time::sleep(wait).await;
         }
@@ -189,9 +189,14 @@ impl Watch<'_> {
         if self.sets == 1 { Duration::ZERO } else { PERIOD }
     }
 
-    fn after(&mut self, failure: &Failure) -> Result<Duration> {
-        let refused = matches!(failure, Failure::Refused(refusal) if refusal.code == 400);
-        match self.outage.after(failure)? {
+    fn after(&mut self, method: &str, failure: &Failure) -> Result<Duration> {
+        if matches!(failure, Failure::Refused(refusal) if refusal.is_about_address()) {
+            return Err(Error::config(format!(
+                "settings.webhook.url: telegram does not take this address: {failure}"
+            )));
+        }
+        let refused = matches!(failure, Failure::Refused(refusal) if matches!(refusal.code, 400 | 403));
+        match self.outage.after(method, failure)? {
             // A webhook that Telegram does not like stays so for a while.
             Before::Wait(wait) if refused => Ok(wait.max(PERIOD)),
             Before::Wait(wait) => Ok(wait),

@@ -14,6 +14,8 @@ const DESCRIPTION_CAP: usize = 300;
 pub(crate) enum Failure {
     /// There was no connection: the request was certainly not sent.
     Unreachable(String),
+    /// The same, for the sake of the proxy of the settings.
+    Proxy(String),
     /// The deadline passed after the request may have been sent.
     TimedOut,
     /// The connection broke after the request may have been sent.
@@ -45,6 +47,21 @@ impl Failure {
         matches!(self, Self::Refused(refusal) if matches!(refusal.code, 401 | 404) && !refusal.is_unknown_method())
     }
 
+    /// Blames the proxy of the settings, which the call went through, for what is its fault.
+    pub(super) fn through_proxy(self) -> Self {
+        match self {
+            Self::Unreachable(reason) if reason.contains("certificate") => Self::Unreachable(reason),
+            Self::Unreachable(reason) => {
+                let own = ["(os error", "underlying connection", "lookup address"];
+                if own.iter().any(|own| reason.contains(own)) {
+                    return Self::Proxy(reason);
+                }
+                Self::Unreachable(format!("{reason}, on the way through the proxy of `proxy`"))
+            }
+            failure => failure,
+        }
+    }
+
     /// Takes `secret` out of what a server may have echoed, and bounds it.
     pub(super) fn without(mut self, secret: &str) -> Self {
         if let Self::Refused(refusal) = &mut self {
@@ -61,7 +78,7 @@ impl Failure {
         }
         let text = format!("{method}: {self}");
         match self {
-            Self::Unreachable(_) => Error::transient(text).because(Cause::Network),
+            Self::Unreachable(_) | Self::Proxy(_) => Error::transient(text).because(Cause::Network),
             Self::TimedOut => Error::unknown(text).because(Cause::Timeout),
             Self::Interrupted(_) => Error::unknown(text).because(Cause::Network),
             Self::Broken(_) => Error::unknown(text).because(Cause::Unavailable),
@@ -115,6 +132,13 @@ impl Refusal {
     /// Whether an edit changed nothing.
     pub(crate) fn is_not_modified(&self) -> bool {
         self.code == 400 && self.description.contains("message is not modified")
+    }
+
+    /// Whether the address of a webhook is at fault for as long as it stays the same.
+    pub(crate) fn is_about_address(&self) -> bool {
+        let description = self.description.to_ascii_lowercase();
+        let always = ["https url must be provided", "can be set up only on ports"];
+        self.code == 400 && always.iter().any(|always| description.contains(always))
     }
 
     /// Whether updates go to a webhook instead of to us.
@@ -180,6 +204,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(reason) => write!(f, "telegram cannot be reached: {reason}"),
+            Self::Proxy(reason) => write!(f, "the proxy of `proxy` does not answer: {reason}"),
             Self::TimedOut => f.write_str("telegram did not answer in time"),
             Self::Interrupted(reason) => write!(f, "the connection to telegram broke: {reason}"),
             Self::Refused(Refusal {
@@ -206,7 +231,7 @@ impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
         let error = error.without_url();
         if error.is_connect() || error.is_builder() {
-            Self::Unreachable(chain(&error))
+            Self::Unreachable(with_hint(chain(&error)))
         } else if error.is_timeout() {
             Self::TimedOut
         } else {
@@ -224,118 +249,18 @@ pub(super) fn chain(error: &dyn StdError) -> String {
     innermost.to_string()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use miniclaw_plugin_api::Outcome;
-
-    fn refused(code: u16, description: &str) -> Failure {
-        Failure::Refused(Refusal {
-            code,
-            description: description.to_owned(),
-            ..Refusal::default()
-        })
-    }
-
-    #[test]
-    fn what_is_known_of_a_send_follows_from_the_failure() {
-        let transient = Outcome::Transient { retry_after: None };
-        for (failure, outcome, cause) in [
-            (Failure::Unreachable(String::new()), transient, Cause::Network),
-            (Failure::TimedOut, Outcome::Unknown, Cause::Timeout),
-            (
-                Failure::Interrupted(String::new()),
-                Outcome::Unknown,
-                Cause::Network,
-            ),
-            (Failure::Broken(502), Outcome::Unknown, Cause::Unavailable),
-            (Failure::Garbled(200), Outcome::Unknown, Cause::Protocol),
-            (refused(429, "Too Many Requests"), transient, Cause::RateLimited),
-            (refused(401, "Unauthorized"), Outcome::Permanent, Cause::Auth),
-            (refused(404, "Not Found"), Outcome::Permanent, Cause::Auth),
-            (
-                refused(404, "Not Found: method not found"),
-                Outcome::Permanent,
-                Cause::Unsupported,
-            ),
-            (
-                refused(400, "Bad Request: chat not found"),
-                Outcome::Permanent,
-                Cause::NotFound,
-            ),
-            (
-                refused(400, "Bad Request: message thread not found"),
-                Outcome::Permanent,
-                Cause::NotFound,
-            ),
-            (
-                refused(400, "Bad Request: TOPIC_CLOSED"),
-                Outcome::Permanent,
-                Cause::Rejected,
-            ),
-            (
-                refused(413, "Request Entity Too Large"),
-                Outcome::Permanent,
-                Cause::TooLarge,
-            ),
-            (
-                refused(400, "Bad Request: message is too long"),
-                Outcome::Permanent,
-                Cause::TooLarge,
-            ),
-            (
-                refused(400, "Bad Request: MESSAGE_TOO_LONG"),
-                Outcome::Permanent,
-                Cause::TooLarge,
-            ),
-            (
-                refused(403, "Forbidden: bot was blocked by the user"),
-                Outcome::Permanent,
-                Cause::Rejected,
-            ),
-        ] {
-            let error = failure.into_error("sendMessage");
-            assert_eq!((error.outcome, error.cause), (outcome, cause), "{error}");
-        }
-    }
-
-    #[test]
-    fn markup_is_to_blame_where_the_plain_text_may_pass() {
-        for (description, expected) in [
-            ("Bad Request: can't parse entities: Unsupported start tag", true),
-            ("Bad Request: ENTITIES_TOO_LONG", true),
-            ("Bad Request: message is too long", true),
-            ("Bad Request: MESSAGE_TOO_LONG", true),
-            ("Bad Request: MEDIA_CAPTION_TOO_LONG", true),
-            ("Bad Request: message text is empty", true),
-            ("Bad Request: chat not found", false),
-        ] {
-            let Failure::Refused(refusal) = refused(400, description) else {
-                panic!("not a refusal");
-            };
-            assert_eq!(refusal.is_about_markup(), expected, "{description}");
-        }
-    }
-
-    #[test]
-    fn wait_that_telegram_asks_for_is_passed_on() {
-        let failure = Failure::Refused(Refusal {
-            code: 429,
-            retry_after: Some(Duration::from_secs(17)),
-            ..Refusal::default()
-        });
-        let outcome = failure.into_error("sendMessage").outcome;
-        assert_eq!(
-            outcome,
-            Outcome::Transient {
-                retry_after: Some(Duration::from_secs(17))
-            }
-        );
-    }
-
-    #[test]
-    fn echoed_secret_is_taken_out() {
-        let failure = refused(400, "Bad Request: /bot1:abc/x").without("1:abc");
-        assert_eq!(failure.to_string(), "Bad Request: /bot[redacted]/x (400)");
+/// What is left to guess of a handshake that failed.
+fn with_hint(reason: String) -> String {
+    if reason.contains("UnknownIssuer") || reason.contains("BadSignature") {
+        reason + "; if the server's authority is a private one, name its certificate in `ca_file`"
+    } else if reason.contains("CaUsedAsEndEntity") {
+        reason
+            + "; the server's certificate is its own authority, which nobody takes: let an authority sign one for the \
+               server, and name that authority's in `ca_file`"
+    } else {
+        reason
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::multipart::Form;
 use serde::de::DeserializeOwned;
 
-use super::{ANSWER_CAP, Api, Failure, answer, fetch};
+use super::{ANSWER_CAP, Api, Failure, answer};
 
 impl Api {
     /// Calls `method` with a form and reads its result.
@@ -17,7 +17,7 @@ impl Api {
     ) -> Result<T, Failure> {
         let url = format!("{}/bot{}/{method}", self.api_url, self.token);
         let request = self.client().post(url).multipart(form);
-        let (status, body) = fetch(request, deadline, ANSWER_CAP).await?;
+        let (status, body) = self.fetch(request, deadline, ANSWER_CAP).await?;
         answer::read(status, &body).map_err(|failure| answer::too_large(failure).without(&self.token))
     }
 }

@@ -37,11 +37,11 @@ impl<'a> Outage<'a> {
         }
     }
 
-    /// What to do after a call that failed.
+    /// What to do after a call of `method` that failed.
     ///
     /// # Errors
     /// The token is not taken; no wait helps.
-    pub(crate) fn after(&mut self, failure: &Failure) -> Result<Before> {
+    pub(crate) fn after(&mut self, method: &str, failure: &Failure) -> Result<Before> {
         let (wait, kind) = match self.trouble.after(failure, Instant::now(), trouble::jitter()) {
             Next::GiveUp => return Err(crate::api::unauthorized(failure)),
             Next::RemoveWebhook => return Ok(Before::RemoveWebhook),
@@ -56,13 +56,14 @@ impl<'a> Outage<'a> {
             let wait_s = wait.as_secs_f32();
             match kind {
                 Kind::Outage => tracing::warn!(error = %failure, "Telegram does not answer, trying on"),
+                Kind::Refused => tracing::warn!(error = %failure, method, "Telegram refuses, trying on"),
                 Kind::Conflict => {
                     tracing::warn!(error = %failure, wait_s, "Another program polls with this bot's token, waiting for it to end");
                 }
                 Kind::Throttled => tracing::warn!(wait_s, "Telegram asks to wait"),
                 Kind::Webhook => tracing::warn!(error = %failure, "A webhook keeps polls out"),
             }
-            self.tell(&reason(kind, failure, wait));
+            self.tell(&reason(kind, method, failure, wait));
         }
         Ok(Before::Wait(wait))
     }
@@ -90,9 +91,16 @@ impl<'a> Outage<'a> {
 }
 
 /// A sentence for whoever looks at the gateway.
-fn reason(kind: Kind, failure: &Failure, wait: Duration) -> String {
+fn reason(kind: Kind, method: &str, failure: &Failure, wait: Duration) -> String {
     match kind {
         Kind::Outage | Kind::Webhook => failure.to_string(),
+        Kind::Refused => {
+            let hint = match method {
+                "setWebhook" => "; see whether `webhook.url` is right",
+                _ => "",
+            };
+            format!("telegram refuses {method}: {failure}{hint}")
+        }
         Kind::Conflict => format!("another program polls with this bot's token: {failure}"),
         Kind::Throttled => format!("telegram asks to wait {} s: {failure}", wait.as_secs()),
     }
@@ -136,7 +144,7 @@ mod tests {
                 "telegram cannot be reached: Connection refused (os error 111)",
             ),
         ] {
-            assert_eq!(reason(kind, &failure, wait), expected);
+            assert_eq!(reason(kind, "getUpdates", &failure, wait), expected);
         }
     }
 }

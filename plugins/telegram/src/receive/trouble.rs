@@ -29,6 +29,8 @@ pub(super) struct Trouble {
 pub(super) enum Kind {
     /// Telegram, or the way to it, is broken.
     Outage,
+    /// Telegram answers, and does not what it is asked for.
+    Refused,
     /// Another program polls.
     Conflict,
     /// Telegram asked for a wait.
@@ -72,7 +74,11 @@ impl Trouble {
             self.stalls = 0;
             return Next::Reconnect(wait);
         }
-        Next::Wait(wait, Kind::Outage)
+        let kind = match failure {
+            Failure::Refused(_) => Kind::Refused,
+            _ => Kind::Outage,
+        };
+        Next::Wait(wait, kind)
     }
 
     fn after_refusal(&mut self, refusal: &Refusal) -> Option<Next> {
@@ -191,7 +197,7 @@ mod tests {
         );
         assert_eq!(next, Next::Wait(Duration::from_secs(90), Kind::Throttled));
         let next = after(&mut Trouble::default(), &refused(429, "Too Many Requests", None));
-        assert!(matches!(next, Next::Wait(_, Kind::Outage)));
+        assert!(matches!(next, Next::Wait(_, Kind::Refused)));
     }
 
     #[test]

@@ -34,6 +34,19 @@ async fn token_that_telegram_does_not_take_is_permanent_and_hints_at_botfather()
 }
 
 #[tokio::test]
+async fn start_that_is_refused_says_where_to_look() {
+    for (code, description) in [(400, "Bad Request"), (403, "Forbidden")] {
+        let api = FakeApi::start().await;
+        api.answer("getMe", Answer::Refused(code, description, Value::Null));
+        let error = kit(&api).start().await.unwrap_err();
+        assert_eq!(error.outcome, Outcome::Permanent);
+        for part in [description, "`api_url`", "`proxy`", "`token`"] {
+            assert!(error.message.contains(part), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn trouble_at_telegram_is_tried_again_by_the_host() {
     for answer in [
         Answer::Raw(502, "<html>bad gateway</html>".to_owned()),
@@ -93,8 +106,14 @@ async fn proxy_of_the_settings_is_used_with_its_password_which_nobody_is_shown()
     assert_no_token(&kit);
 
     for (proxy, reason) in [
-        ("http://user:pass-word@127.0.0.1:9", "Connection refused"),
-        ("socks5h://user:pass-word@127.0.0.1:9", "SOCKS error"),
+        (
+            "http://user:pass-word@127.0.0.1:9",
+            "the proxy of `proxy` does not answer: Connection refused",
+        ),
+        (
+            "socks5h://user:pass-word@127.0.0.1:9",
+            "the proxy of `proxy` does not answer",
+        ),
         ("socks4://user:pass-word@127.0.0.1:9", "settings.proxy"),
     ] {
         let error = within(ChannelKit::new::<Telegram>(settings(proxy)).start())

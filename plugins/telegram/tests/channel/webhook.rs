@@ -1,3 +1,5 @@
+mod refused;
+
 use std::net::SocketAddr;
 
 use miniclaw_plugin_api::testkit::{ChannelKit, Receiving};
