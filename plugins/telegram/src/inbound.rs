@@ -5,7 +5,7 @@ mod sender;
 mod spoken;
 mod text;
 
-use miniclaw_plugin_api::{InboundMessage, Part, ReplyTo};
+use miniclaw_plugin_api::{ChatKind, InboundMessage, Part, ReplyTo};
 use serde::Deserialize;
 
 use crate::update::lenient::lenient;
@@ -36,7 +36,8 @@ impl Me {
     }
 }
 
-/// What the host should hear of a message; nothing where it says nothing, as with "Ann joined the group".
+/// What the host should hear of a message; nothing where it says nothing, as with "Ann joined the group", or is a
+/// command for another bot of the group.
 pub(crate) fn convert(message: Message, me: &Me) -> Option<InboundMessage> {
     let line = spoken::line(&message.extras, &message.media);
     let attachments = media::attachments(message.media);
@@ -73,6 +74,10 @@ pub(crate) fn convert(message: Message, me: &Me) -> Option<InboundMessage> {
     let to_me = inbound.reply_to.as_ref().is_some_and(|reply| reply.from_me);
     inbound.mentions_me = to_me || mentions(&text, &entities, me);
     let forwarded = message.forward_origin.as_ref().map(spoken::forwarded);
+    let foreign = inbound.chat_kind != ChatKind::Private
+        && forwarded.is_none()
+        && !mentions(&text, &entities, me)
+        && text::is_for_another_bot(&text, me.username.as_deref());
     // What somebody else said is no order of whoever passes it on.
     if forwarded.is_none() {
         inbound.command = text::command(&text, me.username.as_deref());
@@ -85,7 +90,7 @@ pub(crate) fn convert(message: Message, me: &Me) -> Option<InboundMessage> {
         longitude: place.longitude,
     });
     inbound.parts = texts.chain(place).collect();
-    Some(inbound)
+    (!foreign).then_some(inbound)
 }
 
 /// What the host should hear of a button that was pressed: as if whoever did it had written what the button stands

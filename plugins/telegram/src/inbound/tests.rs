@@ -160,6 +160,37 @@ fn mentions_are_found_by_name_and_by_id() {
 }
 
 #[test]
+fn command_for_another_bot_of_a_group_is_no_message() {
+    let group = json!({ "id": -7, "type": "supergroup" });
+    let is_heard = |mut fields: Value| {
+        fields["chat"] = fields.get("chat").unwrap_or(&group).clone();
+        convert(read(fields), &me()).is_some()
+    };
+    let mention = json!([{ "type": "mention", "offset": 15, "length": 7 }]);
+    for text in ["/new@other_bot", "/new@Other_bot now"] {
+        assert!(!is_heard(json!({ "text": text })), "{text}");
+        assert!(!is_heard(json!({ "caption": text, "voice": { "file_id": "v" } })));
+        assert!(is_heard(
+            json!({ "text": text, "chat": { "id": 7, "type": "private" } })
+        ));
+        assert!(is_heard(json!({ "text": text, "forward_origin": {} })));
+    }
+    assert!(is_heard(
+        json!({ "text": "/new@other_bot @my_bot", "entities": mention })
+    ));
+    for text in [
+        "/new@my_bot",
+        "/new",
+        "/new@",
+        "/a/b@c",
+        "new@other_bot",
+        "/new a@other_bot",
+    ] {
+        assert!(is_heard(json!({ "text": text })), "{text}");
+    }
+}
+
+#[test]
 fn files_are_attached_with_their_caption() {
     let message = inbound(json!({ "caption": "look", "media_group_id": "g1", "photo": [
         { "file_id": "small", "width": 90, "height": 90, "file_size": 10 },

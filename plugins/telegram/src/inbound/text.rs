@@ -24,21 +24,36 @@ fn byte_index(text: &str, units: usize) -> Option<usize> {
 /// The command that `text` starts with: a slash and up to 64 letters, digits or `_`, then perhaps `@` and the
 /// bot's name. One for another bot is none for us, and `/usr/bin` is none at all.
 pub(super) fn command(text: &str, username: Option<&str>) -> Option<Command> {
+    let (name, bot, args) = split(text)?;
+    let mine = bot.is_none_or(|bot| username.is_some_and(|mine| mine.eq_ignore_ascii_case(bot)));
+    mine.then(|| Command {
+        name: name.to_owned(),
+        args: args.trim().to_owned(),
+    })
+}
+
+/// Whether `text` starts with a command that names a bot other than the one of this name.
+pub(super) fn is_for_another_bot(text: &str, username: Option<&str>) -> bool {
+    let Some((_, Some(bot), _)) = split(text) else {
+        return false;
+    };
+    username.is_some_and(|mine| is_word(bot) && !mine.eq_ignore_ascii_case(bot))
+}
+
+/// The command that `text` starts with: its name, the bot that it names, and what follows.
+fn split(text: &str) -> Option<(&str, Option<&str>, &str)> {
     let rest = text.strip_prefix('/')?;
     let (word, args) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let (name, bot) = match word.split_once('@') {
         Some((name, bot)) => (name, Some(bot)),
         None => (word, None),
     };
-    let valid = (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let mine = bot.is_none_or(|bot| username.is_some_and(|mine| mine.eq_ignore_ascii_case(bot)));
-    (valid && mine).then(|| Command {
-        name: name.to_owned(),
-        args: args.trim().to_owned(),
-    })
+    is_word(name).then_some((name, bot, args))
+}
+
+fn is_word(text: &str) -> bool {
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=64).contains(&text.len()) && text.bytes().all(valid)
 }
 
 /// Whether the first word of `text` names a bot.
