@@ -6,6 +6,7 @@
 
 mod build;
 mod check;
+mod credentials;
 mod environment;
 mod errors;
 mod file;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::credentials;
 use super::errors::{ConfigError, Origin, Problem};
 use super::file::{command, read_secret};
 use super::keys;
@@ -64,10 +65,11 @@ impl Resolver<'_> {
             }
             _ => {}
         }
-        if let (true, Data::Text(text)) = (node.secret, &node.data)
-            && text.len() >= MIN_SCRUBBED
-        {
-            self.secrets.push(text.clone());
+        if let Data::Text(text) = &node.data {
+            let whole = node.secret.then(|| text.clone());
+            let found = whole.into_iter().chain(credentials::secrets(text));
+            self.secrets
+                .extend(found.filter(|secret| secret.len() >= MIN_SCRUBBED));
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 
 use serde_json::{Number, Value};
 
+use super::credentials;
 use super::errors::Origin;
 
 /// A JSON value with its origin. Has no `Debug`: it may hold a secret.
@@ -124,9 +125,12 @@ impl Node {
         self.value_with(&|_| None)
     }
 
-    /// The bare value, `[redacted]` in place of secrets.
+    /// The bare value, `[redacted]` in place of secrets, and of what opens an address.
     pub(super) fn to_redacted(&self) -> Value {
-        self.value_with(&|node| node.secret.then(|| REDACTED.into()))
+        self.value_with(&|node| match node.secret {
+            true => Some(REDACTED.into()),
+            false => Some(credentials::redacted(node.text()?)?.into()),
+        })
     }
 
     fn value_with(&self, replace: &dyn Fn(&Node) -> Option<Value>) -> Value {

@@ -113,3 +113,28 @@ fn a_file_suffix_reads_the_secret_from_a_file() {
          means the same, keep one of them"
     );
 }
+
+#[test]
+fn a_password_in_an_address_is_shown_nowhere_and_scrubbed_from_the_log() {
+    let home = Home::with(
+        r#"{"providers": {"p": {"plugin": "openai", "settings": {
+            "base_url": "http://u:sekretpw@h:1/v1", "extra": ["x", {"to": "http://tokentoken@h"}]}}}}"#,
+    );
+    let loaded = home.load();
+    let shown: Vec<String> = loaded
+        .values()
+        .iter()
+        .map(|value| value.value.to_string())
+        .collect();
+    let shown = shown.join("\n");
+    assert!(shown.contains("http://[redacted]@h:1/v1"), "{shown}");
+    assert!(
+        !shown.contains("sekretpw") && !shown.contains("tokentoken"),
+        "{shown}"
+    );
+    assert_eq!(
+        loaded.config.providers["p"].settings.0["base_url"],
+        "http://u:sekretpw@h:1/v1"
+    );
+    assert_eq!(loaded.config.secrets, ["sekretpw", "tokentoken", "u:sekretpw"]);
+}
