@@ -153,6 +153,7 @@ fn resolve(
     };
     resolver.settings(root);
     let secrets = resolver.secrets;
+    names::shared_tokens(root, &mut errors);
     if !errors.is_empty() {
         return Err(ConfigErrors::new(errors));
     }

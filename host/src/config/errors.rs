@@ -78,6 +78,10 @@ pub(crate) enum Problem {
         "it belongs to the plugin `telegram`, but `{other_key}` at {other} names another; rename that channel"
     )]
     TokenOfOther { other_key: String, other: Origin },
+    #[error(
+        "the same token as `{other_key}` at {other}, so that every message would come in twice; give each channel a bot of its own"
+    )]
+    SameToken { other_key: String, other: Origin },
     #[error("unknown key; {0}")]
     UnknownKey(Hint),
     #[error("the plugin has no such setting; it is a key of the gateway's: `{place}`")]

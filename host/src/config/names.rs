@@ -1,5 +1,8 @@
 //! Names that refer to something: providers, channels, ids of a platform.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use super::errors::{ConfigError, Hint, Origin, Problem, shown};
 use super::sugar;
 use super::tree::{Data, Member, Node, Object};
@@ -173,6 +176,34 @@ fn telegram_ids(root: &Node, errors: &mut Vec<ConfigError>) {
                     let key = format!("channels.{name}.{list}[{index}]");
                     errors.push(node.origin.error(key, Problem::NotTelegramId(shown(text))));
                 }
+            }
+        }
+    }
+}
+
+/// Reports channels of one plugin that log in as the same bot; references are followed by now.
+pub(super) fn shared_tokens(root: &Node, errors: &mut Vec<ConfigError>) {
+    let mut seen: BTreeMap<(&str, &str), (String, &Origin)> = BTreeMap::new();
+    for (name, member) in root.get("channels").and_then(Node::object).into_iter().flatten() {
+        let plugin = member.node.get("plugin").map_or(Some(name.as_str()), Node::text);
+        let token = member
+            .node
+            .get("settings")
+            .and_then(|settings| settings.get("token"));
+        let text = token.and_then(Node::text).map(str::trim);
+        let (Some(plugin), Some(token), Some(text)) = (plugin, token, text.filter(|text| !text.is_empty()))
+        else {
+            continue;
+        };
+        let key = format!("channels.{name}.settings.token");
+        match seen.entry((plugin, text)) {
+            Entry::Vacant(place) => {
+                place.insert((key, &token.origin));
+            }
+            Entry::Occupied(first) => {
+                let (other_key, other) = first.get().clone();
+                let other = other.clone();
+                errors.push(token.origin.error(key, Problem::SameToken { other_key, other }));
             }
         }
     }

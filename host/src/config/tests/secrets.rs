@@ -138,3 +138,21 @@ fn a_password_in_an_address_is_shown_nowhere_and_scrubbed_from_the_log() {
     );
     assert_eq!(loaded.config.secrets, ["sekretpw", "tokentoken", "u:sekretpw"]);
 }
+
+#[test]
+fn one_bot_in_two_channels_is_refused_with_both_places() {
+    let home = Home::with(
+        r#"{"telegram_token": "${env:T}", "channels": {
+  "b": {"plugin": "telegram", "settings": {"token": "${env:T2}"}},
+  "c": {"plugin": "other", "settings": {"token": "${env:T}"}},
+  "d": {"plugin": "telegram", "settings": {"token": "2:another"}}}}"#,
+    )
+    .env("T", "1:hidden-half")
+    .env("T2", "1:hidden-half ");
+    let told = home.refusal();
+    assert_eq!(
+        told,
+        "config.json:1:20: key `channels.telegram.settings.token`: the same token as `channels.b.settings.token` at \
+         config.json:2:53, so that every message would come in twice; give each channel a bot of its own"
+    );
+}
