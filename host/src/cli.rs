@@ -218,6 +218,7 @@ fn known_plugins(config: &crate::config::Config) -> Vec<KnownPlugin> {
         kind: manifest.kind,
         name: manifest.name.clone(),
         schema: manifest.schema.clone(),
+        capabilities: manifest.capabilities,
     };
     entries
         .iter()

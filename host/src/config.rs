@@ -7,6 +7,7 @@
 mod build;
 mod check;
 mod credentials;
+mod doubts;
 mod environment;
 mod errors;
 mod file;
@@ -101,6 +102,8 @@ fn merge(sources: &Sources, location: Location, content: Option<Content>) -> Res
     warnings.extend(sugar::desugar(&mut root, &mut errors));
     warnings.extend(names::unreachable_routes(&root));
     warnings.extend(names::powerless_admins(&root));
+    warnings.extend(doubts::commands_of_routes(&root));
+    warnings.extend(doubts::lists_of_channels(&root));
     names::settle(&mut root, &mut errors);
     sugar::fill(&mut root, &location.home);
     let config = resolve(&mut root, &location, &sources.env, errors)?;

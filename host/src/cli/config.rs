@@ -1,5 +1,7 @@
 //! `miniclaw config`: check, show and describe the configuration.
 
+mod trial;
+
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -25,11 +27,16 @@ pub(crate) fn validate(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let checked = config::load(sources).and_then(|loaded| {
+    let checked = config::load(sources).and_then(|mut loaded| {
         loaded.check_plugin_folders()?;
         loaded
             .check_trusted_keys(|key| TrustedKey::read(key).map(drop).map_err(|error| error.to_string()))?;
-        loaded.check_plugins(&plugins(&loaded.config))?;
+        let plugins = plugins(&loaded.config);
+        loaded.check_plugins(&plugins)?;
+        // After the schemas: what they refuse is told by them alone, with its place.
+        ConfigErrors::refuse(trial::refusals(&loaded))?;
+        let doubts = loaded.doubts(&plugins);
+        loaded.warnings.extend(doubts);
         Ok(loaded)
     });
     if json {
@@ -150,6 +157,8 @@ mod tests {
             let home: PathBuf = folder.path().into();
             let file = home.join("config.json");
             std::fs::write(&file, text).unwrap();
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(&file, private).unwrap();
             let sources = Sources {
                 home: Some(home),
                 env: [("T".into(), "12345:secret".into())].into(),
@@ -176,6 +185,7 @@ mod tests {
             kind,
             name: name.into(),
             schema: "{}".into(),
+            capabilities: 0,
         };
         vec![plugin(Kind::Channel, "telegram"), plugin(Kind::Provider, "echo")]
     }
@@ -227,6 +237,64 @@ mod tests {
         let (status, out, _) = run.run(|s, out, err| validate(s, &plugins, true, out, err));
         assert_eq!(status, 78);
         assert!(out.contains("the folder $HOME/none does not exist"), "{out}");
+    }
+
+    #[test]
+    fn validate_refuses_what_the_start_of_a_built_in_plugin_refuses() {
+        let token = format!("1:{}", "A".repeat(35));
+        for (settings, key, words) in [
+            (json!({"mode": "webhook"}), "webhook", "the mode `webhook` needs"),
+            (
+                json!({"webhook": {"url": "https://a.b/c", "listen": "8443"}}),
+                "webhook.listen",
+                "127.0.0.1:8443",
+            ),
+            (
+                json!({"webhook": {"url": "https://a.b/c", "secret_token": "a b"}}),
+                "webhook.secret_token",
+                "256",
+            ),
+            (json!({"proxy": "ftp://x"}), "proxy", "http"),
+            (json!({"ca_file": "roots.pem"}), "ca_file", "absolute"),
+            (json!({"ca_file": "/nowhere/roots.pem"}), "ca_file", "/nowhere"),
+            (json!({"api_url": "x"}), "api_url", "address"),
+            (json!({"token": "abc"}), "token", "@BotFather"),
+        ] {
+            let mut settings = settings;
+            if settings["token"].is_null() {
+                settings["token"] = token.as_str().into();
+            }
+            let text = json!({"channels": {"telegram": {"settings": settings}}}).to_string();
+            let (status, out, err) =
+                Run::with(&text).run(|s, out, err| validate(s, &plugins, false, out, err));
+            assert_eq!((status, out.as_str()), (78, ""), "{err}");
+            let place = format!("key `channels.telegram.settings.{key}`: ");
+            assert!(
+                err.starts_with("$HOME/config.json:1:") && err.contains(&place),
+                "{err}"
+            );
+            assert!(
+                err.contains(words) && !err.contains(": settings."),
+                "{words} in {err}"
+            );
+            assert!(!err.contains("AAAA") && !err.contains("a b"), "{err}");
+        }
+        let run = Run::with(
+            r#"{"providers": {"echo": {}, "p": {"plugin": "openai", "settings": {"base_url": "x"}}}, "provider": "p"}"#,
+        );
+        let known = |_: &Config| {
+            let mut known = plugins(&config::load(&run.sources).unwrap().config);
+            known.push(KnownPlugin {
+                name: "openai".into(),
+                ..known[1].clone()
+            });
+            known
+        };
+        let (status, _, err) = run.run(|s, out, err| validate(s, &known, false, out, err));
+        assert!(
+            status == 78 && err.contains("key `providers.p.settings.base_url`: "),
+            "{err}"
+        );
     }
 
     #[test]

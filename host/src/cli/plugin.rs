@@ -8,7 +8,7 @@ pub(crate) mod manage;
 pub(super) mod new;
 mod remove;
 pub(super) mod run;
-mod scratch;
+pub(super) mod scratch;
 mod show;
 mod sign;
 mod verify;

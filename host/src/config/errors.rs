@@ -160,6 +160,15 @@ impl ConfigErrors {
         Self(errors)
     }
 
+    /// # Errors
+    /// Where there are errors.
+    pub(crate) fn refuse(errors: Vec<ConfigError>) -> Result<(), Self> {
+        match errors.is_empty() {
+            true => Ok(()),
+            false => Err(Self::new(errors)),
+        }
+    }
+
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.0.iter()
     }

@@ -54,6 +54,7 @@ fn builtins() -> Vec<KnownPlugin> {
             kind: manifest.kind,
             name: manifest.name,
             schema: manifest.schema,
+            capabilities: manifest.capabilities,
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use miniclaw_plugin_api::Kind;
+use miniclaw_plugin_api::{Capability, Kind};
 
 use super::KeySource;
 use super::Loaded;
@@ -17,6 +17,8 @@ pub(crate) struct KnownPlugin {
     pub(crate) name: String,
     /// JSON Schema text of its settings, from the manifest.
     pub(crate) schema: String,
+    /// Bits of [`Capability`].
+    pub(crate) capabilities: u64,
 }
 
 impl Loaded {
@@ -42,7 +44,7 @@ impl Loaded {
             let problem = Problem::PluginFolder { path, state };
             errors.push(node.origin.error(format!("plugins.paths[{index}]"), problem));
         }
-        refuse(errors)
+        ConfigErrors::refuse(errors)
     }
 
     /// Checks that the keys whose signatures count are keys; `read` reads one.
@@ -70,7 +72,7 @@ impl Loaded {
                         .error(format!("plugins.trusted_keys[{index}]"), problem),
                 )
             });
-        refuse(wrong.collect())
+        ConfigErrors::refuse(wrong.collect())
     }
 
     /// Checks every instance against the plugins that there are.
@@ -85,7 +87,7 @@ impl Loaded {
                 errors.extend(self.check_instance(kind, name, known));
             }
         }
-        refuse(errors)
+        ConfigErrors::refuse(errors)
     }
 
     /// Checks one instance against the plugins that there are.
@@ -148,15 +150,60 @@ impl Loaded {
         check_settings(plugin, schema, settings, &key)
     }
 
+    /// What a plugin said of the settings of its instance, as `settings.KEY: reason`, at the place of that key.
+    pub(crate) fn refused_by_plugin(&self, kind: Kind, instance: &str, message: &str) -> ConfigError {
+        let top = format!("{}.{instance}.", section(kind));
+        let (key, reason) = match message.split_once(": ") {
+            Some((key, reason)) if key.starts_with("settings.") && !key.contains(' ') => (key, reason),
+            _ => ("settings", message),
+        };
+        let mut origin = &Origin::Default;
+        let mut node = self.instance(kind, instance);
+        let mut parts = key.split('.');
+        while let Some(found) = node {
+            if found.origin != Origin::Default {
+                origin = &found.origin;
+            }
+            node = parts.next().and_then(|part| found.get(part));
+        }
+        origin.error(top + key, Problem::Settings(reason.to_owned()))
+    }
+
+    /// Warns of what is asked of channels whose plugins cannot do it.
+    pub(crate) fn doubts(&self, known: &[KnownPlugin]) -> Vec<String> {
+        let mut doubts = Vec::new();
+        for (name, channel) in &self.config.channels {
+            let plugin = &channel.plugin;
+            let of_channels = |known: &&KnownPlugin| known.kind == Kind::Channel && known.name == *plugin;
+            let Some(found) = known.iter().find(of_channels) else {
+                continue;
+            };
+            let can = |capability| found.capabilities & capability as u64 != 0;
+            let mut doubt = |key: &str, reason: &str| {
+                let node = self.instance(Kind::Channel, name).and_then(|node| node.get(key));
+                let origin = node.map_or(&Origin::Default, |node| &node.origin);
+                doubts.push(format!(
+                    "{origin}: key `channels.{name}.{key}`: plugin `{plugin}` {reason}"
+                ));
+            };
+            if channel.streaming && !can(Capability::Edit) {
+                doubt(
+                    "streaming",
+                    "cannot edit messages, so that answers are sent when they are complete",
+                );
+            }
+            if channel.pairing && can(Capability::Authenticates) && channel.allow_from.is_empty() {
+                doubt(
+                    "pairing",
+                    "establishes by itself who speaks, so that nobody gets a code",
+                );
+            }
+        }
+        doubts
+    }
+
     fn instance(&self, kind: Kind, name: &str) -> Option<&Node> {
         self.effective.get(section(kind))?.get(name)
-    }
-}
-
-fn refuse(errors: Vec<ConfigError>) -> Result<(), ConfigErrors> {
-    match errors.is_empty() {
-        true => Ok(()),
-        false => Err(ConfigErrors::new(errors)),
     }
 }
 

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A private folder; whatever is in it goes when this is dropped.
-pub(super) struct Scratch(PathBuf);
+pub(in crate::cli) struct Scratch(PathBuf);
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot make the folder {}; set TMPDIR to one that this user can write", path.display())]
-pub(super) struct ScratchError {
+pub(in crate::cli) struct ScratchError {
     path: PathBuf,
     source: std::io::Error,
 }
@@ -20,7 +20,7 @@ impl Scratch {
     ///
     /// # Errors
     /// Where it cannot be made.
-    pub(super) fn new(what: &str) -> Result<Self, ScratchError> {
+    pub(in crate::cli) fn new(what: &str) -> Result<Self, ScratchError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let name = format!("miniclaw-{what}-{}-{}", std::process::id(), now.subsec_nanos());
         let path = std::env::temp_dir().join(name);
@@ -30,7 +30,7 @@ impl Scratch {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::cli) fn path(&self) -> &Path {
         &self.0
     }
 }

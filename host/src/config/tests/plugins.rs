@@ -1,4 +1,4 @@
-use miniclaw_plugin_api::Kind;
+use miniclaw_plugin_api::{Capability, Kind};
 
 use super::*;
 
@@ -24,6 +24,7 @@ fn known() -> Vec<KnownPlugin> {
         kind,
         name: name.into(),
         schema: schema.into(),
+        capabilities: 0,
     })
     .into()
 }
@@ -194,4 +195,43 @@ fn the_folder_in_the_home_is_searched_last_and_where_it_exists() {
         "--plugins",
     );
     assert_eq!(home.load().config.plugin_folders().len(), 1);
+}
+
+#[test]
+fn what_a_plugin_cannot_do_is_a_warning() {
+    let home = Home::with(
+        r#"{"channels": {"telegram": {"streaming": "edit", "pairing": true, "settings": {"token": "1:2"}}}}"#,
+    );
+    let mut known = known();
+    known[0].capabilities = Capability::Authenticates as u64;
+    assert_eq!(
+        home.strip(&home.load().doubts(&known).join("\n")),
+        "config.json:1:41: key `channels.telegram.streaming`: plugin `telegram` cannot edit messages, so that answers \
+         are sent when they are complete\n\
+         config.json:1:60: key `channels.telegram.pairing`: plugin `telegram` establishes by itself who speaks, so that \
+         nobody gets a code"
+    );
+    known[0].capabilities = Capability::Edit as u64;
+    assert!(home.load().doubts(&known).is_empty());
+}
+
+#[test]
+fn what_a_plugin_refuses_is_told_where_it_stands() {
+    let home = Home::with(r#"{"channels": {"telegram": {"settings": {"proxy": {"url": "x"}}}}}"#);
+    let told = |message| {
+        let error = home.load().refused_by_plugin(Kind::Channel, "telegram", message);
+        home.strip(&error.to_string())
+    };
+    assert_eq!(
+        told("settings.proxy.url: it is odd: really"),
+        "config.json:1:58: key `channels.telegram.settings.proxy.url`: it is odd: really"
+    );
+    assert_eq!(
+        told("settings.webhook: give one"),
+        "config.json:1:40: key `channels.telegram.settings.webhook`: give one"
+    );
+    assert_eq!(
+        told("the system is odd"),
+        "config.json:1:40: key `channels.telegram.settings`: the system is odd"
+    );
 }

@@ -328,3 +328,25 @@ fn a_channel_says_who_may_speak_where_and_who_may_change_settings() {
         assert_eq!(refusal(text), line);
     }
 }
+
+#[test]
+fn what_can_match_nothing_is_a_warning() {
+    let home = Home::with(
+        r#"{"channels": {"telegram": {"allow_from": [1], "admins": [], "groups": {"allow": [-1, 7, "8"]}}},
+  "routes": [{"command": "/draw", "model": "a"}, {"command": "draw a", "model": "a"},
+    {"command": "a/b", "model": "a"}, {"command": "/New", "model": "a"}]}"#,
+    );
+    let warnings = home.strip(&home.load().warnings.join("\n"));
+    let lines: Vec<&str> = warnings.lines().collect();
+    assert_eq!(lines.len(), 6, "{warnings}");
+    for (line, words) in lines.iter().zip([
+        "key `routes[1].command`: `draw a`: no command has such a name",
+        "config.json:3:17: key `routes[2].command`: `a/b`: no command has such a name",
+        "key `routes[3].command`: `/New`: the gateway answers this command itself",
+        "key `channels.telegram.admins`: nobody may use commands that change settings",
+        "key `channels.telegram.groups.allow[1]`: 7 is the id of a person",
+        "key `channels.telegram.groups.allow[2]`: 8 is the id of a person",
+    ]) {
+        assert!(line.contains(words), "{words} in {line}");
+    }
+}
