@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::albums::Albums;
 use super::newcomers::Asking;
 use super::told::Told;
 use super::{Decision, Gate, Known, Reason, Refusal};
@@ -40,6 +41,7 @@ pub(crate) struct Pump {
     pub(crate) told_old: Arc<Told>,
     pub(crate) aliases: Arc<Aliases>,
     pub(crate) pairing: Arc<Pairing>,
+    pub(crate) albums: Albums,
 }
 
 /// A batch after the gate.
@@ -145,7 +147,7 @@ impl Pump {
             return Err(Error::transient("the gateway is stopping").because(Cause::Stopping));
         }
         let gate = self.gate.borrow().clone();
-        let Received { messages, cursor } = received;
+        let Received { mut messages, cursor } = received;
         if cursor.as_ref().is_some_and(|cursor| cursor.len() > CURSOR_BYTES) {
             let text = format!("a cursor has at most {CURSOR_BYTES} bytes");
             return Err(Error::permanent(text).because(Cause::Protocol));
@@ -179,6 +181,7 @@ impl Pump {
         let mut told = HashSet::new();
         let mut malformed = false;
         let (now, now_ms) = (Instant::now(), wall_ms());
+        self.albums.address(&mut messages, now);
         for message in messages {
             let first = self.aliases.first(&message.chat);
             let session = SessionKey::new(&self.channel, first.as_ref().unwrap_or(&message.chat));
@@ -198,6 +201,7 @@ impl Pump {
             match gate.decide(&message, known, load, now_ms) {
                 Decision::Accept => {
                     self.hub.load.take(&session);
+                    self.albums.taken(&message, now);
                     gated.taken.push(session.clone());
                     gated.batch.items.push(BatchItem::Message {
                         session,

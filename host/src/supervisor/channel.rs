@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 use super::{End, Make, State, Supervised};
 use crate::aliases::Aliases;
 use crate::hub::ChatHub;
-use crate::intake::{Gate, Pump, Told};
+use crate::intake::{Albums, Gate, Pump, Told};
 use crate::pairing::Pairing;
 use crate::plugins::instance::{InboundRequest, Instance, Method};
 use crate::spool::Spool;
@@ -80,6 +80,7 @@ impl Supervised {
             hub: duties.hub.clone(),
             spool: duties.spool.clone(),
             stopping: self.stops.receiving.clone(),
+            albums: Albums::default(),
         };
         duties.tasks.spawn("intake", pump.run(requests));
         tokio::select! {

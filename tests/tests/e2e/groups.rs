@@ -99,3 +99,29 @@ fn groups_follow_the_configuration_while_the_gateway_runs() {
     assert_eq!(texts(&replies), ["re: U: hi all [n=1]"]);
     gateway.stop().expect_code(0);
 }
+
+#[test]
+fn a_mention_in_the_caption_of_an_album_counts_for_all_its_pictures() {
+    let world = world();
+    let picture = |id: i64| {
+        json!({ "text": null, "media_group_id": "album",
+            "photo": [{ "file_id": format!("photo{id}"), "file_unique_id": "u", "width": 90, "height": 90 }] })
+    };
+    // All of them come with the first poll.
+    say(&world, GROUP, USER, 1, "", picture(1));
+    let mut captioned = picture(2);
+    captioned["caption"] = json!("/look@fake_bot at these");
+    captioned["caption_entities"] = json!([{ "type": "bot_command", "offset": 0, "length": 14 }]);
+    say(&world, GROUP, USER, 2, "", captioned);
+    say(&world, GROUP, USER, 3, "", picture(3));
+    let gateway = world.start();
+    world.telegram.wait_for_replies_to(GROUP, 1);
+    let asked = world.model.asked();
+    let heard = asked[0].last_user();
+    assert_eq!(heard.matches("image").count(), 3, "{heard}");
+    // What comes with another poll belongs to it as well.
+    say(&world, GROUP, USER, 4, "", picture(4));
+    world.telegram.wait_for_replies_to(GROUP, 2);
+    gateway.stop().expect_code(0);
+    assert_eq!(world.model.asked().len(), 2);
+}
