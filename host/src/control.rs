@@ -79,7 +79,7 @@ pub(crate) enum Op {
     /// Answers a [`Dispatched`](crate::dispatch::Dispatched).
     #[serde(rename = "send")]
     Send(Message),
-    /// Answers a [`Book`](crate::pairing::Book).
+    /// Answers a [`Listing`](crate::pairing::Listing).
     #[serde(rename = "pairing.list")]
     ListPairing,
     /// Answers a [`Pending`](crate::pairing::Pending), or nothing for a code that nobody has.
@@ -190,10 +190,12 @@ async fn answer(line: &str, hands: &Hands) -> Result<Value, String> {
             return Ok(look.all().await);
         }
         Op::Send(message) => return desk.send(sessions, message).await.map(|sent| json!(sent)),
-        Op::ListPairing => return Ok(json!(pairing.list())),
+        Op::ListPairing => return Ok(json!(pairing.listing(|channel| sights.gates.pairs(channel)))),
         Op::Pair { verdict, code } => {
             return desk
-                .pair(pairing.clone(), verdict, code)
+                .pair(pairing.clone(), verdict, code, |channel| {
+                    sights.gates.pairs(channel)
+                })
                 .await
                 .map(|who| json!(who));
         }

@@ -28,6 +28,16 @@ pub(crate) struct Pairing {
     changing: Mutex<()>,
 }
 
+/// All of it, as `miniclaw pairing list` shows it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Listing {
+    #[serde(flatten)]
+    pub(crate) book: Book,
+    /// Channels that stand in it, and where pairing is off: who was let in there may not write by that.
+    #[serde(default)]
+    pub(crate) off: Vec<String>,
+}
+
 /// What the operator decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,6 +79,13 @@ impl Pairing {
         book
     }
 
+    /// Who has a code, as somebody typed it.
+    fn asks(&self, code: &str) -> Option<Pending> {
+        let code = typed(code);
+        let mut pending = self.list().pending.into_iter();
+        pending.find(|pending| pending.code == code)
+    }
+
     /// A code for somebody unknown, which is on the disk when this returns; `None` where they get none. Waits for the disk.
     ///
     /// # Errors
@@ -86,7 +103,7 @@ impl Pairing {
     /// # Errors
     /// Where it cannot be written.
     pub(crate) fn decide(&self, verdict: Verdict, code: &str) -> Result<Option<Pending>, PairingError> {
-        let code = code.trim().to_ascii_uppercase();
+        let code = typed(code);
         self.change(|book| match verdict {
             Verdict::Approve => book.approve(&code, wall_ms()),
             Verdict::Deny => book.deny(&code, wall_ms()),
@@ -117,6 +134,10 @@ impl Pairing {
     fn with<T>(&self, look: impl FnOnce(&Book) -> T) -> T {
         look(&self.book.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn typed(code: &str) -> String {
+    code.trim().to_ascii_uppercase()
 }
 
 /// What somebody unknown is told.

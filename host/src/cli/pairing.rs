@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::control::Op;
 use crate::desk::Desk;
 use crate::gateway::StateLock;
-use crate::pairing::{Book, Decided, Pairing, Pending, Verdict};
+use crate::pairing::{Decided, Listing, Pairing, Pending, Verdict};
 use crate::spool::{Opened, Spool, SqliteSpool, wall_ms};
 use crate::telemetry::{printable, rfc3339_ms};
 
@@ -36,13 +36,14 @@ pub(super) fn run(global: &Global, command: &PairingCommand) -> Outcome {
 }
 
 fn list(config: &Config, as_json: bool) -> Result<String, Failure> {
-    let book: Book = match setup::ask(config, Op::ListPairing)? {
-        Some(book) => serde_json::from_value(book).map_err(|error| Failure::new(1, error))?,
-        None => open(config)?.list(),
+    let listing: Listing = match setup::ask(config, Op::ListPairing)? {
+        Some(listing) => serde_json::from_value(listing).map_err(|error| Failure::new(1, error))?,
+        None => open(config)?.listing(|channel| pairs(config, channel)),
     };
     if as_json {
-        return Ok(format!("{:#}\n", json!(book)));
+        return Ok(format!("{:#}\n", json!(listing)));
     }
+    let Listing { book, off } = listing;
     let mut text = String::new();
     for pending in &book.pending {
         let who = who(&pending.who.id, pending.who.name.as_deref());
@@ -55,6 +56,12 @@ fn list(config: &Config, as_json: bool) -> Result<String, Failure> {
     }
     people(&mut text, "may write", &book.approved);
     people(&mut text, "denied", &book.denied);
+    for channel in off {
+        let _ = writeln!(
+            text,
+            "pairing is off on {channel}: none of these may write there by it; set `channels.{channel}.pairing` to true"
+        );
+    }
     if text.is_empty() {
         text.push_str("nobody asks, and nobody was let in\n");
     }
@@ -83,7 +90,10 @@ fn decide(config: &Config, verdict: Verdict, code: &str, as_json: bool) -> Resul
     let decided: Option<Pending> = match setup::ask(config, op)? {
         Some(answer) => serde_json::from_value(answer).map_err(|error| Failure::new(1, error))?,
         None => offline(config, async |desk, pairing| {
-            desk.pair(pairing, verdict, code.to_owned()).await
+            desk.pair(pairing, verdict, code.to_owned(), |channel| {
+                pairs(config, channel)
+            })
+            .await
         })?,
     };
     let Some(pending) = decided else {
@@ -137,6 +147,14 @@ fn revoke(config: &Config, channel: &str, id: &str, as_json: bool) -> Result<Str
         ));
     }
     Ok(format!("{id} on {channel} is a stranger again\n"))
+}
+
+/// As a gateway that starts with this configuration would have it.
+fn pairs(config: &Config, channel: &str) -> bool {
+    config
+        .channels
+        .get(channel)
+        .is_some_and(|channel| channel.pairing)
 }
 
 fn open(config: &Config) -> Result<Arc<Pairing>, Failure> {

@@ -150,6 +150,7 @@ pub(super) async fn assemble(
     let sights = Sights {
         born: Instant::now(),
         breakers: agent.breakers.clone(),
+        gates: Admins::new(&gates),
     };
     let parts = TurnParts {
         spool: spool.clone(),

@@ -1,4 +1,4 @@
-//! Who may use commands that change settings, in all channels, as the configuration says at the moment.
+//! What the gates of all channels say at the moment: who may change settings, who may write, whether strangers get codes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,6 +22,11 @@ impl Admins {
         self.0
             .get(channel)
             .is_some_and(|gate| gate.borrow().is_admin(sender))
+    }
+
+    /// Whether whom pairing let in may write to a channel.
+    pub(crate) fn pairs(&self, channel: &str) -> bool {
+        self.0.get(channel).is_some_and(|gate| gate.borrow().pairs())
     }
 }
 
@@ -49,11 +54,14 @@ mod tests {
         let admins = Admins::new(&gates);
         assert!(admins.is_admin("a", "42") && admins.is_admin("b", "43"));
         assert!(!admins.is_admin("a", "43") && !admins.is_admin("c", "42"));
+        assert!(!admins.pairs("a") && !admins.pairs("c"));
         let admins_of_a = Some(["7".to_owned()].into());
         gates["a"].send_replace(gate(People {
             admins: admins_of_a,
+            pairing: true,
             ..a
         }));
         assert!(admins.is_admin("a", "7") && !admins.is_admin("a", "42"));
+        assert!(admins.pairs("a") && !admins.pairs("b"));
     }
 }

@@ -1,23 +1,32 @@
 //! What an operator decides of strangers, beside a gateway that runs or in the place of one that does not.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::{Pairing, PairingError, Pending, Verdict, welcome};
+use super::{Listing, Pairing, PairingError, Pending, Verdict, welcome};
 use crate::desk::Desk;
 
 impl Desk {
-    /// Decides of whom a code belongs to, and tells them when they may write; `None` for a code that nobody has.
+    /// Decides of whom a code belongs to, and tells them when they may write; `None` for a code that nobody has. `pairs`
+    /// says of a channel whether pairing is on.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// Where it cannot be written, and for who would not be heard although they were let in.
     pub(crate) async fn pair(
         &self,
         pairing: Arc<Pairing>,
         verdict: Verdict,
         code: String,
+        pairs: impl Fn(&str) -> bool,
     ) -> Result<Option<Pending>, String> {
+        if verdict == Verdict::Approve
+            && let Some(pending) = pairing.asks(&code)
+            && !pairs(&pending.who.channel)
+        {
+            return Err(off(&pending.who.channel));
+        }
         let decided = blocking(move || pairing.decide(verdict, &code)).await?;
         let Some(pending) = decided else { return Ok(None) };
         let (channel, sender) = (&*pending.who.channel, &*pending.who.id);
@@ -53,6 +62,27 @@ impl Desk {
         }
         Ok(revoked)
     }
+}
+
+impl Pairing {
+    /// What counts at present, and where it does not because pairing is off.
+    pub(crate) fn listing(&self, pairs: impl Fn(&str) -> bool) -> Listing {
+        let book = self.list();
+        let asking = book.pending.iter().map(|pending| &pending.who.channel);
+        let channels: BTreeSet<&String> = asking.chain(book.approved.keys()).collect();
+        let off = channels.into_iter().filter(|channel| !pairs(channel));
+        Listing {
+            off: off.cloned().collect(),
+            book,
+        }
+    }
+}
+
+fn off(channel: &str) -> String {
+    format!(
+        "pairing is off on `{channel}`, so that nobody was let in: set `channels.{channel}.pairing` to true, reload the \
+         configuration of a gateway that runs (SIGHUP), and approve again"
+    )
 }
 
 /// Away from the hub's thread, for what waits for the disk.

@@ -205,3 +205,41 @@ fn strangers_and_others_in_one_batch_get_one_code_each_and_their_answers() {
     assert_eq!(world.telegram.ledger().sent.len(), 4);
     assert_eq!(world.telegram.unconfirmed(), 0);
 }
+
+#[test]
+fn nobody_is_told_that_they_may_write_where_pairing_is_off_by_then() {
+    let world = world();
+    let gateway = world.start();
+    world.telegram.inject(STRANGER, STRANGER, "hello");
+    let code = code(&world, STRANGER);
+    let set = |on: bool, times: usize| {
+        let config = miniclaw_tests::ConfigFile::standard(&world.telegram, &world.model, &[USER]);
+        let config = config.with("/channels/telegram/pairing", json!(on));
+        world.home.write_config(&config.text());
+        gateway.hang_up();
+        miniclaw_tests::until("the reload", || {
+            gateway.lines_with("Configuration reloaded").len() == times
+        });
+    };
+    set(false, 1);
+    let refused = pairing(&world, &["approve", &code.to_lowercase()]);
+    let error = &refused.expect_code(1).stderr;
+    assert!(
+        error.contains("pairing is off on `telegram`")
+            && error.contains("set `channels.telegram.pairing` to true"),
+        "{error}"
+    );
+    assert_eq!(list(&world)["off"], json!(["telegram"]));
+    let listed = pairing(&world, &["list"]).stdout;
+    assert!(
+        listed.contains(&code) && listed.contains("pairing is off on telegram"),
+        "{listed}"
+    );
+    set(true, 2);
+    assert_eq!(list(&world)["off"], json!([]));
+    pairing(&world, &["approve", &code]).expect_code(0);
+    let told = world.telegram.wait_for_replies_to(STRANGER, 2);
+    assert_eq!(told[1].text, "You may write now.");
+    gateway.stop().expect_code(0);
+    assert_eq!(world.telegram.ledger().sent.len(), 2);
+}

@@ -1,5 +1,6 @@
 //! How the gateway and all its instances are, for `miniclaw status`. Spans are milliseconds.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::Kind;
@@ -9,6 +10,7 @@ use super::{Roster, Slot, lock};
 use crate::agent::Breakers;
 use crate::desk::Desk;
 use crate::hub::ChatHub;
+use crate::intake::Admins;
 use crate::telemetry::printable;
 
 /// Of a text of other people.
@@ -20,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Sights {
     pub(crate) born: Instant,
     pub(crate) breakers: Breakers,
+    pub(crate) gates: Arc<Admins>,
 }
 
 /// One look.
