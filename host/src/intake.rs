@@ -87,6 +87,12 @@ impl Gate {
         !self.people.open && self.people.allow.is_empty()
     }
 
+    /// Whether a group's id is in the list.
+    pub(crate) fn lists(&self, group: &str) -> bool {
+        let groups = self.people.groups.as_ref();
+        groups.is_some_and(|groups| groups.allow.contains(group))
+    }
+
     /// Whether strangers get a code.
     pub(crate) fn pairs(&self) -> bool {
         self.people.pairing

@@ -44,7 +44,7 @@ pub(crate) enum State {
     Starting,
     Running,
     /// The host takes no messages at present.
-    Paused,
+    Paused(String),
     Backoff(String),
     /// It cannot run until somebody changes something.
     Failed(String),
@@ -61,7 +61,7 @@ impl State {
         match self {
             Self::Starting => ("starting", None),
             Self::Running => ("running", None),
-            Self::Paused => ("paused", None),
+            Self::Paused(reason) => ("paused", Some(reason)),
             Self::Backoff(reason) => ("backoff", Some(reason)),
             Self::Failed(reason) => ("failed", Some(reason)),
             Self::Quarantined(reason) => ("quarantined", Some(reason)),

@@ -94,6 +94,7 @@ fn channel_lines(text: &mut String, channel: &Value) {
             Some(over) => writeln!(text, "  last outage over {}: {reason}", ago(over)),
         };
     }
+    unheard(text, channel);
     let flood = &channel["flood_wait"];
     if let Some(left) = millis(flood, "left_ms") {
         let whose = if flood["all_chats"] == true {
@@ -111,6 +112,26 @@ fn channel_lines(text: &mut String, channel: &Value) {
         );
     }
     last_error(text, channel);
+}
+
+fn unheard(text: &mut String, channel: &Value) {
+    if channel["nobody_may_write"] == true {
+        let _ = writeln!(
+            text,
+            "  nobody may write: `allow_from` is empty, and `pairing` is off"
+        );
+    }
+    let name = word(channel, "instance");
+    for asked in list(channel, "groups_not_heard") {
+        let (group, when) = (
+            word(asked, "group"),
+            ago(millis(asked, "ago_ms").unwrap_or_default()),
+        );
+        let _ = writeln!(
+            text,
+            "  asked {when} in group {group}, which is not in `channels.{name}.groups.allow`"
+        );
+    }
 }
 
 fn last_error(text: &mut String, of: &Value) {
@@ -155,6 +176,9 @@ mod tests {
                   "account": "@a_bot", "heard_ms": 3_100, "replies_waiting": 1,
                   "outage": { "reason": "too many requests", "began_ms": 61_000, "over_ms": null },
                   "flood_wait": { "left_ms": 25_400, "all_chats": false } },
+                { "instance": "exec", "kind": "channel", "plugin": "exec", "state": "paused", "reason": "no space left",
+                  "replies_waiting": 0, "nobody_may_write": true,
+                  "groups_not_heard": [{ "group": "-100", "ago_ms": 61_000 }] },
                 { "instance": "irc", "kind": "channel", "plugin": "relay", "state": "backoff", "reason": "no route",
                   "replies_waiting": 0, "last_error": { "error": "no route", "ago_ms": 2_000 } },
             ],
@@ -171,6 +195,10 @@ mod tests {
                outage for 1 min 1 s: too many requests\n  \
                flood wait of the platform: sends to a chat wait for 25 s\n  \
                1 reply waits\n\
+             channel exec: paused\n  \
+               no space left\n  \
+               nobody may write: `allow_from` is empty, and `pairing` is off\n  \
+               asked 1 min 1 s ago in group -100, which is not in `channels.exec.groups.allow`\n\
              channel irc: backoff, plugin relay\n  \
                no route\n  \
                last error 2 s ago: no route\n\

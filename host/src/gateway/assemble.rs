@@ -147,10 +147,15 @@ pub(super) async fn assemble(
     let spent = spool.spent(None, day_of(wall_ms())).await?;
     let budget = Budget::new(config.limits, spool.clone(), &spent);
     let agent = agent(config, &providers, budget);
+    let told: HashMap<Arc<str>, Arc<Told>> = channels
+        .iter()
+        .map(|draft| (draft.name.clone(), Arc::default()))
+        .collect();
     let sights = Sights {
         born: Instant::now(),
         breakers: agent.breakers.clone(),
         gates: Admins::new(&gates),
+        told: told.clone(),
     };
     let parts = TurnParts {
         spool: spool.clone(),
@@ -188,7 +193,7 @@ pub(super) async fn assemble(
     for draft in channels {
         let duties = ChannelDuties {
             gate: gates[&draft.name].clone(),
-            told_old: Arc::new(Told::default()),
+            told_old: told[&draft.name].clone(),
             aliases: aliases[&draft.name].clone(),
             pairing: pairing.clone(),
             hub: hub.clone(),

@@ -77,7 +77,7 @@ fn standing(states: impl Iterator<Item = State>) -> Standing {
     let mut standing = Standing::Down;
     for state in states {
         match state {
-            State::Running | State::Paused => return Standing::Up,
+            State::Running | State::Paused(_) => return Standing::Up,
             State::Starting | State::Backoff(_) => standing = Standing::Waiting,
             State::Failed(_) | State::Quarantined(_) | State::Disabled | State::Stopped => {}
         }
@@ -93,7 +93,7 @@ mod tests {
     fn one_channel_that_hears_people_is_enough() {
         let of = |states: &[State]| standing(states.iter().cloned());
         let (failed, backoff) = (State::Failed(String::new()), State::Backoff(String::new()));
-        assert_eq!(of(&[failed.clone(), State::Paused]), Standing::Up);
+        assert_eq!(of(&[failed.clone(), State::Paused(String::new())]), Standing::Up);
         assert_eq!(of(&[failed.clone(), backoff, failed.clone()]), Standing::Waiting);
         assert_eq!(of(&[failed, State::Quarantined(String::new())]), Standing::Down);
     }

@@ -24,6 +24,11 @@ impl Admins {
             .is_some_and(|gate| gate.borrow().is_admin(sender))
     }
 
+    /// A channel's gate.
+    pub(crate) fn of(&self, channel: &str) -> Option<Arc<Gate>> {
+        self.0.get(channel).map(|gate| gate.borrow().clone())
+    }
+
     /// Whether whom pairing let in may write to a channel.
     pub(crate) fn pairs(&self, channel: &str) -> bool {
         self.0.get(channel).is_some_and(|gate| gate.borrow().pairs())

@@ -226,6 +226,9 @@ impl Pump {
                     gated.slots.push(Slot::RefusedAgain);
                 }
                 Decision::Ignore(reason) => {
+                    if reason == Reason::Group {
+                        self.told_old.asked_in(&printable(&message.chat.id, 64), now);
+                    }
                     if reason == Reason::Group && self.told_old.names(&message.chat.id) {
                         let group = printable(&message.chat.id, 64);
                         let how = "Message ignored, its group is not in the list; to be answered there, add the group's id";

@@ -1,6 +1,6 @@
-//! Whom the intake told that their messages are too old, and which groups it named to the operator.
+//! Whom the intake told that their messages are too old, and what it told the operator.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,18 @@ const MOST: usize = 10_000;
 
 /// Further groups are not named.
 const MOST_GROUPS: usize = 1_000;
+/// Groups that a status names.
+const LATEST_GROUPS: usize = 5;
+/// They are named for this long.
+const LATELY: Duration = Duration::from_secs(24 * 3600);
 
 /// When a conversation's last old message came, for those that were told; groups that are not heard and were named.
 #[derive(Default)]
 pub(crate) struct Told {
     old: Mutex<HashMap<SessionKey, Instant>>,
     groups: Mutex<HashSet<String>>,
+    /// Those in which somebody asked last, the latest at the end.
+    latest: Mutex<VecDeque<(String, Instant)>>,
 }
 
 impl Told {
@@ -49,6 +55,25 @@ impl Told {
     /// It was not told after all.
     pub(super) fn forget(&self, session: &SessionKey) {
         self.lock().remove(session);
+    }
+
+    /// Somebody who may write asked in a group that is not heard.
+    pub(super) fn asked_in(&self, group: &str, now: Instant) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.retain(|(other, _)| other != group);
+        if latest.len() >= LATEST_GROUPS {
+            latest.pop_front();
+        }
+        latest.push_back((group.to_owned(), now));
+    }
+
+    /// Groups that are not heard and in which somebody asked lately, the latest first.
+    pub(crate) fn asked_lately(&self, now: Instant) -> Vec<(String, Duration)> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let ago = latest
+            .iter()
+            .map(|(group, then)| (group.clone(), now.saturating_duration_since(*then)));
+        ago.rev().filter(|(_, ago)| *ago < LATELY).collect()
     }
 
     /// Whether a group is to be named, which it is once.
@@ -86,6 +111,17 @@ mod tests {
         assert!(told.names("a") && !told.names("a"));
         let named = (0..2 * MOST_GROUPS).filter(|index| told.names(&index.to_string()));
         assert_eq!(named.count(), MOST_GROUPS - 1);
+    }
+
+    #[test]
+    fn the_groups_that_asked_last_are_known_for_a_day() {
+        let (told, start) = (Told::default(), Instant::now());
+        for group in ["a", "b", "c", "d", "e", "f", "c"] {
+            told.asked_in(group, start);
+        }
+        let groups = |now| told.asked_lately(now).into_iter().map(|(group, _)| group);
+        assert_eq!(groups(start).collect::<String>(), "cfedb");
+        assert_eq!(groups(start + LATELY).count(), 0);
     }
 
     #[test]

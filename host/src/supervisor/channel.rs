@@ -167,7 +167,7 @@ impl Supervised {
         } else {
             debug!(channel = %self.name, %error, "Channel paused");
         }
-        self.state.send_replace(State::Paused);
+        self.state.send_replace(State::Paused(error.message.clone()));
         let level = duties.gate.borrow().resume_level();
         let resumed = async {
             tokio::time::sleep(PAUSE).await;
@@ -202,7 +202,7 @@ impl Supervised {
     }
 
     fn listens(&self, instance: &Instance) -> bool {
-        *self.state.borrow() != State::Paused
+        !matches!(*self.state.borrow(), State::Paused(_))
             && !self.stops.receiving.is_cancelled()
             && !instance.in_outage()
             && !instance.awaits_verdicts()

@@ -83,6 +83,45 @@ fn an_outage_is_told_with_its_reason_and_its_end() {
 }
 
 #[test]
+fn a_pause_is_told_with_its_reason() {
+    let world = World::with(|config| config.with("/delivery/max_waiting", 10.into()));
+    world.telegram.on("sendMessage").answer(Answer::bad_gateway());
+    let gateway = world.start();
+    world.flood(100..160, 1);
+    world.flood(200..260, 1);
+    let reason = status(&world, "the pause", |status| {
+        let channel = &status["channels"][0];
+        (channel["state"] == "paused").then(|| channel["reason"].as_str().map(str::to_owned))
+    });
+    assert_eq!(reason.as_deref(), Some("too many replies wait to be sent"));
+    gateway.kill();
+}
+
+#[test]
+fn a_bot_that_hears_nobody_and_one_in_a_foreign_group_say_why() {
+    let world = World::with(|config| config.with("/channels/telegram/allow_from", serde_json::json!([])));
+    let gateway = world.start();
+    gateway.wait_for_line("Allow list is empty");
+    let why = "  nobody may write: `allow_from` is empty, and `pairing` is off\n";
+    assert!(text(&world).contains(why), "{}", text(&world));
+    let config = miniclaw_tests::ConfigFile::standard(&world.telegram, &world.model, &[crate::setup::USER]);
+    world.home.write_config(&config.text());
+    gateway.hang_up();
+    gateway.wait_for_line("Configuration reloaded");
+    world.telegram.inject(-200, crate::setup::USER, "anybody?");
+    status(&world, "the group", |status| {
+        (status["channels"][0]["groups_not_heard"][0]["group"] == "-200").then_some(())
+    });
+    let text = text(&world);
+    assert!(
+        text.contains(" ago in group -200, which is not in `channels.telegram.groups.allow`"),
+        "{text}"
+    );
+    assert!(!text.contains("nobody may write"), "{text}");
+    gateway.stop().expect_code(0);
+}
+
+#[test]
 fn a_flood_wait_is_told_with_the_replies_that_it_holds_up() {
     let world = World::new();
     let gateway = world.start();

@@ -1,5 +1,6 @@
 //! How the gateway and all its instances are, for `miniclaw status`. Spans are milliseconds.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use super::{Roster, Slot, lock};
 use crate::agent::Breakers;
 use crate::desk::Desk;
 use crate::hub::ChatHub;
-use crate::intake::Admins;
+use crate::intake::{Admins, Told};
 use crate::telemetry::printable;
 
 /// Of a text of other people.
@@ -23,6 +24,7 @@ pub(crate) struct Sights {
     pub(crate) born: Instant,
     pub(crate) breakers: Breakers,
     pub(crate) gates: Arc<Admins>,
+    pub(crate) told: HashMap<Arc<str>, Arc<Told>>,
 }
 
 /// One look.
@@ -81,6 +83,7 @@ impl Look<'_> {
                     .account()
                     .map(|name| ("account".into(), printable(name, TEXT_CHARS).into())),
             );
+            map.extend(self.unheard(&slot.name, now));
             let heard = *instance.progress().borrow();
             map.extend(heard.map(|heard| ("heard_ms".into(), ms(now.saturating_duration_since(heard)))));
             map.extend(instance.outage().map(|outage| {
@@ -101,6 +104,28 @@ impl Look<'_> {
                     json!({ "left_ms": ms(left), "all_chats": all }),
                 )
             }));
+        }
+        map
+    }
+
+    /// Whom a channel does not hear, who may expect that it does.
+    fn unheard(&self, channel: &str, now: Instant) -> Map<String, Value> {
+        let mut map = Map::new();
+        let Some(gate) = self.sights.gates.of(channel) else {
+            return map;
+        };
+        if gate.is_closed() && !gate.pairs() {
+            map.insert("nobody_may_write".into(), true.into());
+        }
+        let told = self.sights.told.get(channel);
+        let groups = told.map(|told| told.asked_lately(now)).unwrap_or_default();
+        let groups: Vec<Value> = groups
+            .into_iter()
+            .filter(|(group, _)| !gate.lists(group))
+            .map(|(group, ago)| json!({ "group": group, "ago_ms": ms(ago) }))
+            .collect();
+        if !groups.is_empty() {
+            map.insert("groups_not_heard".into(), groups.into());
         }
         map
     }
