@@ -1,7 +1,7 @@
 //! Codes for strangers, between the gate and T1.
 
 use miniclaw_plugin_api::{InboundMessage, Verdict};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::pump::{Gated, Pump, Slot};
 use crate::pairing::{self, Newcomer};
@@ -70,9 +70,20 @@ impl Pump {
     async fn code(&self, who: &Newcomer) -> Option<String> {
         let (pairing, asks) = (self.pairing.clone(), who.clone());
         let code = match tokio::task::spawn_blocking(move || pairing.ask(asks)).await {
-            Ok(Ok(code)) => code?,
+            Ok(Ok(code)) => {
+                if code.is_some() && self.told_old.codes(true) {
+                    info!(channel = %self.channel, "Strangers get codes again");
+                }
+                code?
+            }
             Ok(Err(error)) => {
-                warn!(channel = %self.channel, error = crate::cli::chain(&error), "Stranger gets no code");
+                let error = crate::cli::chain(&error);
+                // They write on, and what finds no room is handed over again every second.
+                if self.told_old.codes(false) {
+                    warn!(channel = %self.channel, error, "Strangers get no code until that is over");
+                } else {
+                    debug!(channel = %self.channel, error, "Stranger gets no code");
+                }
                 return None;
             }
             Err(_) => return None,

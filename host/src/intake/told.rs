@@ -1,6 +1,7 @@
 //! Whom the intake told that their messages are too old, and what it told the operator.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ const LATELY: Duration = Duration::from_secs(24 * 3600);
 pub(crate) struct Told {
     old: Mutex<HashMap<SessionKey, Instant>>,
     groups: Mutex<HashSet<String>>,
+    /// Codes cannot be written.
+    codeless: AtomicBool,
     /// Those in which somebody asked last, the latest at the end.
     latest: Mutex<VecDeque<(String, Instant)>>,
 }
@@ -55,6 +58,11 @@ impl Told {
     /// It was not told after all.
     pub(super) fn forget(&self, session: &SessionKey) {
         self.lock().remove(session);
+    }
+
+    /// Whether a code could be written; answers whether that is another answer than the one before.
+    pub(super) fn codes(&self, written: bool) -> bool {
+        self.codeless.swap(!written, Ordering::Relaxed) == written
     }
 
     /// Somebody who may write asked in a group that is not heard.
@@ -111,6 +119,13 @@ mod tests {
         assert!(told.names("a") && !told.names("a"));
         let named = (0..2 * MOST_GROUPS).filter(|index| told.names(&index.to_string()));
         assert_eq!(named.count(), MOST_GROUPS - 1);
+    }
+
+    #[test]
+    fn that_codes_cannot_be_written_is_told_once_and_their_return_too() {
+        let told = Told::default();
+        let changes = [true, false, false, true, true, false].map(|written| told.codes(written));
+        assert_eq!(changes, [false, true, false, true, false, true]);
     }
 
     #[test]

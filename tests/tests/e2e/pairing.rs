@@ -243,3 +243,24 @@ fn nobody_is_told_that_they_may_write_where_pairing_is_off_by_then() {
     gateway.stop().expect_code(0);
     assert_eq!(world.telegram.ledger().sent.len(), 2);
 }
+
+#[test]
+fn codes_that_cannot_be_written_are_told_of_once_and_so_is_that_they_can_again() {
+    let world = world();
+    let gateway = world.start();
+    // Works as root too: no file can be made where a folder is.
+    let blocked = world.home.miniclaw().join("state/pairing.json.tmp");
+    std::fs::create_dir(&blocked).unwrap();
+    for stranger in [601, 602, 603] {
+        world.telegram.inject(stranger, stranger, "hello");
+    }
+    gateway.wait_for_line("Strangers get no code");
+    miniclaw_tests::until("everything to be taken", || world.telegram.unconfirmed() == 0);
+    std::fs::remove_dir(&blocked).unwrap();
+    world.telegram.inject(STRANGER, STRANGER, "hello");
+    code(&world, STRANGER);
+    gateway.wait_for_line("Strangers get codes again");
+    assert_eq!(gateway.lines_with("no code").len(), 1);
+    gateway.stop().expect_code(0);
+    assert_eq!(world.telegram.ledger().sent.len(), 1);
+}
