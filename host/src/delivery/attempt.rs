@@ -84,7 +84,17 @@ impl Outbox {
                 return self.bury(row, &format!("it could not be sent for {age:?}")).await;
             }
             let error = match self.send(row, &instance).await? {
-                Ok(sent) => return self.record_sent(row, sent).await,
+                Ok(sent) => {
+                    let stub = draft::left_over(&row.message, &sent);
+                    let delivered = self.record_sent(row, sent).await;
+                    // In another chat the id is that of another message.
+                    if let Some(stub) = stub
+                        && matches!(self.addressed(&row.message), Cow::Borrowed(_))
+                    {
+                        draft::remove(&instance, stub).await;
+                    }
+                    return delivered;
+                }
                 Err(error) => error,
             };
             attempts += 1;

@@ -133,7 +133,9 @@ impl Draft {
                 continue;
             }
             self.put(text).await;
-            writing.shown.store(self.message.is_some(), Ordering::Relaxed);
+            writing
+                .shown
+                .store(self.message.is_some() && !self.over, Ordering::Relaxed);
         }
         done.cancelled().await;
     }
@@ -217,10 +219,8 @@ impl Draft {
             return;
         }
         // Without its id a message cannot be changed: the reply is going to be one of its own.
-        self.over = self.message.is_none() || self.failures >= MAX_FAILURES;
-        if is_gone(error) {
-            (self.message, self.over) = (None, true);
-        }
+        // One that is said to be gone keeps it, so that what may be left of it is taken away after the reply.
+        self.over = self.message.is_none() || self.failures >= MAX_FAILURES || is_gone(error);
         if self.over {
             warn!(%error, "Answer is not shown any more while it is written");
         }
@@ -240,6 +240,29 @@ pub(super) fn replaced(message: &OutboundMessage) -> Option<&str> {
 /// Whether there is nothing left to change, so that the text has to be sent.
 pub(super) fn is_gone(error: &Error) -> bool {
     error.outcome == Outcome::Permanent && matches!(error.cause, Cause::NotFound | Cause::Unsupported)
+}
+
+/// The draft that a message did not take the place of, as its text was sent beside it.
+pub(super) fn left_over(message: &OutboundMessage, sent: &Sent) -> Option<MessageRef> {
+    let id = replaced(message).filter(|id| !sent.ids.iter().any(|sent| sent == id))?;
+    Some(MessageRef {
+        chat: message.chat.clone(),
+        id: id.to_owned(),
+    })
+}
+
+/// Tries to take away what was shown of an answer that stands in the chat by now.
+pub(super) async fn remove(instance: &Instance, target: MessageRef) {
+    if !instance.blueprint.can(Capability::Delete) {
+        return;
+    }
+    let update = Update {
+        target,
+        change: Change::Delete,
+    };
+    if let Err(error) = instance.call(Method::UPDATE, &update).await {
+        debug!(%error, "Draft that could not be changed stays above its reply");
+    }
 }
 
 /// Gives a message that was sent another content. Doing so twice does no harm.

@@ -130,7 +130,15 @@ fn a_message_that_cannot_be_edited_leaves_the_reply_to_a_message_of_its_own() {
     world.telegram.inject(7, USER, "slow");
     let replies = world.telegram.wait_for_replies_to(7, 2);
     assert_eq!(replies[1].text, ANSWER);
+    // What was shown before does not stay above it.
+    world.telegram.wait("the end of the draft", |ledger| {
+        ledger.calls_of("deleteMessage").pop()
+    });
     gateway.stop().expect_code(0);
+    let ledger = world.telegram.ledger();
+    assert_eq!(ledger.calls_of("deleteMessage").len(), 1);
+    let reply = ledger.calls_of("sendMessage").pop().expect("the reply is one");
+    assert!(ledger.calls_of("deleteMessage")[0].at >= reply.at);
 }
 
 #[test]
