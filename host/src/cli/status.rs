@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::args::{Global, Output};
 use super::spans::{ago, span};
@@ -19,12 +19,16 @@ pub(super) fn run(global: &Global, output: Output) -> Outcome {
     let loaded = setup::load(&setup::sources(global, &[]))?;
     let config = &loaded.config;
     let Some(mut status) = setup::ask(config, Op::Status)? else {
+        if output.json {
+            setup::print(&format!("{:#}\n", json!({ "running": false })), 0)?;
+        }
         let home = config.home.display();
         let text = format!("no gateway runs on {home}; `miniclaw gateway` starts one");
         return Err(Failure::new(NO_GATEWAY, text));
     };
     let used = Used::today(config)?;
     let text = if output.json {
+        status["running"] = true.into();
         status["usage_today"] = used.json_of_today();
         format!("{status:#}\n")
     } else {
@@ -163,8 +167,6 @@ fn count(of: &Value, key: &str, one: &str, many: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -33,6 +33,10 @@ fn without_a_gateway_the_status_says_so_with_69() {
         "{error}"
     );
     assert_eq!(asked.stdout, "");
+    let asked = Command::new(&world.home, &["status", "--json"]).start().wait();
+    assert!(asked.expect_code(69).stderr.contains("no gateway runs on"));
+    let told: Value = serde_json::from_str(&asked.stdout).unwrap();
+    assert_eq!(told, serde_json::json!({ "running": false }));
 }
 
 #[test]
