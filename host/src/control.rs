@@ -257,11 +257,19 @@ pub(crate) fn ask(state_dir: &Path, op: Op) -> Result<Option<Value>, String> {
         }
         Err(error) => return Err(format!("cannot reach the gateway at {}: {error}", path.display())),
     };
+    let closed = || {
+        format!(
+            "the gateway at {} closed the connection without an answer: it is ending, or has just been killed; ask again \
+             when it runs, and look first whether what was asked of it happened",
+            path.display()
+        )
+    };
     let broken = |error: io::Error| match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => format!(
             "the gateway at {} has not answered within {PATIENCE:?}; what was asked of it may still happen",
             path.display()
         ),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => closed(),
         _ => format!("the gateway at {} broke off: {error}", path.display()),
     };
     stream.set_read_timeout(Some(PATIENCE)).map_err(broken)?;
@@ -271,6 +279,9 @@ pub(crate) fn ask(state_dir: &Path, op: Op) -> Result<Option<Value>, String> {
         .map_err(broken)?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).map_err(broken)?;
+    if !line.ends_with('\n') {
+        return Err(closed());
+    }
     let mut answer: Value = serde_json::from_str(&line).map_err(|error| broken(error.into()))?;
     match answer.get("error").and_then(Value::as_str) {
         Some(error) => Err(error.to_owned()),
@@ -280,4 +291,31 @@ pub(crate) fn ask(state_dir: &Path, op: Op) -> Result<Option<Value>, String> {
 
 fn socket(state_dir: &Path) -> PathBuf {
     state_dir.join("control.sock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_that_ends_before_it_answers_is_told_in_a_sentence() {
+        let state = tempfile::tempdir().unwrap();
+        for answer in [&b""[..], b"{\"v\": 1, "] {
+            let listener = std::os::unix::net::UnixListener::bind(socket(state.path())).unwrap();
+            let gateway = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut line = String::new();
+                BufReader::new(&stream).read_line(&mut line).unwrap();
+                stream.write_all(answer).unwrap();
+            });
+            let error = ask(state.path(), Op::Counters).unwrap_err();
+            gateway.join().unwrap();
+            assert!(
+                error.contains("closed the connection without an answer"),
+                "{error}"
+            );
+            assert!(!error.contains("EOF"), "{error}");
+            std::fs::remove_file(socket(state.path())).unwrap();
+        }
+    }
 }
