@@ -9,6 +9,7 @@ mod events;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod link;
+mod pipes;
 mod spoiler;
 mod table;
 mod writer;
@@ -17,24 +18,25 @@ use pulldown_cmark::{Options, Parser, TextMergeStream};
 
 use events::{Form, Renderer};
 
+const OPTIONS: Options = Options::ENABLE_TABLES
+    .union(Options::ENABLE_STRIKETHROUGH)
+    .union(Options::ENABLE_TASKLISTS)
+    .union(Options::ENABLE_FOOTNOTES)
+    .union(Options::ENABLE_GFM);
+
 /// The HTML for `markdown`; `None` where the text is better sent as it stands, because nothing of it would be
 /// visible, or more than `limit` UTF-16 units in every form: a list of empty items and a table of narrow columns
 /// grow when they are shown.
 pub(crate) fn to_html(markdown: &str, limit: u32) -> Option<String> {
-    let markdown = settled(markdown);
+    let markdown = pipes::escaped(settled(markdown), OPTIONS);
     [Form::Full, Form::Compact]
         .into_iter()
-        .find_map(|form| render(markdown, form, limit as usize))
+        .find_map(|form| render(&markdown, form, limit as usize))
 }
 
 fn render(markdown: &str, form: Form, limit: usize) -> Option<String> {
-    let options = Options::ENABLE_TABLES
-        | Options::ENABLE_STRIKETHROUGH
-        | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_FOOTNOTES
-        | Options::ENABLE_GFM;
     let mut renderer = Renderer::new(form);
-    for event in TextMergeStream::new(Parser::new_ext(markdown, options)) {
+    for event in TextMergeStream::new(Parser::new_ext(markdown, OPTIONS)) {
         renderer.event(event);
         if renderer.visible_units() > limit {
             return None;
