@@ -116,10 +116,11 @@ fn topic(thread: Option<i64>, is_topic_message: bool) -> Option<i64> {
 }
 
 fn reply_to(replied: Replied, quote: Option<String>, me: &Me) -> ReplyTo {
+    let kind = replied.kind().map(str::to_owned);
     ReplyTo {
         id: replied.message_id.to_string(),
         from_me: me.is(replied.from.as_ref()),
-        text: quote.or(replied.text).or(replied.caption),
+        text: quote.or(replied.text).or(replied.caption).or(kind),
     }
 }
 

@@ -4,12 +4,14 @@
 
 pub(crate) mod content;
 pub(crate) mod lenient;
+mod replied;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use content::{Extras, Location, Media, Origin};
 use lenient::{lenient, repaired};
+pub(crate) use replied::{Quote, Replied};
 
 /// One element of `getUpdates`.
 pub(crate) enum Update {
@@ -120,24 +122,6 @@ pub(crate) struct User {
     pub(crate) last_name: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     pub(crate) username: Option<String>,
-}
-
-/// The message that another one answers.
-#[derive(Default, Deserialize)]
-pub(crate) struct Replied {
-    pub(crate) message_id: i64,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(crate) from: Option<User>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(crate) text: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(crate) caption: Option<String>,
-}
-
-/// The part of the answered message that its answer quotes.
-#[derive(Default, Deserialize)]
-pub(crate) struct Quote {
-    pub(crate) text: String,
 }
 
 /// A marked part of a text; offset and length are UTF-16 units.

@@ -1,3 +1,5 @@
+mod answers;
+
 use super::*;
 use crate::update::{self, Update};
 use miniclaw_plugin_api::{AttachmentKind, ChatKind, SenderKind};
