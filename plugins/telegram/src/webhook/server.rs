@@ -24,8 +24,8 @@ const READ_DEADLINE: Duration = Duration::from_secs(20);
 pub(super) const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// How long, and for how many bytes, a refused request is read off: to close before that would reset the connection,
 /// and the answer be lost with it.
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 1024 * 1024;
+const LINGER: Duration = Duration::from_secs(5);
+const LINGER_BYTES: usize = 2 * request::BODY_CAP;
 /// A listener that fails, for want of descriptors for example, is asked again after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -175,7 +175,7 @@ impl Connection {
     async fn read_off(&mut self) -> io::Result<()> {
         self.stream.shutdown().await?;
         let mut left = LINGER_BYTES;
-        let mut rest = [0; 4096];
+        let mut rest = vec![0; 16 * 1024];
         while left > 0 {
             match self.stream.read(&mut rest).await? {
                 0 => break,

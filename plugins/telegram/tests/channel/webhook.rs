@@ -179,6 +179,11 @@ async fn requests_that_are_not_of_telegram_are_refused_and_reach_nobody() {
     assert_eq!(client.status().await, 413);
 
     let mut client = hooked.connect().await;
+    client.deliver(&"x".repeat(17 << 20)).await;
+    assert_eq!(client.status().await, 413);
+    assert_eq!(client.0.read(&mut [0]).await.unwrap(), 0);
+
+    let mut client = hooked.connect().await;
     client.deliver(&update(5, 7)).await;
     let emitted = within(hooked.kit.emitted()).await;
     assert_eq!(emitted.messages.len(), 1);
