@@ -1,5 +1,7 @@
 //! Holds a tree against the table of keys.
 
+mod elsewhere;
+
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
@@ -40,15 +42,17 @@ fn value(node: &mut Node, kind: &'static Kind, path: &str, errors: &mut Vec<Conf
 
 fn section(object: &mut Object, keys: &'static [Key], path: &str, errors: &mut Vec<ConfigError>) {
     object.retain(|name, _| !keys::is_ignored(name));
+    let plugin = elsewhere::plugin(object);
     for (name, member) in object {
+        let section = path;
         let path = join(path, name);
         match keys.iter().find(|key| key.name == name) {
             Some(key) => value(&mut member.node, &key.kind, &path, errors),
-            None => errors.push(
-                member
-                    .key
-                    .error(path, Problem::UnknownKey(keys::hint(name, keys))),
-            ),
+            None => {
+                let hint = keys::hint(name, keys);
+                let problem = elsewhere::unknown(section, name, plugin.as_deref(), hint);
+                errors.push(member.key.error(path, problem));
+            }
         }
     }
 }
@@ -203,7 +207,9 @@ fn unfit(kind: &Kind, node: &Node) -> Problem {
     let found = match (kind, &node.data) {
         // Only kinds that never hold a secret show what was found.
         (Kind::Duration { .. } | Kind::Size { .. }, Data::Text(text)) => quoted(text),
-        (Kind::Duration { .. } | Kind::Size { .. } | Kind::Id, Data::Number(number)) => format!("`{number}`"),
+        (Kind::Duration { .. } | Kind::Size { .. } | Kind::Id, Data::Number(number)) => {
+            format!("`{number}`")
+        }
         _ => node.kind().into(),
     };
     Problem::Type {

@@ -84,6 +84,12 @@ pub(crate) enum Problem {
     SameToken { other_key: String, other: Origin },
     #[error("unknown key; {0}")]
     UnknownKey(Hint),
+    #[error("it has no place here; write it as `{place}`")]
+    Elsewhere { place: String },
+    #[error("a setting of a plugin, no key of the gateway's; write it as `{place}`")]
+    SettingOfPlugin { place: String },
+    #[error("unknown key; perhaps a setting of the plugin, `{place}`? {hint}")]
+    PerhapsSetting { place: String, hint: Hint },
     #[error("the plugin has no such setting; it is a key of the gateway's: `{place}`")]
     Misplaced { place: String },
     #[error("required, but missing")]

@@ -2,6 +2,7 @@
 
 mod errors;
 mod files;
+mod misplaced;
 mod plugins;
 mod properties;
 mod secrets;
