@@ -104,7 +104,7 @@ fn leaf(kind: &Kind, node: &Node) -> Result<(), Problem> {
         (Kind::Id, Data::Number(number)) if number.is_i64() || number.is_u64() => Ok(()),
         (Kind::Id, Data::Text(text)) => id(text),
         (Kind::Level, Data::Text(text)) => level(text),
-        (Kind::Count { min, max }, Data::Number(number)) => match number.as_u64() {
+        (Kind::Count { min, max }, Data::Number(number)) if !number.is_f64() => match number.as_u64() {
             Some(count) if (*min..=*max).contains(&count) => Ok(()),
             _ => Err(range(number, min, max)),
         },
@@ -207,7 +207,7 @@ fn unfit(kind: &Kind, node: &Node) -> Problem {
     let found = match (kind, &node.data) {
         // Only kinds that never hold a secret show what was found.
         (Kind::Duration { .. } | Kind::Size { .. }, Data::Text(text)) => quoted(text),
-        (Kind::Duration { .. } | Kind::Size { .. } | Kind::Id, Data::Number(number)) => {
+        (Kind::Duration { .. } | Kind::Size { .. } | Kind::Count { .. } | Kind::Id, Data::Number(number)) => {
             format!("`{number}`")
         }
         _ => node.kind().into(),

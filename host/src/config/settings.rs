@@ -1,5 +1,7 @@
 //! A plugin's settings against the schema in its manifest.
 
+mod branches;
+
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
@@ -29,8 +31,8 @@ pub(super) fn check_settings(plugin: &str, schema: &str, settings: &Node, key: &
         .collect()
 }
 
-fn explain(error: &ValidationError<'_>, schema: &Value, settings: &Node, key: &str) -> Vec<ConfigError> {
-    let (node, key) = follow(settings, key, error.instance_path().as_str());
+fn explain(error: &ValidationError<'_>, schema: &Value, settings: &Node, top: &str) -> Vec<ConfigError> {
+    let (node, key) = follow(settings, top, error.instance_path().as_str());
     let problem = match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected }
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
@@ -48,6 +50,16 @@ fn explain(error: &ValidationError<'_>, schema: &Value, settings: &Node, key: &s
             expected: types(kind),
             found: node.kind().into(),
         },
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            if let Some(errors) = branches::meant(context, error.instance_path().as_str()) {
+                let explained = errors.iter();
+                return explained
+                    .flat_map(|error| explain(error, schema, settings, top))
+                    .collect();
+            }
+            let masked = || Problem::Settings(error.masked_with("the value").to_string());
+            branches::lawful(context, node).unwrap_or_else(masked)
+        }
         _ => Problem::Settings(error.masked_with("the value").to_string()),
     };
     vec![node.origin.error(key, problem)]

@@ -138,7 +138,7 @@ fn a_value_of_the_wrong_kind_is_told_what_is_expected() {
         ),
         (
             r#"{"sessions": {"history": 1.5}}"#,
-            "1:26: key `sessions.history`: 1.5 is out of range; allowed is 1 to 100000",
+            "1:26: key `sessions.history`: expected a whole number, found `1.5`",
         ),
         (
             r#"{"sessions": {"history": -1}}"#,

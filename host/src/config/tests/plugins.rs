@@ -235,3 +235,46 @@ fn what_a_plugin_refuses_is_told_where_it_stands() {
         "config.json:1:40: key `channels.telegram.settings`: the system is odd"
     );
 }
+
+#[test]
+fn a_value_with_several_forms_is_held_against_the_one_that_was_meant() {
+    let builtins = crate::plugins::builtin::all().into_iter();
+    let known: Vec<KnownPlugin> = builtins
+        .map(|plugin| KnownPlugin {
+            kind: plugin.manifest.kind,
+            name: plugin.manifest.name,
+            schema: plugin.manifest.schema,
+            capabilities: plugin.manifest.capabilities,
+        })
+        .collect();
+    for (setting, told) in [
+        (
+            r#""mode": "hook""#,
+            r#"settings.mode`: the value is not one of "poll" or "webhook""#,
+        ),
+        (
+            r#""webhook": {"url": "https://a", "max_connections": 0}"#,
+            "settings.webhook.max_connections`: the value is less than the minimum of 1",
+        ),
+        (
+            r#""webhook": {"urll": 1, "url": "x"}"#,
+            "settings.webhook.urll`: unknown key; did you mean `url`?",
+        ),
+        (
+            r#""webhook": "x""#,
+            "settings.webhook`: expected an object or null, found text",
+        ),
+    ] {
+        let text =
+            format!(r#"{{"channels": {{"telegram": {{"settings": {{"token": "1:2", {setting}}}}}}}}}"#);
+        let errors = Home::with(&text)
+            .load()
+            .check_plugins(&known)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            errors.contains(told) && errors.lines().count() == 1,
+            "{told} in {errors}"
+        );
+    }
+}
