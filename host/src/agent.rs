@@ -31,6 +31,7 @@ pub(crate) use compaction::{Compaction, history_tokens};
 pub(crate) use models::Models;
 pub(crate) use places::Places;
 pub(crate) use prompt::fit::Window;
+use prompt::fit::{is_too_long, too_long};
 pub(crate) use prompt::{Prompt, Request};
 
 pub(crate) use tab::Tab;
@@ -178,18 +179,28 @@ impl AgentLoop {
             }
             listener(progress);
         };
+        let mut unread = false;
         let (reply, remark) = match self.complete(&route, request, &mut hear).await {
             Ok(reply) => {
                 let unseen = reply.blind && seen.pictures.last().is_some_and(|own| !own.is_empty());
                 let remarks = [reply.remark, if unseen { failure::BLIND } else { "" }];
                 let remarks: Vec<&str> = remarks.into_iter().filter(|remark| !remark.is_empty()).collect();
-                (reply.text, remarks.join("\n\n"))
+                (
+                    reply.text,
+                    remarks.join(
+                        "
+
+",
+                    ),
+                )
             }
             Err(error) => {
                 warn!(%error, cause = ?error.cause, "Turn failed, its sender is told so");
+                unread = is_too_long(&error);
                 (failure::sentence(&error), String::new())
             }
         };
+        let heard = if unread { failure::unread(&heard) } else { heard };
         Answer {
             heard,
             reply,
@@ -270,7 +281,9 @@ impl AgentLoop {
             let guessed = !self.window(name, model).known;
             let shorter = error.cause == Cause::TooLarge && guessed && fitted.has_history();
             if !shorter || Instant::now() >= end {
-                return Err(Missed::Failed(error));
+                // Where nothing stood before it, it is the message that is too long.
+                let alone = error.cause == Cause::TooLarge && !fitted.has_history();
+                return Err(Missed::Failed(if alone { too_long(error) } else { error }));
             }
             info!(provider = name, %error, "Provider is asked again with less of the conversation");
             self.models.learn(name, model, fitted.tokens / 2);

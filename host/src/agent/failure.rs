@@ -2,6 +2,7 @@
 
 use miniclaw_plugin_api::{AttachmentKind, Cause, Error, InboundMessage, Part};
 
+use super::bill::grouped;
 use super::places::is_full;
 use super::prompt::fit::is_too_long;
 
@@ -29,6 +30,12 @@ pub(super) fn sentence(error: &Error) -> String {
         _ => "something went wrong on the way. Please try again later",
     };
     format!("I have no answer from my language model: {reason}.")
+}
+
+/// What the history has of a message that was too long for every model: all of it would only be in the way of the next ones.
+pub(super) fn unread(heard: &str) -> String {
+    let length = grouped(heard.chars().count() as u64);
+    format!("[a message of {length} characters that was too long to be read]")
 }
 
 /// What people are told below an answer to a picture that the model did not see.

@@ -4,6 +4,8 @@
 //! four of them for a token), other ASCII and letters of two bytes two, letters of three bytes four, of four bytes nine. That
 //! is more than the vocabularies in use need for prose and code; a text without words, such as base64, may need more.
 
+use std::borrow::Cow;
+
 /// What the frame of a message takes beside its text.
 pub(crate) const MESSAGE: u64 = 4;
 
@@ -13,6 +15,27 @@ pub(crate) const PICTURE: u64 = 1_000;
 /// Tokens of a text; never fewer for a longer one.
 pub(crate) fn estimate(text: &str) -> u64 {
     thirds(text).div_ceil(3)
+}
+
+/// The text with at most `limit` tokens: its beginning and its end, where it has more.
+pub(crate) fn clip_middle(text: &str, limit: u64) -> Cow<'_, str> {
+    const GAP: &str = " [\u{2026}] ";
+    if estimate(text) <= limit {
+        return Cow::Borrowed(text);
+    }
+    let half = limit.saturating_sub(estimate(GAP)) / 2;
+    if half == 0 {
+        return Cow::Borrowed(clip(text, limit));
+    }
+    let mut end = text.len();
+    let mut left = half * 3;
+    for (at, letter) in text.char_indices().rev() {
+        match left.checked_sub(thirds(&text[at..at + letter.len_utf8()])) {
+            Some(rest) => (left, end) = (rest, at),
+            None => break,
+        }
+    }
+    Cow::Owned(format!("{}{GAP}{}", clip(text, half), &text[end..]))
 }
 
 /// The text's beginning that has at most `limit` tokens.
@@ -89,6 +112,14 @@ mod tests {
                 let longer = format!("{clipped}{next}");
                 prop_assert!(estimate(&longer) > limit);
             }
+        }
+
+        #[test]
+        fn what_lacks_its_middle_fits_and_begins_as_before(text in "\\PC{0,80}", limit in 0..30u64) {
+            let clipped = clip_middle(&text, limit);
+            prop_assert!(estimate(&clipped) <= limit);
+            let (begin, end) = clipped.split_once(" […] ").unwrap_or((&clipped, ""));
+            prop_assert!(text.starts_with(begin) && text.ends_with(end));
         }
     }
 }

@@ -266,9 +266,10 @@ fn a_stop_of_the_gateway_waits_for_no_summary() {
     let world = World::with(|config| config.with("/providers/model/context_tokens", json!(400)));
     world.model.fail_about("\nAssistant: ", Fault::Hang);
     let gateway = world.start();
-    // Alone it fits into the window, and with its answer it fills that.
-    world.say(7, &"tea ".repeat(110), 1);
-    world.model.wait_for_requests(2);
+    // It fits into the window, and with its answer it fills that.
+    world.say(7, "hi", 1);
+    world.say(7, &"tea ".repeat(110), 2);
+    world.model.wait_for_requests(3);
     let began = std::time::Instant::now();
     gateway.stop().expect_code(0);
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
@@ -306,11 +307,36 @@ fn the_first_answer_after_a_start_knows_all_that_the_model_can_read() {
     let gateway = world.start();
     // Together more than is taken for granted of a model.
     for number in 1..=3 {
-        let text = "words ".repeat(2_000);
+        let text = "words ".repeat(4_500);
         assert_eq!(world.say(7, &text, number), format!("n={}", 2 * number - 1));
     }
     gateway.stop().expect_code(0);
     let gateway = world.start();
     assert_eq!(world.say(7, "and now?", 4), "n=7");
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn a_message_that_is_too_long_takes_nothing_along_that_was_said_before() {
+    let world = World::with(|config| config.with("/providers/model/context_tokens", json!(1_500)));
+    let gateway = world.start();
+    for (number, count) in [("one", 1), ("two", 2), ("three", 3)] {
+        world.say(7, &format!("CODEWORD {number}"), count);
+    }
+    // More than a message of the platform holds: it is put together again.
+    let refused = world.say(7, &"lorem ipsum dolor sit amet ".repeat(450)[1..12_001], 4);
+    assert!(
+        refused.contains("your message is longer than it can take"),
+        "{refused}"
+    );
+    world.say(7, "and now?", 5);
+    let asked = world.model.asked();
+    assert_eq!(asked.len(), 4, "nothing was summed up");
+    let users: Vec<_> = asked[3].users().collect();
+    let note = "[a message of 12,000 characters that was too long to be read]";
+    assert_eq!(
+        users,
+        ["CODEWORD one", "CODEWORD two", "CODEWORD three", note, "and now?"]
+    );
     gateway.stop().expect_code(0);
 }

@@ -1,12 +1,17 @@
 //! What of a request fits into a model's window.
 
+use std::borrow::Cow;
+
 use miniclaw_plugin_api::{Cause, Error, Role};
 
-use super::{Message, Part, Request, after_notes};
-use crate::agent::tokens::{MESSAGE, clip, estimate};
+use super::{Message, Part, Parts, Request, after_notes};
+use crate::agent::tokens::{MESSAGE, PICTURE, clip_middle, estimate};
 
 /// Marks the error of a message that fits no request.
 const TOO_LONG: &str = "message_too_long";
+/// Of the room for a history a long message of it takes one of so many parts: the last question and its answer leave half
+/// of it to those before.
+const SHARE: u64 = 4;
 /// No answer is given more room than this.
 const LONGEST_ANSWER: u64 = 4_096;
 
@@ -41,8 +46,9 @@ impl Window {
 }
 
 impl<'a> Request<'a> {
-    /// The request with as much of the history as fits. Instructions and the message to answer always stay; of the
-    /// history the oldest goes first, a message of the user's together with what answered it, the summary last of all.
+    /// The request with as much of the history as fits. Instructions and the message to answer always stay. Where the
+    /// history does not fit, the middle of long messages goes first, so that none of them keeps out all that came before;
+    /// then the oldest, a message of the user's together with what answered it, and the summary last of all.
     ///
     /// # Errors
     /// Permanent and [`Cause::TooLarge`] where the message alone does not fit into a window that is known.
@@ -64,9 +70,7 @@ impl<'a> Request<'a> {
             Some(left) => left,
             None if window.known => {
                 let what = "the message and the instructions are longer than the model can take";
-                return Err(Error::permanent(what)
-                    .because(Cause::TooLarge)
-                    .with(TOO_LONG, true));
+                return Err(too_long(Error::permanent(what).because(Cause::TooLarge)));
             }
             None => 0,
         };
@@ -77,7 +81,13 @@ impl<'a> Request<'a> {
                 None => fitted.summary = None,
             }
         }
-        let (kept, tokens) = self.kept(begin..end, left);
+        let (mut kept, mut tokens) = fitted.kept(begin..end, left);
+        if kept > begin {
+            for message in &mut fitted.messages[begin..end] {
+                message.shorten(left / SHARE);
+            }
+            (kept, tokens) = fitted.kept(begin..end, left);
+        }
         fitted.tokens += tokens;
         fitted.messages.drain(begin..kept);
         fitted.place_summary();
@@ -130,6 +140,20 @@ impl<'a> Request<'a> {
 }
 
 impl Message<'_> {
+    /// Leaves out the middle of a text that takes more, and pictures that take more than twice as much.
+    fn shorten(&mut self, tokens: u64) {
+        let pictures = PICTURE * self.parts.all().len().saturating_sub(1) as u64;
+        if let Parts::Mixed(parts) = &mut self.parts
+            && pictures > 2 * tokens
+        {
+            parts.truncate(1);
+        }
+        let Some(text) = self.parts.text_mut() else { return };
+        if let Cow::Owned(shorter) = clip_middle(text, tokens.saturating_sub(MESSAGE)) {
+            *text = Cow::Owned(shorter);
+        }
+    }
+
     fn tokens(&self) -> u64 {
         self.parts.all().iter().map(Part::tokens).sum::<u64>() + MESSAGE
     }
@@ -144,21 +168,9 @@ fn summary_note(summary: &str) -> String {
     format!("[Summary of our conversation so far: {}]", summary.trim())
 }
 
-/// The end of the texts that fits into `room`, oldest first; the oldest one that fits in part is cut.
-pub(in crate::agent) fn newest(texts: &[String], room: u64) -> Vec<&str> {
-    let (mut left, mut kept) = (room, Vec::new());
-    for text in texts.iter().rev() {
-        let tokens = estimate(text) + 1;
-        if tokens <= left {
-            left -= tokens;
-            kept.push(text.as_str());
-        } else {
-            kept.push(clip(text, left));
-            break;
-        }
-    }
-    kept.reverse();
-    kept
+/// Marks an error as that of a message that is too long by itself.
+pub(in crate::agent) fn too_long(error: Error) -> Error {
+    error.with(TOO_LONG, true)
 }
 
 #[cfg(test)]
@@ -236,6 +248,31 @@ mod tests {
         let request = prompt.request(&[], &long, &[]);
         assert!(is_too_long(&request.fit(window(300, true)).unwrap_err()));
         assert_eq!(texts(&request.fit(window(300, false)).unwrap()), [long.as_str()]);
+    }
+
+    #[test]
+    fn a_long_message_keeps_none_out_that_came_before() {
+        let prompt = Prompt::new("be kind", std::path::Path::new("/nowhere"));
+        let long = "lorem ipsum ".repeat(1_000);
+        let history = [
+            entry(Role::User, "CODEWORD", false),
+            entry(Role::Assistant, "noted", false),
+            entry(Role::User, &long, false),
+            entry(Role::Assistant, &long, false),
+        ];
+        let request = prompt.request(&history, "now", &[]);
+        let window = window(1_500, true);
+        let fitted = request.fit(window).unwrap();
+        let kept = texts(&fitted);
+        assert_eq!((kept.len(), &*kept[1], &*kept[2]), (6, "CODEWORD", "noted"));
+        for long in &kept[3..5] {
+            assert!(
+                long.starts_with("lorem ipsum ") && long.ends_with("lorem ipsum ") && long.contains("[…]")
+            );
+        }
+        assert!(fitted.tokens <= window.room());
+        let whole = request.fit(super::Window::of_room(20_000)).unwrap();
+        assert_eq!(texts(&whole)[3], long, "what fits is left as it is");
     }
 
     proptest! {
