@@ -279,7 +279,8 @@ impl Outbox {
 
     fn start(self: &Arc<Self>, session: SessionKey) {
         let busy = Busy::new(self.clone());
-        let span = info_span!("delivery", channel = %self.channel, conversation = %session.0);
+        // It goes on with replies of other turns than the one that started it.
+        let span = info_span!(parent: None, "delivery", channel = %self.channel, conversation = %session.0);
         let outbox = self.clone();
         self.tasks.spawn(
             "delivery",

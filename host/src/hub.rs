@@ -265,7 +265,8 @@ impl ChatHub {
             };
             let stop = self.parked.child_token();
             lock(&self.running).insert(session.clone(), (turn.seqs(), stop.clone()));
-            let span = info_span!("turn", inbound = turn.lead().seq, conversation = %session.0);
+            // Whatever started it, such as the end of another turn, is no part of it.
+            let span = info_span!(parent: None, "turn", inbound = turn.lead().seq, conversation = %session.0);
             let lane = LaneGuard {
                 hub: self.clone(),
                 session,

@@ -200,6 +200,26 @@ fn a_trace_tells_a_message_s_whole_story() {
 }
 
 #[test]
+fn no_line_about_a_message_has_the_id_of_another_one() {
+    // Each turn's end starts the next one.
+    let world = World::with(|config| config.with("/gateway/max_concurrent_turns", json!(1)));
+    let gateway = Command::new(&world.home, &["gateway", "-vv"]).start();
+    world.flood(100..103, 3);
+    world.wait_for_flood(100..103, 3);
+    let log = gateway.stop().expect_code(0).stderr.clone();
+    let ids = |line: &str| -> std::collections::BTreeSet<String> {
+        let ids = line.split("inbound=").skip(1);
+        ids.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect())
+            .collect()
+    };
+    let told: std::collections::BTreeSet<String> = log.lines().flat_map(ids).collect();
+    assert!(told.len() >= 9, "{told:?}");
+    for line in log.lines() {
+        assert!(ids(line).len() <= 1, "{line}");
+    }
+}
+
+#[test]
 fn every_line_about_a_message_has_its_id() {
     let world = World::new();
     world
