@@ -268,6 +268,7 @@ impl AgentLoop {
         end: Instant,
         listener: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<Reply, Missed> {
+        let mut learnt = false;
         loop {
             let mut fitted = self.fitted(request, name, model).await.map_err(Missed::Failed)?;
             // A model's name means something to the provider that it was configured for.
@@ -275,7 +276,15 @@ impl AgentLoop {
             let permit = self.breakers.admit(name, nobody_else).map_err(Missed::NotAsked)?;
             let asked = self.try_provider(name, permit, nobody_else, &fitted, end, listener);
             let error = match asked.await {
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => {
+                    if learnt {
+                        let tokens = window.tokens;
+                        warn!(
+                            "Provider `{name}` takes about {tokens} tokens; set `providers.{name}.context_tokens`"
+                        );
+                    }
+                    return Ok(reply);
+                }
                 Err(error) => error,
             };
             let guessed = !self.window(name, model).known;
@@ -287,6 +296,7 @@ impl AgentLoop {
             }
             info!(provider = name, %error, "Provider is asked again with less of the conversation");
             self.models.learn(name, model, fitted.tokens / 2);
+            learnt = true;
             listener(Progress::Restart);
         }
     }

@@ -219,5 +219,6 @@ fn a_server_that_finds_a_conversation_too_long_is_asked_with_less_of_it_from_the
     assert!(counts[5] < 5 && counts[5] > 1, "{counts:?}");
     // It is remembered: the next question is not refused first.
     assert!(asked.len() >= 7 && counts[6] < 5, "{counts:?}");
+    gateway.wait_for_line("set `providers.model.context_tokens`");
     gateway.stop().expect_code(0);
 }
