@@ -291,7 +291,8 @@ impl Roster {
             .filter(|slot| plugin_of(config, slot.kind, &slot.name).is_none());
         left.extend(gone.map(|slot| format!("{}s.{}", kind_name(slot.kind), slot.name)));
         let before = lock(&self.values);
-        let of_instances = |key: &str| key.starts_with("channels.") || key.starts_with("providers.");
+        let of_instances =
+            |key: &str| key.starts_with("channels.") || (key.starts_with("providers.") && !is_term(key));
         let differs = |(key, value): &&(String, String)| {
             !of_instances(key) && !before.contains(&(key.clone(), value.clone()))
         };
@@ -300,8 +301,34 @@ impl Roster {
             .iter()
             .filter(|(key, _)| !of_instances(key) && !values.iter().any(|(other, _)| other == key));
         left.extend(dropped.map(|(key, _)| key.clone()));
-        left
+        most_exact(left)
     }
+}
+
+/// Whether a key says what the host knows of a provider's server, which its instance is not told.
+fn is_term(key: &str) -> bool {
+    const TERMS: [&str; 4] = [
+        "context_tokens",
+        "max_concurrent_requests",
+        "prices",
+        "requests_per_minute",
+    ];
+    key.split('.').nth(2).is_some_and(|name| TERMS.contains(&name))
+}
+
+/// Without a key that another one is a part of, and without the same twice: an object that was empty has a key of its own.
+fn most_exact(keys: Vec<String>) -> Vec<String> {
+    let holds = |key: &str, other: &str| {
+        let rest = other.strip_prefix(key);
+        rest.is_some_and(|rest| rest.starts_with(['.', '[']))
+    };
+    let mut exact: Vec<String> = Vec::new();
+    for key in &keys {
+        if !exact.contains(key) && !keys.iter().any(|other| holds(key, other)) {
+            exact.push(key.clone());
+        }
+    }
+    exact
 }
 
 fn plugin_of<'a>(config: &'a Config, kind: Kind, name: &str) -> Option<&'a str> {
@@ -347,4 +374,28 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_the_next_start_is_named_once_and_exactly() {
+        let keys = [
+            "limits.tokens_per_day",
+            "limits",
+            "routes[0].model",
+            "routes",
+            "limits.tokens_per_day",
+        ];
+        let named = most_exact(keys.map(str::to_owned).to_vec());
+        assert_eq!(named, ["limits.tokens_per_day", "routes[0].model"]);
+    }
+
+    #[test]
+    fn what_the_host_knows_of_a_server_is_no_setting_of_its_instance() {
+        assert!(is_term("providers.cloud.prices.*.input") && is_term("providers.cloud.context_tokens"));
+        assert!(!is_term("providers.cloud.base_url") && !is_term("providers.cloud"));
+    }
 }
