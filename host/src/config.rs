@@ -38,6 +38,7 @@ pub(crate) use environment::FlagOverride;
 pub(crate) use errors::{ConfigError, ConfigErrors, Origin};
 pub(crate) use locate::Environment;
 pub(crate) use model::*;
+pub(crate) use names::BUILT_IN_PROVIDERS;
 pub(crate) use plugins::KnownPlugin;
 pub(crate) use schema::schema;
 pub(crate) use units::{parse_duration, show_duration};

@@ -8,7 +8,7 @@ mod lanes;
 mod load;
 mod turn;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,6 +46,8 @@ pub(crate) struct ChatHub {
     held: AtomicBool,
     /// The messages that are being answered, with what ends their turns.
     running: Mutex<HashMap<SessionKey, (Vec<u64>, CancellationToken)>>,
+    /// Messages that wait and ended a turn; bounded as those are.
+    stopped: Mutex<HashSet<u64>>,
     pub(crate) load: LoadTable,
     pub(crate) counters: Arc<Counters>,
     parts: TurnParts,
@@ -71,6 +73,7 @@ impl ChatHub {
             habits: Mutex::default(),
             held: AtomicBool::new(false),
             running: Mutex::default(),
+            stopped: Mutex::default(),
             load: LoadTable::default(),
             counters,
             parts,
@@ -88,6 +91,7 @@ impl ChatHub {
             && let Some((_, turn)) = lock(&self.running).get(&row.session)
         {
             turn.cancel();
+            lock(&self.stopped).insert(row.seq);
         }
         let alone = row.attempts >= ALONE_FROM_ATTEMPTS;
         // The start brings such rows, so that the time runs from there.
@@ -218,6 +222,7 @@ impl ChatHub {
                 None => lanes.withdraw(|turn| turn.holds(seq))?.1.lead().clone(),
             }
         };
+        lock(&self.stopped).remove(&seq);
         self.load.release(&row.session);
         Some(row)
     }

@@ -8,7 +8,7 @@ use super::sugar;
 use super::tree::{Data, Member, Node, Object};
 
 /// Providers that need no entry of their own.
-pub(super) const BUILT_IN_PROVIDERS: [&str; 5] = ["anthropic", "echo", "gemini", "ollama", "openai"];
+pub(crate) const BUILT_IN_PROVIDERS: [&str; 5] = ["anthropic", "echo", "gemini", "ollama", "openai"];
 /// A channel that routes may name although only a flag makes it.
 const CONSOLE: &str = "console";
 

@@ -6,7 +6,7 @@ mod status;
 use miniclaw_plugin_api::InboundMessage;
 use serde_json::{Value, json};
 
-use super::ChatHub;
+use super::{ChatHub, lock};
 use crate::agent::Answer;
 use crate::sessions::Snapshot;
 use crate::spool::InboundRow;
@@ -33,11 +33,14 @@ pub(crate) fn asks_to_stop(message: &InboundMessage) -> bool {
 
 /// Whether a message is for the gateway itself rather than for the agent.
 pub(crate) fn is_command(message: &InboundMessage) -> bool {
-    name(message).is_some_and(|name| COMMANDS.iter().any(|(command, _)| *command == name))
+    name(message).is_some()
 }
 
-fn name(message: &InboundMessage) -> Option<&str> {
-    message.command.as_ref().map(|command| command.name.as_str())
+/// The name of a command of the gateway's; people write it in letters of either case.
+fn name(message: &InboundMessage) -> Option<&'static str> {
+    let given = message.command.as_ref()?.name.as_str();
+    let mut names = COMMANDS.into_iter().map(|(command, _)| command);
+    names.find(|command| command.eq_ignore_ascii_case(given))
 }
 
 impl ChatHub {
@@ -49,7 +52,8 @@ impl ChatHub {
                 new_generation: true,
                 ..Answer::note("This is a new conversation.")
             },
-            "stop" => Answer::note("Stopped."),
+            "stop" if lock(&self.stopped).remove(&row.seq) => Answer::note("Stopped."),
+            "stop" => Answer::note("There is nothing to stop."),
             "status" => Answer::note(self.status(row, snapshot).await),
             "model" => self.model(row, snapshot).await,
             _ => return None,
@@ -73,6 +77,27 @@ fn help() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_known_in_letters_of_either_case() {
+        let mut message = InboundMessage::new("7", "1", "42", "/Stop");
+        assert!(!is_command(&message));
+        for (name, known, stops) in [
+            ("Stop", true, true),
+            ("NEW", true, false),
+            ("nEwer", false, false),
+        ] {
+            message.command = Some(miniclaw_plugin_api::Command {
+                name: name.into(),
+                args: String::new(),
+            });
+            assert_eq!(
+                (is_command(&message), asks_to_stop(&message)),
+                (known, stops),
+                "{name}"
+            );
+        }
+    }
 
     #[test]
     fn every_command_is_in_the_help_and_in_the_menu() {

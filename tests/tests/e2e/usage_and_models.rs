@@ -340,3 +340,26 @@ fn a_message_that_is_too_long_takes_nothing_along_that_was_said_before() {
     );
     gateway.stop().expect_code(0);
 }
+
+#[test]
+fn commands_are_known_in_either_case_and_claim_nothing_that_is_not_so() {
+    let world = World::new();
+    let gateway = world.start();
+    world.say(7, "hi", 1);
+    assert_eq!(world.say(7, "/stop", 2), "There is nothing to stop.");
+    assert_eq!(world.say(7, "/NEW", 3), "This is a new conversation.");
+    assert_eq!(world.say(7, "fresh", 4), "re: fresh [n=1]");
+    let missing = world.say(7, "/model gemini/gemini-pro", 5);
+    assert_eq!(
+        missing,
+        "No provider `gemini` is configured; send /model to see those that there are."
+    );
+    let chosen = world.say(7, "/model meta-llama/llama-3", 6);
+    assert!(
+        chosen.contains("model is meta-llama/llama-3 (provider model)"),
+        "{chosen}"
+    );
+    let back = world.say(7, "/model DEFAULT", 7);
+    assert!(back.contains("the default model again"), "{back}");
+    gateway.stop().expect_code(0);
+}

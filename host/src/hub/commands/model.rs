@@ -3,6 +3,7 @@ use std::time::Duration;
 use miniclaw_plugin_api::Model;
 
 use crate::agent::Answer;
+use crate::config::BUILT_IN_PROVIDERS;
 use crate::hub::ChatHub;
 use crate::sessions::Snapshot;
 use crate::spool::{Choice, InboundRow};
@@ -30,6 +31,11 @@ impl ChatHub {
         }
         if wanted.len() > NAME_BYTES || wanted.contains(char::is_whitespace) {
             return Answer::note("That is not the name of a model; send /model to see those that there are.");
+        }
+        if let Some(missing) = self.missing_provider(row, wanted, snapshot).await {
+            return Answer::note(format!(
+                "No provider `{missing}` is configured; send /model to see those that there are."
+            ));
         }
         let choice = self.choice(wanted, &snapshot.choice);
         let agent = &self.parts.agent;
@@ -76,11 +82,29 @@ impl ChatHub {
         text + "\n/model NAME or /model PROVIDER/NAME chooses for this conversation, /model default takes it back."
     }
 
+    /// The provider that is asked for and that nobody configured. Models have slashes in their names, too, even those that
+    /// begin like a provider's: what the conversation's provider lists is one.
+    async fn missing_provider<'a>(
+        &self,
+        row: &InboundRow,
+        wanted: &'a str,
+        snapshot: &Snapshot,
+    ) -> Option<&'a str> {
+        let agent = &self.parts.agent;
+        let (named, _) = wanted.split_once('/')?;
+        if agent.providers.contains_key(named) || !BUILT_IN_PROVIDERS.contains(&named) {
+            return None;
+        }
+        let route = agent.route(row, &row.message, &snapshot.choice);
+        let listed = self.listed(route.provider.as_deref().unwrap_or("none")).await;
+        listed.iter().all(|known| known.id != wanted).then_some(named)
+    }
+
     /// A provider's name alone chooses its own model; what is before a slash is a provider where there is one of that name.
     fn choice(&self, wanted: &str, now: &Choice) -> Choice {
         let known = |name: &str| self.parts.agent.providers.contains_key(name);
         let (provider, model) = match wanted.split_once('/') {
-            _ if wanted == "default" => (None, None),
+            _ if wanted.eq_ignore_ascii_case("default") => (None, None),
             _ if known(wanted) => (Some(wanted), None),
             Some((provider, model)) if known(provider) && !model.is_empty() => (Some(provider), Some(model)),
             _ => (now.provider.as_deref(), Some(wanted)),
