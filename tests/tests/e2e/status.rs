@@ -92,7 +92,10 @@ fn a_pause_is_told_with_its_reason() {
     world.telegram.on("sendMessage").answer(Answer::bad_gateway());
     let gateway = world.start();
     world.flood(100..160, 1);
-    world.flood(200..260, 1);
+    status(&world, "a full outbox", |status| {
+        (status["channels"][0]["replies_waiting"] == 60).then_some(())
+    });
+    world.flood(200..201, 1);
     let reason = status(&world, "the pause", |status| {
         let channel = &status["channels"][0];
         (channel["state"] == "paused").then(|| channel["reason"].as_str().map(str::to_owned))
