@@ -278,7 +278,7 @@ impl AgentLoop {
             let error = match asked.await {
                 Ok(reply) => {
                     if learnt {
-                        let tokens = window.tokens;
+                        let tokens = self.window(name, model).tokens;
                         warn!(
                             "Provider `{name}` takes about {tokens} tokens; set `providers.{name}.context_tokens`"
                         );
