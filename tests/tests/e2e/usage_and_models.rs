@@ -352,7 +352,7 @@ fn commands_are_known_in_either_case_and_claim_nothing_that_is_not_so() {
     let missing = world.say(7, "/model gemini/gemini-pro", 5);
     assert_eq!(
         missing,
-        "No provider `gemini` is configured; send /model to see those that there are."
+        "No provider gemini is configured; send /model to see those that there are."
     );
     let chosen = world.say(7, "/model meta-llama/llama-3", 6);
     assert!(
