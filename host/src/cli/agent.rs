@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::args::{AgentArgs, Global};
 use super::provider::{self, NotStarted};
-use super::{Failure, Outcome, setup};
+use super::{Failure, Outcome, known_plugins, setup};
 use crate::agent::{AgentLoop, Breakers, Budget, Compaction, Models, Places, Progress, Prompt};
 use crate::config::{Config, Route};
 use crate::delivery::remarked;
@@ -24,14 +24,14 @@ use crate::telemetry;
 pub(super) fn run(global: &Global, args: &AgentArgs) -> Outcome {
     let mut loaded = setup::load(&setup::sources(global, &args.plugins))?;
     let telemetry = setup::start_log(global, &loaded, true)?;
-    let route = route(&mut loaded.config, args);
+    let route = route(&mut loaded.config, args)?;
     provider::block_on(ask(&loaded.config, &telemetry, args, &route))?
 }
 
 /// The command line's provider and model before those of the configuration.
-fn route(config: &mut Config, args: &AgentArgs) -> Route {
+fn route(config: &mut Config, args: &AgentArgs) -> Result<Route, Failure> {
     let provider = args.provider.clone().unwrap_or_else(|| config.provider.clone());
-    provider::admit(config, &provider);
+    provider::admit(config, &known_plugins(config), &provider)?;
     let configured = args
         .provider
         .as_ref()
@@ -40,11 +40,11 @@ fn route(config: &mut Config, args: &AgentArgs) -> Route {
         .model
         .clone()
         .or_else(|| config.model.clone().filter(|_| configured));
-    Route {
+    Ok(Route {
         provider: Some(provider),
         model,
         ..Route::default()
-    }
+    })
 }
 
 async fn ask(config: &Config, telemetry: &telemetry::Handle, args: &AgentArgs, route: &Route) -> Outcome {

@@ -21,11 +21,11 @@ use crate::telemetry;
 pub(super) fn run(global: &Global, args: &ModelsArgs) -> Outcome {
     let mut loaded = setup::load(&setup::sources(global, &args.plugins))?;
     let telemetry = setup::start_log(global, &loaded, true)?;
+    let known = known_plugins(&loaded.config);
     if let Some(name) = &args.provider {
-        provider::admit(&mut loaded.config, name);
+        provider::admit(&mut loaded.config, &known, name)?;
     }
     let config = &loaded.config;
-    let known = known_plugins(config);
     let names = config.providers.keys().map(String::as_str);
     let entries: Vec<Entry<'_>> = names
         .filter(|name| args.provider.as_ref().is_none_or(|asked| asked == name))

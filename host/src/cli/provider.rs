@@ -1,5 +1,6 @@
 //! A provider for one command: started without a gateway, asked, ended.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -52,8 +53,26 @@ pub(super) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     Ok(result)
 }
 
-/// Gives a built-in provider an entry: it needs none, here as in the configuration.
-pub(super) fn admit(config: &mut Config, name: &str) {
+/// Gives a plugin that needs no entry one, here as in the configuration.
+///
+/// # Errors
+/// Status 1 for a name that no provider has.
+pub(super) fn admit(config: &mut Config, known: &[KnownPlugin], name: &str) -> Result<(), Failure> {
+    let plugins = known.iter().filter(|plugin| plugin.kind == Kind::Provider);
+    let plugins = plugins.map(|plugin| plugin.name.as_str());
+    let names: BTreeSet<&str> = config
+        .providers
+        .keys()
+        .map(String::as_str)
+        .chain(plugins)
+        .collect();
+    if !names.contains(name) {
+        let names = Vec::from_iter(names).join("`, `");
+        return Err(Failure::new(
+            1,
+            format!("no provider is called `{name}`; there are `{names}`"),
+        ));
+    }
     config
         .providers
         .entry(name.to_owned())
@@ -63,6 +82,7 @@ pub(super) fn admit(config: &mut Config, name: &str) {
             confinement: Confinement::default(),
             settings: Settings::default(),
         });
+    Ok(())
 }
 
 /// Starts a provider.
@@ -186,6 +206,25 @@ pub(super) fn told(config: &Config, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_provider_that_is_none_is_answered_with_those_that_there_are() {
+        let home = tempfile::tempdir().unwrap();
+        let sources = crate::config::Sources {
+            home: Some(home.path().to_owned()),
+            ..Default::default()
+        };
+        let mut config = crate::config::load(&sources).unwrap().config;
+        let known = crate::cli::known_plugins(&config);
+        let failure = admit(&mut config, &known, "nope").err().unwrap();
+        assert_eq!(failure.status, 1);
+        assert_eq!(
+            failure.text,
+            "no provider is called `nope`; there are `anthropic`, `echo`, `gemini`, `ollama`, `openai`"
+        );
+        assert!(admit(&mut config, &known, "gemini").is_ok());
+        assert!(config.providers.contains_key("gemini"));
+    }
 
     #[test]
     fn addresses_are_shown_without_what_opens_them() {

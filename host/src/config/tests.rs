@@ -3,6 +3,7 @@
 mod errors;
 mod files;
 mod misplaced;
+mod page;
 mod plugins;
 mod properties;
 mod secrets;

@@ -89,7 +89,10 @@ fn models_of_nobody_are_an_error() {
     );
     let finished = run(&home, &["models", "--provider", "nobody"]);
     assert!(
-        finished.expect_code(78).stderr.contains("nobody"),
+        finished
+            .expect_code(1)
+            .stderr
+            .contains("no provider is called `nobody`; there are `anthropic`"),
         "{}",
         finished.stderr
     );

@@ -42,11 +42,11 @@ struct Checked {
 pub(super) fn run(global: &Global, args: &CheckProvidersArgs) -> Outcome {
     let mut loaded = setup::load(&setup::sources(global, &args.plugins))?;
     let telemetry = setup::start_log(global, &loaded, true)?;
+    let known = known_plugins(&loaded.config);
     if let Some(name) = &args.name {
-        provider::admit(&mut loaded.config, name);
+        provider::admit(&mut loaded.config, &known, name)?;
     }
     let config = &loaded.config;
-    let known = known_plugins(config);
     let names = config.providers.keys().map(String::as_str);
     let entries: Vec<Entry<'_>> = names
         .filter(|name| args.name.as_ref().is_none_or(|asked| asked == name))
