@@ -61,8 +61,8 @@ scripts! {
     a_model_that_is_not_there_is_named_as_the_operators_matter:
         always(ALL, Fault::status(404)) => sentence(ALL, 1, "my operator has to mend");
 
-    a_conversation_that_is_too_long_is_told_how_to_start_afresh:
-        always(ALL, Fault::status(413)) => sentence(ALL, 1, "Send /new");
+    a_message_that_is_too_long_is_asked_for_in_parts:
+        always(ALL, Fault::status(413)) => sentence(ALL, 1, "send less at once");
 
     a_redirect_is_not_followed_and_not_tried_again:
         always(ALL, refusal(302, "location", "http://127.0.0.1:9/")) => sentence(ALL, 1, "my operator has to mend");
