@@ -241,7 +241,7 @@ fn an_authority_of_the_settings_is_trusted_and_a_proxy_is_never_shown() {
     let shown = &shown.expect_code(0).stdout;
     assert!(shown.contains("proxy") && !shown.contains("pass-word"), "{shown}");
     let gateway = Gateway::start(&world.home, &[]);
-    gateway.wait_for_line("telegram cannot be reached");
+    gateway.wait_for_line("the proxy of `proxy` does not answer");
     assert!(!gateway.stop().stderr.contains("pass-word"));
 }
 
