@@ -30,3 +30,4 @@ mod tasks;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod whole;

@@ -3,10 +3,10 @@
 mod name;
 mod picture;
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use crate::delivery::Outbox;
 use crate::plugins::instance::{Instance, Method};
 use crate::sessions::{Entry, SessionKey, media_dir};
 use crate::spool::InboundRow;
+use crate::whole;
 
 /// Between attempts at the same file.
 const FETCH_AGAIN: Duration = Duration::from_secs(1);
@@ -201,37 +202,12 @@ async fn ask(instance: &Instance, attachment: &Attachment) -> Result<Vec<u8>, Er
     Ok(payload.bytes.into_vec())
 }
 
-/// Writes a file whole or not at all; one that is there is the same.
+/// Writes a file; one that is there is the same.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".tmp-{}", std::process::id()));
-    let temporary = PathBuf::from(temporary);
-    let open = || {
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)
-    };
-    let mut file = match (open(), path.parent()) {
-        (Err(error), Some(folder)) if error.kind() == ErrorKind::NotFound => {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            open()?
-        }
-        (file, _) => file?,
-    };
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_data())
-        .and_then(|()| std::fs::rename(&temporary, path));
-    if written.is_err() {
-        // Best effort: the folder goes with its session.
-        let _ = std::fs::remove_file(&temporary);
-        return written;
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    whole::replace(path, bytes)
 }
 
 fn described(attachment: &Attachment, got: Result<Kept, Missing>) -> (MediaFile, String) {

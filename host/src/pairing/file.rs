@@ -1,13 +1,13 @@
 //! The book's file, whole or not at all, and where codes come from.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::Book;
+use crate::whole;
 
 /// The file, in the state folder.
 const FILE: &str = "pairing.json";
@@ -80,24 +80,8 @@ pub(super) fn write(path: &Path, book: &Book) -> Result<(), PairingError> {
     };
     let written = serde_json::to_string_pretty(&whole)
         .map_err(io::Error::from)
-        .and_then(|text| put(path, &text));
+        .and_then(|text| whole::replace(path, text.as_bytes()));
     written.map_err(|source| failed("write", path, source))
-}
-
-fn put(path: &Path, text: &str) -> io::Result<()> {
-    let temporary = path.with_extension("json.tmp");
-    let mut options = File::options();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// Bytes from the system's source.

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +11,7 @@ use tracing::warn;
 
 use crate::spool::wall_ms;
 use crate::telemetry::printable;
+use crate::whole;
 
 /// The file, in the state folder.
 const FILE: &str = "plugins.json";
@@ -180,18 +180,7 @@ fn read(path: &Path) -> io::Result<Entries> {
 
 /// Whole or not at all.
 fn write(path: &Path, entries: &Entries) -> io::Result<()> {
-    let temporary = path.with_extension("json.tmp");
-    let mut file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)?;
-    file.write_all(serde_json::to_string_pretty(entries)?.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    whole::replace(path, serde_json::to_string_pretty(entries)?.as_bytes())
 }
 
 #[cfg(test)]
