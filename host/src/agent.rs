@@ -95,8 +95,6 @@ pub(crate) struct Answer {
     pub(crate) new_generation: bool,
     /// JSON text of the providers' attempts, for who traces the message.
     pub(crate) story: Option<String>,
-    /// What it cost.
-    pub(crate) usage: Vec<Usage>,
     /// What the sender chose for the conversation.
     pub(crate) choice: Option<Choice>,
 }
@@ -171,11 +169,10 @@ impl AgentLoop {
         request.session = &row.session.0;
         request.idempotency_key = format!("turn-{}", row.seq);
         request.meta.inbound = row.seq;
-        let (mut story, mut usage) = (Vec::new(), Vec::new());
+        let mut story = Vec::new();
         let mut hear = |progress: Progress<'_>| {
             if let Progress::Tried(tried) = progress {
                 story.push(tried.clone());
-                usage.extend(tried.usage.clone());
             }
             listener(progress);
         };
@@ -185,14 +182,7 @@ impl AgentLoop {
                 let unseen = reply.blind && seen.pictures.last().is_some_and(|own| !own.is_empty());
                 let remarks = [reply.remark, if unseen { failure::BLIND } else { "" }];
                 let remarks: Vec<&str> = remarks.into_iter().filter(|remark| !remark.is_empty()).collect();
-                (
-                    reply.text,
-                    remarks.join(
-                        "
-
-",
-                    ),
-                )
+                (reply.text, remarks.join("\n\n"))
             }
             Err(error) => {
                 warn!(%error, cause = ?error.cause, "Turn failed, its sender is told so");
@@ -206,7 +196,6 @@ impl AgentLoop {
             reply,
             remark,
             story: serde_json::to_string(&story).ok(),
-            usage,
             ..Answer::default()
         }
     }

@@ -85,6 +85,9 @@ impl MediaStore {
         outbox: Option<&Arc<Outbox>>,
     ) -> Media {
         let mut media = Media::default();
+        if message.attachments.is_empty() {
+            return media;
+        }
         let folder = media_dir(&self.dir, &row.session);
         for (index, attachment) in message.attachments.iter().enumerate() {
             let got = match self.bytes(attachment, outbox).await {

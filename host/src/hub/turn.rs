@@ -176,10 +176,7 @@ impl ChatHub {
             tokio::pin!(show);
             let answer = tokio::select! {
                 biased;
-                () = stop.cancelled() => {
-                    let usage = tab.so_far(&self.parts.agent, &writing.text());
-                    (Answer { usage, ..self.stopped(row)? }, Vec::new())
-                }
+                () = stop.cancelled() => (self.stopped(row)?, Vec::new()),
                 answered = work => answered,
                 () = &mut show => return None,
                 () = self.show_typing(row, &writing) => return None,
@@ -191,12 +188,14 @@ impl ChatHub {
             }
             answer
         };
+        let written = writing.text();
         Some(Answered {
             generation: snapshot.generation,
             answer,
             files,
+            usage: tab.so_far(&self.parts.agent, &written),
             shown: draft.and_then(crate::delivery::Draft::ended),
-            written: writing.text(),
+            written,
         })
     }
 

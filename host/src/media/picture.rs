@@ -44,13 +44,13 @@ pub(super) async fn read(
     own: &[MediaFile],
     limit: usize,
 ) -> Vec<Vec<Picture>> {
-    let messages = history.iter().map(|entry| &*entry.media).chain([own]);
-    let wanted: Vec<Vec<MediaFile>> = messages
-        .map(|files| files.iter().filter(|file| is_picture(file)).cloned().collect())
-        .collect();
-    if limit == 0 || wanted.iter().all(Vec::is_empty) {
+    let messages = || history.iter().map(|entry| &*entry.media).chain([own]);
+    if limit == 0 || !messages().flatten().any(is_picture) {
         return Vec::new();
     }
+    let wanted: Vec<Vec<MediaFile>> = messages()
+        .map(|files| files.iter().filter(|file| is_picture(file)).cloned().collect())
+        .collect();
     let folder = media_dir(dir, session);
     let read = tokio::task::spawn_blocking(move || choose(&folder, wanted, limit)).await;
     // A panic there is a defect here, and no reason to give no answer.

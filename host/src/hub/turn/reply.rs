@@ -7,12 +7,14 @@ use crate::agent::Answer;
 use crate::delivery::{Shown, remarked, replace, split};
 use crate::media::MediaFile;
 use crate::sessions::Entry;
-use crate::spool::{FinishedTurn, wall_ms};
+use crate::spool::{FinishedTurn, Usage, wall_ms};
 
 /// Where a turn stands before T2.
 pub(super) struct Answered {
     pub(super) generation: u64,
     pub(super) answer: Answer,
+    /// What it cost.
+    pub(super) usage: Vec<Usage>,
     /// Files of what was answered.
     pub(super) files: Vec<MediaFile>,
     /// The message that showed the answer while it was written.
@@ -28,6 +30,7 @@ impl Answered {
             generation,
             answer,
             files: Vec::new(),
+            usage: Vec::new(),
             shown: None,
             written: String::new(),
         }
@@ -52,6 +55,7 @@ impl ChatHub {
         }
         let Answered {
             generation,
+            usage,
             answer,
             files,
             ..
@@ -72,7 +76,7 @@ impl ChatHub {
             channel: row.channel.clone(),
             chunks,
             story: answer.story,
-            usage: answer.usage,
+            usage,
             choice: answer.choice,
         }
     }
