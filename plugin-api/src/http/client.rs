@@ -115,6 +115,27 @@ impl Client {
         self.insert(parsed, value, &format!("the header `{name}`"))
     }
 
+    /// Sends a key in a header with every request; white space around the key is passed over, and an empty key sends
+    /// nothing.
+    ///
+    /// # Errors
+    /// As for [`Client::header`].
+    pub fn key(self, header: &str, key: &str) -> Result<Self> {
+        match key.trim() {
+            "" => Ok(self),
+            key => self.header(header, key),
+        }
+    }
+
+    /// Sends these headers with every request; the values count as secrets.
+    ///
+    /// # Errors
+    /// As for [`Client::header`].
+    pub fn headers<'a>(self, headers: impl IntoIterator<Item = (&'a String, &'a String)>) -> Result<Self> {
+        let mut headers = headers.into_iter();
+        headers.try_fold(self, |client, (name, value)| client.header(name, value))
+    }
+
     /// The path of the base address.
     pub fn path(&self) -> &str {
         self.base.path()

@@ -49,14 +49,10 @@ impl Provider for Anthropic {
         // Some give the address with its version.
         let base = settings.base_url.trim().trim_end_matches('/');
         let base = base.strip_suffix("/v1").unwrap_or(base);
-        let mut client = Client::new(base, &http)?.header("anthropic-version", VERSION)?;
-        let key = settings.api_key.as_deref().unwrap_or_default().trim();
-        if !key.is_empty() {
-            client = client.header("x-api-key", key)?;
-        }
-        for (name, value) in &settings.headers {
-            client = client.header(name, value)?;
-        }
+        let client = Client::new(base, &http)?
+            .header("anthropic-version", VERSION)?
+            .key("x-api-key", settings.api_key.as_deref().unwrap_or_default())?
+            .headers(&settings.headers)?;
         Ok(Self { client, settings })
     }
 

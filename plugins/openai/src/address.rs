@@ -25,7 +25,7 @@ pub(crate) fn client(settings: &Settings) -> Result<Client> {
             "settings.query: a deployment at Azure is asked with a version; set `api-version`, for example to `2024-10-21`",
         ));
     }
-    let key = settings.api_key.as_deref().unwrap_or_default().trim();
+    let key = settings.api_key.as_deref().unwrap_or_default();
     let header = match &settings.api_key_header {
         Some(header) => header.as_str(),
         None if is_azure(&client) => "api-key",
@@ -33,15 +33,10 @@ pub(crate) fn client(settings: &Settings) -> Result<Client> {
     };
     client = if header.eq_ignore_ascii_case("authorization") {
         client.bearer(key)?
-    } else if key.is_empty() {
-        client
     } else {
-        client.header(header, key)?
+        client.key(header, key)?
     };
-    for (name, value) in &settings.headers {
-        client = client.header(name, value)?;
-    }
-    Ok(client)
+    client.headers(&settings.headers)
 }
 
 /// Whether the address is that of one deployment at Azure.

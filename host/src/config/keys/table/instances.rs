@@ -30,12 +30,7 @@ pub(super) const PLUGINS: &[Key] = &[
 ];
 
 pub(super) const CHANNEL: &[Key] = &[
-    key(
-        "plugin",
-        Kind::Word,
-        Default::None,
-        "Name of the plugin; the name of the instance by default.",
-    ),
+    PLUGIN,
     key(
         "allow_from",
         IDS,
@@ -75,12 +70,7 @@ pub(super) const CHANNEL: &[Key] = &[
     ISOLATION,
     LIMITS_KEY,
     SANDBOX_KEY,
-    key(
-        "settings",
-        Kind::Settings,
-        Default::EmptyObject,
-        "The plugin's own settings; `miniclaw plugin info` prints their schema. Any text may be `${env:NAME}` or `${file:/path}`.",
-    ),
+    SETTINGS,
 ];
 
 const GROUPS: &[Key] = &[
@@ -97,6 +87,20 @@ const GROUPS: &[Key] = &[
         "Whether only messages are answered that name the bot, answer it, or are a command with its name.",
     ),
 ];
+
+const PLUGIN: Key = key(
+    "plugin",
+    Kind::Word,
+    Default::None,
+    "Name of the plugin; the name of the instance by default.",
+);
+
+const SETTINGS: Key = key(
+    "settings",
+    Kind::Settings,
+    Default::EmptyObject,
+    "The plugin's own settings; `miniclaw plugin info` prints their schema. Any text may be `${env:NAME}` or `${file:/path}`.",
+);
 
 const ISOLATION: Key = key(
     "isolation",
@@ -162,12 +166,7 @@ const SANDBOX: &[Key] = &[
 ];
 
 pub(super) const PROVIDER: &[Key] = &[
-    key(
-        "plugin",
-        Kind::Word,
-        Default::None,
-        "Name of the plugin; the name of the instance by default.",
-    ),
+    PLUGIN,
     key(
         "context_tokens",
         count(MIN_CONTEXT, ANY_COUNT),
@@ -195,12 +194,7 @@ pub(super) const PROVIDER: &[Key] = &[
     ISOLATION,
     LIMITS_KEY,
     SANDBOX_KEY,
-    key(
-        "settings",
-        Kind::Settings,
-        Default::EmptyObject,
-        "The plugin's own settings; `miniclaw plugin info` prints their schema. Any text may be `${env:NAME}` or `${file:/path}`.",
-    ),
+    SETTINGS,
 ];
 
 const PRICE: &[Key] = &[
