@@ -122,6 +122,7 @@ async fn start(blueprint: Blueprint, tasks: &Tasks) -> Result<Arc<Instance>, Err
     let hooks = Hooks {
         log: Arc::new(|_| ()),
         event: Arc::new(|_| ()),
+        ask: None,
     };
     let (instance, requests) = Instance::spawn(blueprint, "bench".into(), "{}", 2, hooks)?;
     instance.call(Method::CREATE, &()).await?;
@@ -171,6 +172,7 @@ fn blueprint(
         version: manifest.version.as_str().into(),
         runner,
         capabilities: manifest.capabilities,
+        observes: false,
         text_limit: manifest.text_limit as usize,
         text_unit: manifest.text_unit,
         data_dir,

@@ -90,6 +90,22 @@ pub(crate) enum Op {
     Unpair { channel: String, id: String },
 }
 
+impl Op {
+    /// What changes nothing and is called `name`, with `data` as its fields.
+    pub(crate) fn reading(name: &str, data: Value) -> Option<Self> {
+        const READING: [&str; 3] = ["status", "sessions.list", "sessions.show"];
+        if !READING.contains(&name) {
+            return None;
+        }
+        let mut op = match data {
+            Value::Object(data) => data,
+            _ => serde_json::Map::new(),
+        };
+        op.insert("op".into(), name.into());
+        serde_json::from_value(Value::Object(op)).ok()
+    }
+}
+
 /// What the socket reaches.
 pub(crate) struct Hands {
     pub(crate) sessions: Arc<SessionManager>,
@@ -107,7 +123,7 @@ impl ControlServer {
     ///
     /// # Errors
     /// Where the socket cannot be made, for example because its path is longer than 107 bytes.
-    pub(crate) fn start(state_dir: &Path, hands: Hands, tasks: &Tasks) -> io::Result<Self> {
+    pub(crate) fn start(state_dir: &Path, hands: Arc<Hands>, tasks: &Tasks) -> io::Result<Self> {
         let path = socket(state_dir);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -116,7 +132,7 @@ impl ControlServer {
         let listener = UnixListener::bind(&path)?;
         // The folder keeps others out between these two steps.
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        tasks.spawn("control", accept(listener, Arc::new(hands), tasks.clone()));
+        tasks.spawn("control", accept(listener, hands, tasks.clone()));
         Ok(Self(path))
     }
 }
@@ -168,13 +184,6 @@ async fn converse(stream: UnixStream, hands: &Hands) -> io::Result<()> {
 }
 
 async fn answer(line: &str, hands: &Hands) -> Result<Value, String> {
-    let Hands {
-        sessions,
-        desk,
-        roster,
-        pairing,
-        sights,
-    } = hands;
     let request: Request = serde_json::from_str(line).map_err(|error| format!("not a request: {error}"))?;
     if request.v != VERSION {
         return Err(format!(
@@ -182,8 +191,23 @@ async fn answer(line: &str, hands: &Hands) -> Result<Value, String> {
             request.v
         ));
     }
+    perform(request.op, hands).await
+}
+
+/// Does what was asked.
+///
+/// # Errors
+/// The refusal, in words.
+pub(crate) async fn perform(op: Op, hands: &Hands) -> Result<Value, String> {
+    let Hands {
+        sessions,
+        desk,
+        roster,
+        pairing,
+        sights,
+    } = hands;
     let key = |key: String| SessionKey(key.into());
-    let answer = match request.op {
+    let answer = match op {
         Op::Counters => return Ok(json!(desk.counters())),
         Op::Status => {
             let look = Look { roster, desk, sights };
@@ -296,6 +320,24 @@ fn socket(state_dir: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_plugin_asks_for_changes_nothing() {
+        assert!(matches!(Op::reading("status", Value::Null), Some(Op::Status)));
+        let shown = Op::reading("sessions.show", json!({ "key": "a_1", "op": "sessions.delete" }));
+        assert!(matches!(shown, Some(Op::ShowSession { key }) if key == "a_1"));
+        for name in [
+            "sessions.delete",
+            "queue.drop",
+            "plugins.disable",
+            "send",
+            "pairing.decide",
+            "",
+        ] {
+            let data = json!({ "key": "a_1", "id": 1, "name": "a", "op": "status" });
+            assert!(Op::reading(name, data).is_none(), "{name}");
+        }
+    }
 
     #[test]
     fn a_gateway_that_ends_before_it_answers_is_told_in_a_sentence() {

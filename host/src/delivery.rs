@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info_span};
 
-pub(crate) use draft::{Draft, Shown, Writing, replace};
+pub(crate) use draft::{Draft, Pace, Shown, Writing, replace};
 pub(crate) use split::{remarked, split};
 
 use self::attempt::Delivered;

@@ -5,6 +5,7 @@ mod blueprints;
 mod channels;
 mod folders;
 mod lock;
+mod observer;
 mod roster;
 mod shutdown;
 mod signals;

@@ -25,7 +25,7 @@ pub(crate) use turn::TurnParts;
 use self::commands::asks_to_stop;
 pub(crate) use self::joined::Joined;
 
-use crate::delivery::Outbox;
+use crate::delivery::{Outbox, Pace};
 use crate::sessions::SessionKey;
 use crate::spool::{InboundRow, OutboxRow};
 use crate::tasks::Tasks;
@@ -290,8 +290,8 @@ impl ChatHub {
 pub(crate) struct Habits {
     /// Messages that follow each other within this are one turn.
     pub(crate) debounce: Duration,
-    /// The answer is shown while it is written.
-    pub(crate) streaming: bool,
+    /// How the answer is shown while it is written; `None`: not at all.
+    pub(crate) streaming: Option<Pace>,
 }
 
 /// Frees the lane however the turn ends.

@@ -110,6 +110,8 @@ pub mod request {
     pub const INBOUND: u32 = 1;
     /// [`crate::Chunk`] in; nothing out.
     pub const CHUNK: u32 = 2;
+    /// [`crate::wire::Named`] in; JSON out.
+    pub const ASK: u32 = 3;
 }
 
 /// Notices of [`HostApi::notify`].

@@ -10,8 +10,8 @@ use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::abi::{Payload, notice};
-use crate::error::{Cause, Error};
+use crate::abi::{Payload, notice, request};
+use crate::error::{Cause, Error, Result};
 use crate::link::HostLink;
 use crate::message::Meta;
 use crate::wire::Named;
@@ -65,6 +65,26 @@ impl Context {
                 link.notify(notice::FAILED, Payload::encode(&error));
             }
         })
+    }
+
+    /// Asks the host what it knows; needs [`Permission::Observe`](crate::Permission::Observe). Spans are milliseconds.
+    ///
+    /// | `name` | `data` | answer |
+    /// |---|---|---|
+    /// | `status` | | what `miniclaw status --json` prints |
+    /// | `sessions.list` | | what `miniclaw sessions list --json` prints |
+    /// | `sessions.show` | `{"key": "…"}` | an array of the conversation's messages, empty for an unknown one |
+    ///
+    /// # Errors
+    /// Permanent and [`Cause::Unsupported`] for a name that the host does not know, and from an older host; permanent and
+    /// [`Cause::Auth`] without the permission; transient and [`Cause::Busy`] where too much is asked at once.
+    pub async fn ask(&self, name: &str, data: serde_json::Value) -> Result<serde_json::Value> {
+        let body = Named {
+            name: name.to_owned(),
+            data,
+        };
+        let answer = self.link.request(0, request::ASK, Payload::encode(&body));
+        answer.await?.decode()
     }
 
     /// Tells the host what this version of the contract has no method for; a host that does not know `name`

@@ -17,7 +17,7 @@ pub(crate) struct HostLink {
     next_ticket: AtomicU64,
 }
 
-/// Who waits for the answer to a request. Bounded: one entry for each `emit` under way and at most
+/// Who waits for the answer to a request. Bounded: one entry for each `emit` and `ask` under way and at most
 /// [`crate::sink::WINDOW`] for each completion.
 enum Waiter {
     Reply(oneshot::Sender<Reply>),

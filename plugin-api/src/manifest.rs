@@ -20,6 +20,9 @@ pub enum Capability {
     /// Channel: it establishes by itself who speaks, so that no allow list is needed (a console, a web chat
     /// with a login).
     Authenticates = 1 << 6,
+    /// Channel: edits cost it nothing, so that answers are shown while they are written unless the configuration
+    /// says otherwise. Declare `Edit` with it.
+    Live = 1 << 7,
     /// Provider: text arrives while the model writes it.
     Streaming = 1 << 16,
     /// Provider: tools.
@@ -32,7 +35,7 @@ pub enum Capability {
 
 impl Capability {
     /// All capabilities with the names that `miniclaw plugin info` prints.
-    pub const ALL: [(Self, &'static str); 11] = [
+    pub const ALL: [(Self, &'static str); 12] = [
         (Self::Edit, "edit"),
         (Self::Delete, "delete"),
         (Self::React, "react"),
@@ -40,6 +43,7 @@ impl Capability {
         (Self::Fetch, "fetch"),
         (Self::SendAttachments, "send-attachments"),
         (Self::Authenticates, "authenticates"),
+        (Self::Live, "live"),
         (Self::Streaming, "streaming"),
         (Self::Tools, "tools"),
         (Self::Vision, "vision"),
@@ -62,16 +66,19 @@ pub enum Permission {
     Exec = 1 << 3,
     /// Connections to other programs of the same machine through Unix sockets.
     UnixSockets = 1 << 4,
+    /// Reading the gateway's state, conversations and log through [`Context::ask`](crate::Context::ask).
+    Observe = 1 << 5,
 }
 
 impl Permission {
     /// All permissions with the names that `miniclaw plugin info` prints.
-    pub const ALL: [(Self, &'static str); 5] = [
+    pub const ALL: [(Self, &'static str); 6] = [
         (Self::Network, "network"),
         (Self::Listen, "listen"),
         (Self::Files, "files"),
         (Self::Exec, "exec"),
         (Self::UnixSockets, "unix-sockets"),
+        (Self::Observe, "observe"),
     ];
 }
 

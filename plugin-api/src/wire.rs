@@ -46,7 +46,7 @@ pub struct SignalTo {
     pub signal: Signal,
 }
 
-/// Body of `INVOKE` and `EVENT`.
+/// Body of `INVOKE`, `EVENT` and `ASK`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Named {
     /// What is meant.

@@ -75,6 +75,10 @@ impl Channel for Puppet {
                 let _note = NoteDrop;
                 std::future::pending::<()>().await;
             }
+            "ask" => {
+                let status = self.context.ask("status", json!({})).await?;
+                return Ok(Sent::one(status["version"].as_str().unwrap_or_default()));
+            }
             "log" => log().instrument(tracing::info_span!("sending", chat = 7)).await,
             _ => {}
         }
@@ -264,4 +268,18 @@ async fn what_a_channel_does_not_implement_is_unsupported() {
         (Outcome::Permanent, Cause::Unsupported)
     );
     assert_eq!(error.message, "the plugin does not support `moonphase`");
+}
+
+#[tokio::test]
+async fn a_plugin_hears_what_the_host_answers_or_that_it_does_not_know() {
+    let kit = kit();
+    kit.start().await.expect("it starts");
+    let error = tell(&kit, "ask").await.unwrap_err();
+    assert_eq!(
+        (error.outcome, error.cause),
+        (Outcome::Permanent, Cause::Unsupported)
+    );
+    kit.answer_asked("status", json!({ "version": "9.9.9" }));
+    let sent = tell(&kit, "ask").await.expect("it is answered");
+    assert_eq!(sent.ids, ["9.9.9"]);
 }

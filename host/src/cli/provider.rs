@@ -123,6 +123,7 @@ pub(super) async fn start(
     let hooks = Hooks {
         log: log_sink(name),
         event: Arc::new(|_| {}),
+        ask: None,
     };
     let started = async {
         let (instance, _) = Instance::spawn(blueprint, name.into(), &settings, telemetry.max_level(), hooks)?;

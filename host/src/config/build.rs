@@ -75,7 +75,7 @@ fn channel(at: &Reader<'_>) -> Result<ChannelConfig, ConfigError> {
             None => None,
         },
         open: false,
-        streaming: at.text("streaming")? == "edit",
+        streaming: at.optional("streaming")?.map(|mode| mode == "edit"),
         debounce: Duration::from_millis(at.count("debounce_ms")?),
         confinement: confinement(at)?,
         settings: at.settings()?,

@@ -79,8 +79,8 @@ pub(crate) struct ChannelConfig {
     pub(crate) admins: Option<Vec<String>>,
     /// Whether everybody may speak. No configuration says so: `plugin run` alone, for its throw-away gateway.
     pub(crate) open: bool,
-    /// Whether an answer is shown while it is written.
-    pub(crate) streaming: bool,
+    /// Whether an answer is shown while it is written; `None`: where that costs the channel nothing.
+    pub(crate) streaming: Option<bool>,
     /// Messages that follow each other within this are answered as one; default 0.
     pub(crate) debounce: Duration,
     pub(crate) confinement: Confinement,

@@ -186,7 +186,7 @@ impl Loaded {
                     "{origin}: key `channels.{name}.{key}`: plugin `{plugin}` {reason}"
                 ));
             };
-            if channel.streaming && !can(Capability::Edit) {
+            if channel.streaming == Some(true) && !can(Capability::Edit) {
                 doubt(
                     "streaming",
                     "cannot edit messages, so that answers are sent when they are complete",

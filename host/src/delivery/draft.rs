@@ -24,6 +24,8 @@ const FIRST_AFTER: Duration = Duration::from_millis(250);
 /// (<https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>, read 2026-11).
 const EVERY: Duration = Duration::from_secs(1);
 const EVERY_IN_GROUPS: Duration = Duration::from_secs(3);
+/// Often enough for eyes.
+const EVERY_LIVE: Duration = Duration::from_millis(100);
 /// The longest wait that is due to the pace of changes alone.
 pub(super) const PACE: Duration = EVERY_IN_GROUPS;
 /// Changes that fail one after the other before the draft is left as it is.
@@ -32,6 +34,32 @@ const MAX_FAILURES: u32 = 3;
 const MORE: &str = " …";
 /// The datum of an outbound message that names the draft that it replaces.
 const DRAFT: &str = "draft";
+
+/// How often a channel takes changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As platforms count them.
+    Counted,
+    /// As they come: they cost the channel nothing.
+    Live,
+}
+
+impl Pace {
+    fn first_after(self) -> Duration {
+        match self {
+            Self::Counted => FIRST_AFTER,
+            Self::Live => Duration::ZERO,
+        }
+    }
+
+    fn every(self, chat: ChatKind) -> Duration {
+        match self {
+            Self::Live => EVERY_LIVE,
+            Self::Counted if chat == ChatKind::Private => EVERY,
+            Self::Counted => EVERY_IN_GROUPS,
+        }
+    }
+}
 
 /// What the model has written so far.
 #[derive(Default)]
@@ -72,7 +100,8 @@ pub(crate) struct Draft {
     /// The platform's id of the message, once there is one.
     message: Option<String>,
     shown: String,
-    begun: Instant,
+    /// Before it nothing is shown.
+    first: Instant,
     every: Duration,
     not_before: Option<Instant>,
     failures: u32,
@@ -95,10 +124,10 @@ impl Draft {
         row: &InboundRow,
         reply_to: Option<String>,
         earlier: Option<String>,
+        pace: Pace,
     ) -> Self {
         let mut blank = OutboundMessage::new(row.message.chat.clone(), "");
         blank.reply_to = reply_to;
-        let private = row.message.chat_kind == ChatKind::Private;
         Self {
             outbox,
             session: row.session.clone(),
@@ -106,8 +135,8 @@ impl Draft {
             blank,
             message: earlier,
             shown: String::new(),
-            begun: Instant::now(),
-            every: if private { EVERY } else { EVERY_IN_GROUPS },
+            first: Instant::now() + pace.first_after(),
+            every: pace.every(row.message.chat_kind),
             not_before: None,
             failures: 0,
             over: false,
@@ -122,7 +151,7 @@ impl Draft {
                 () = done.cancelled() => return,
                 () = writing.changed.notified() => {}
             }
-            let earliest = (self.begun + FIRST_AFTER).max(self.not_before.unwrap_or(self.begun));
+            let earliest = self.first.max(self.not_before.unwrap_or(self.first));
             tokio::select! {
                 biased;
                 () = done.cancelled() => return,

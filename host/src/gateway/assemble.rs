@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use super::blueprints::{Blueprints, NoBlueprint};
+use super::observer;
 use super::roster::{self, Roster, Sights, Slot};
 use super::{Running, StartError, upkeep, watchdog};
 use crate::agent::{AgentLoop, Breakers, Budget, Compaction, Models, Places, Prompt, Providers};
@@ -24,7 +25,7 @@ use crate::intake::{Admins, Gate, Told};
 use crate::media::MediaStore;
 use crate::pairing::Pairing;
 use crate::plugins::catalog::Catalog;
-use crate::plugins::instance::{Hooks, Instance, LogSink};
+use crate::plugins::instance::{AskSink, Hooks, Instance, LogSink};
 use crate::plugins::load::Loader;
 use crate::plugins::trust::TrustPolicy;
 use crate::sessions::SessionManager;
@@ -48,6 +49,7 @@ struct Common<'a> {
     ledger: Arc<Ledger>,
     supervisors: Tasks,
     console_closed: Arc<watch::Sender<bool>>,
+    ask: AskSink,
 }
 
 /// An instance before it is supervised.
@@ -74,6 +76,7 @@ pub(super) async fn assemble(
     let trust = TrustPolicy::of(&config.trust)?;
     let loader = Arc::new(Loader::new(config.state_dir().join("cache"), trust));
     let processes = Tasks::default();
+    let (ask, questions) = observer::questions();
     let common = Common {
         config,
         log_level: telemetry.max_level(),
@@ -81,6 +84,7 @@ pub(super) async fn assemble(
         ledger: Arc::new(Ledger::open(&config.state_dir())?),
         supervisors: Tasks::default(),
         console_closed: Arc::new(watch::channel(false).0),
+        ask,
     };
     let blueprints = Blueprints {
         config,
@@ -172,7 +176,8 @@ pub(super) async fn assemble(
     let turns = config.gateway.max_concurrent_turns;
     let hub = ChatHub::new(parts, outboxes.clone(), counters, turns);
     for draft in &channels {
-        hub.set_habits(&draft.name, roster::habits(config, &draft.name));
+        let blueprint = draft.make.as_ref().map(|make| &make.blueprint);
+        hub.set_habits(&draft.name, roster::habits(config, &draft.name, blueprint));
     }
     // Where a provider has a channel's name, the channel's state is the one that is told.
     let states = providers
@@ -206,7 +211,7 @@ pub(super) async fn assemble(
     upkeep::start(&tasks, config, &sessions, &spool);
     let bound = config.gateway.warn_pending_after;
     tasks.spawn("watchdog", watchdog::watch(hub.clone(), store.clone(), bound));
-    let hands = Hands {
+    let hands = Arc::new(Hands {
         sessions: sessions.clone(),
         desk: Desk {
             spool: store,
@@ -215,7 +220,8 @@ pub(super) async fn assemble(
         roster: roster.clone(),
         pairing,
         sights,
-    };
+    });
+    tasks.spawn("observer", questions.answer(hands.clone()));
     let control = ControlServer::start(&config.state_dir(), hands, &tasks)
         .inspect_err(|error| warn!(%error, "No control socket, the command line cannot reach this gateway"))
         .ok();
@@ -309,6 +315,7 @@ impl Common<'_> {
         Hooks {
             log: log_sink(name),
             event: Arc::new(event),
+            ask: Some(self.ask.clone()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use miniclaw_plugin_api::Kind;
+use miniclaw_plugin_api::{Kind, Permission};
 use tracing::warn;
 
 use super::StartError;
@@ -10,7 +10,7 @@ use crate::config::{Config, Confinement, Isolation, SandboxMode};
 use crate::plugins::catalog::{Catalog, Found};
 use crate::plugins::inspect::{ManifestInfo, Refusal};
 use crate::plugins::instance::{Blueprint, Runner};
-use crate::plugins::isolate::sandbox::Sandbox;
+use crate::plugins::isolate::sandbox::{Sandbox, granted};
 use crate::plugins::isolate::{Limits, Process, Source};
 use crate::plugins::load::Loader;
 use crate::tasks::Tasks;
@@ -96,7 +96,13 @@ impl Blueprints<'_> {
                 in_process_of_its_own(Source::Library(admitted.path), manifest.permissions)
             }
         };
-        Ok(blueprint(manifest, runner, &data_dir))
+        let in_process = matches!(runner, Runner::InProcess { .. });
+        let granted = if builtin && in_process {
+            manifest.permissions
+        } else {
+            granted(confinement, manifest.permissions)
+        };
+        Ok(blueprint(manifest, runner, granted, &data_dir))
     }
 
     fn configured(&self, kind: Kind, name: &str) -> Result<(&str, &Confinement), NoBlueprint> {
@@ -134,12 +140,13 @@ fn refused(refusal: Refusal) -> NoBlueprint {
     NoBlueprint::Library(refusal.to_string())
 }
 
-fn blueprint(manifest: &ManifestInfo, runner: Runner, data_dir: &Path) -> Blueprint {
+fn blueprint(manifest: &ManifestInfo, runner: Runner, granted: u64, data_dir: &Path) -> Blueprint {
     Blueprint {
         plugin: manifest.name.as_str().into(),
         version: manifest.version.as_str().into(),
         runner,
         capabilities: manifest.capabilities,
+        observes: granted & Permission::Observe as u64 != 0,
         text_limit: manifest.text_limit as usize,
         text_unit: manifest.text_unit,
         data_dir: data_dir.into(),

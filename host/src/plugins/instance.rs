@@ -41,11 +41,16 @@ pub(crate) type LogSink = Arc<dyn Fn(LogRecord) + Send + Sync>;
 /// Where an instance's events go.
 pub(crate) type EventSink = Arc<dyn Fn(Named) + Send + Sync>;
 
+/// Where an instance's questions go.
+pub(crate) type AskSink = Arc<dyn Fn(Named, Answer) + Send + Sync>;
+
 /// What the host hears of an instance beside answers; called on the plugin's thread.
 #[derive(Clone)]
 pub(crate) struct Hooks {
     pub(crate) log: LogSink,
     pub(crate) event: EventSink,
+    /// `None` where there is nobody to answer.
+    pub(crate) ask: Option<AskSink>,
 }
 
 /// One running instance. Dropping it ends its thread, unless the plugin blocks it.
@@ -73,6 +78,8 @@ struct Shared {
     /// Batches that wait for their verdicts.
     unanswered: AtomicUsize,
     hooks: Hooks,
+    /// Whether it may ask what the gateway knows.
+    observes: bool,
 }
 
 /// What is under way.
@@ -101,20 +108,36 @@ pub(crate) struct Answer {
     shared: Arc<Shared>,
     ticket: u64,
     open: bool,
+    /// Whether it is a batch that waits.
+    batch: bool,
 }
 
 impl Answer {
-    fn new(shared: Arc<Shared>, ticket: u64) -> Self {
+    fn of_batch(shared: Arc<Shared>, ticket: u64) -> Self {
         shared.unanswered.fetch_add(1, Ordering::Relaxed);
         Self {
             shared,
             ticket,
             open: true,
+            batch: true,
+        }
+    }
+
+    fn of_question(shared: Arc<Shared>, ticket: u64) -> Self {
+        Self {
+            shared,
+            ticket,
+            open: true,
+            batch: false,
         }
     }
 
     pub(crate) fn verdicts(mut self, verdicts: &[Verdict]) {
         self.reply(Reply::ROk(Payload::encode(&verdicts)));
+    }
+
+    pub(crate) fn give(mut self, answer: Result<serde_json::Value, Error>) {
+        self.reply(encode_reply(&answer));
     }
 
     pub(crate) fn refuse(mut self, error: Error) {
@@ -133,7 +156,9 @@ impl Drop for Answer {
             let error = Error::transient("the gateway is stopping").because(Cause::Stopping);
             self.reply(encode_reply::<()>(&Err(error)));
         }
-        self.shared.unanswered.fetch_sub(1, Ordering::Relaxed);
+        if self.batch {
+            self.shared.unanswered.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -162,6 +187,7 @@ impl Instance {
             outage: Mutex::default(),
             unanswered: AtomicUsize::new(0),
             hooks,
+            observes: blueprint.observes,
         });
         let birth = Birth {
             instance: (*name).into(),

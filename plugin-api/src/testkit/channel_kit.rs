@@ -126,6 +126,12 @@ impl ChannelKit {
             .unwrap_or_else(|| panic!("the instance is gone"))
     }
 
+    /// What [`Context::ask`](crate::Context::ask) is answered from here on; names without an answer are unsupported.
+    pub fn answer_asked(&self, name: &str, answer: Value) {
+        let mut state = self.instance.shared.lock();
+        state.answers.insert(name.to_owned(), answer);
+    }
+
     /// How often the channel reported progress.
     pub fn progress(&self) -> u64 {
         self.instance.shared.progress.load(Ordering::Relaxed)

@@ -39,6 +39,8 @@ pub(super) struct State {
     emitted: Option<mpsc::UnboundedSender<Emitted>>,
     pub(super) events: Option<mpsc::UnboundedSender<(String, Value)>>,
     pub(super) log: Vec<String>,
+    /// What `ask` is answered, by name.
+    pub(super) answers: HashMap<String, Value>,
     pub(super) failure: Option<Error>,
 }
 
@@ -160,6 +162,15 @@ impl HostApi for FakeHost {
                 }
                 drop(state);
                 plugin.answer(ticket, Reply::ROk(Payload::default()));
+            }
+            request::ASK => {
+                let Named { name, .. } = payload.decode().unwrap_or_default();
+                let known = state.answers.get(&name).cloned();
+                drop(state);
+                plugin.answer(
+                    ticket,
+                    encode_reply(&known.ok_or_else(|| Error::unsupported(&name))),
+                );
             }
             _ => plugin.answer(ticket, encode_reply::<()>(&Err(Error::unsupported("request")))),
         }

@@ -85,6 +85,7 @@ impl Trial<'_> {
         let hooks = Hooks {
             log: Arc::new(|_| {}),
             event: Arc::new(|_| {}),
+            ask: None,
         };
         let created = async {
             let (instance, _) = Instance::spawn(blueprint, name.into(), &settings, 0, hooks)?;

@@ -21,7 +21,7 @@ use crate::plugins::inspect::{self, Inspected, ManifestInfo};
 const COMMON: [&str; 5] = ["HOME", "RUST_LOG", "MINICLAW_LOG", "NO_COLOR", "TERM"];
 
 /// Permissions that a configuration must grant.
-const GRANTED_ONLY: [&str; 3] = ["listen", "exec", "unix-sockets"];
+const GRANTED_ONLY: [&str; 4] = ["listen", "exec", "unix-sockets", "observe"];
 
 /// Runs a gateway with this library alone until SIGTERM or SIGINT; its home is removed afterwards, unless `--home` names it.
 ///

@@ -235,7 +235,7 @@ fn isolation_that_does_not_exist_is_refused() {
     assert_eq!(
         refusal(r#"{"channels": {"a": {"sandbox": {"allow": ["bind"]}}}}"#),
         "config.json:1:43: key `channels.a.sandbox.allow[0]`: `bind` is not allowed; allowed: `exec`, `listen`, \
-         `unix-sockets`"
+         `observe`, `unix-sockets`"
     );
     assert_eq!(
         refusal(r#"{"providers": {"a": {"limits": {"memory": "1MiB"}}}}"#),

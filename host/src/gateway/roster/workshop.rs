@@ -6,6 +6,7 @@ use miniclaw_plugin_api::{Capability, Kind};
 use tracing::{info, warn};
 
 use crate::config::{ChannelConfig, Config};
+use crate::delivery::Pace;
 use crate::gateway::blueprints::{Blueprints, NoBlueprint};
 use crate::hub::Habits;
 use crate::intake::{Gate, Groups, Limits, People};
@@ -56,7 +57,7 @@ pub(in crate::gateway) fn make(config: &Config, kind: Kind, name: &str, blueprin
         |settings| serde_json::Value::Object(settings.0.clone()).to_string(),
     );
     let gate = (kind == Kind::Channel).then(|| gate(config, name, Some(&blueprint)));
-    let habits = habits(config, name);
+    let habits = habits(config, name, Some(&blueprint));
     let channel = config.channels.get(name).filter(|_| kind == Kind::Channel);
     let people = channel.map(|channel| {
         (
@@ -77,11 +78,13 @@ pub(in crate::gateway) fn make(config: &Config, kind: Kind, name: &str, blueprin
 }
 
 /// How the turns of a channel go.
-pub(in crate::gateway) fn habits(config: &Config, name: &str) -> Habits {
+pub(in crate::gateway) fn habits(config: &Config, name: &str, blueprint: Option<&Blueprint>) -> Habits {
     let channel = config.channels.get(name);
+    let live = blueprint.is_some_and(|blueprint| blueprint.can(Capability::Live));
+    let pace = if live { Pace::Live } else { Pace::Counted };
     channel.map_or_else(Habits::default, |channel| Habits {
         debounce: channel.debounce,
-        streaming: channel.streaming,
+        streaming: channel.streaming.unwrap_or(live).then_some(pace),
     })
 }
 

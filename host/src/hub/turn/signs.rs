@@ -7,7 +7,7 @@ use miniclaw_plugin_api::{Capability, Signal};
 use tracing::debug;
 
 use super::{Asked, ChatHub};
-use crate::delivery::{Draft, Writing};
+use crate::delivery::{Draft, Pace, Writing};
 use crate::plugins::instance::Method;
 use crate::spool::InboundRow;
 
@@ -44,7 +44,9 @@ impl ChatHub {
         let row = asked.row();
         let outbox = self.outboxes.get(&row.channel)?;
         let earlier = asked.rows.rows().iter().find_map(|row| row.draft.clone());
-        let wanted = self.habits(&row.channel).streaming || earlier.is_some();
-        wanted.then(|| Draft::new(outbox.clone(), row, self.names(asked), earlier))
+        let wanted = self.habits(&row.channel).streaming;
+        // What is begun is ended, whatever the configuration says by now.
+        let pace = wanted.or(earlier.as_ref().map(|_| Pace::Counted))?;
+        Some(Draft::new(outbox.clone(), row, self.names(asked), earlier, pace))
     }
 }

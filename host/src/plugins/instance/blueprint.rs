@@ -23,6 +23,8 @@ pub(crate) struct Blueprint {
     pub(crate) version: Arc<str>,
     pub(crate) runner: Runner,
     pub(crate) capabilities: u64,
+    /// Whether it may read the gateway's state.
+    pub(crate) observes: bool,
     pub(crate) text_limit: usize,
     pub(crate) text_unit: TextUnit,
     /// Where its instance may keep files.

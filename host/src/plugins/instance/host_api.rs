@@ -16,6 +16,7 @@ impl HostApi for Host {
         let refusal = match method {
             request::INBOUND => self.inbound(ticket, payload),
             request::CHUNK => self.chunk(ticket, op, payload),
+            request::ASK => self.ask(ticket, &payload),
             _ => Some(Error::unsupported(&format!("request {method} of the host"))),
         };
         if let Some(error) = refusal {
@@ -80,7 +81,7 @@ impl Host {
         let Some(queue) = lock(&self.0.inbound).clone() else {
             return Some(Error::transient("the gateway is stopping").because(Cause::Stopping));
         };
-        let answer = Answer::new(self.0.clone(), ticket);
+        let answer = Answer::of_batch(self.0.clone(), ticket);
         match queue.try_send(InboundRequest { payload, answer }) {
             Ok(()) => None,
             Err(error) => {
@@ -95,6 +96,26 @@ impl Host {
                 None
             }
         }
+    }
+
+    fn ask(&self, ticket: u64, payload: &Payload) -> Option<Error> {
+        if !self.0.observes {
+            let name = &self.0.name;
+            let text = format!(
+                "`{name}` may not read the gateway's state: its manifest must ask for `observe`, and the configuration of a \
+                 library allow it in `sandbox.allow`"
+            );
+            return Some(Error::permanent(text).because(Cause::Auth));
+        }
+        let named: Named = match payload.decode() {
+            Ok(named) => named,
+            Err(error) => return Some(error),
+        };
+        match &self.0.hooks.ask {
+            Some(ask) => ask(named, Answer::of_question(self.0.clone(), ticket)),
+            None => return Some(Error::unsupported(&named.name)),
+        }
+        None
     }
 
     fn chunk(&self, ticket: u64, op: u64, payload: Payload) -> Option<Error> {

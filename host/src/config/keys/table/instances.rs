@@ -40,8 +40,8 @@ pub(super) const CHANNEL: &[Key] = &[
     key(
         "streaming",
         Kind::Choice(&["off", "edit"]),
-        Default::Text("off"),
-        "`edit` shows an answer while it is written: a message that is changed, at most once a second, until the whole reply takes its place. Needs a plugin that can edit.",
+        Default::None,
+        "`edit` shows an answer while it is written: a message that is changed, at most once a second, until the whole reply takes its place. Needs a plugin that can edit. Left out: `off`, except for a plugin whose own page shows it (`webchat`).",
     ),
     key(
         "debounce_ms",
@@ -147,9 +147,9 @@ const SANDBOX: &[Key] = &[
     ),
     key(
         "allow",
-        Kind::List(&Kind::Choice(&["listen", "exec", "unix-sockets"])),
+        Kind::List(&Kind::Choice(&["listen", "exec", "unix-sockets", "observe"])),
         Default::EmptyList,
-        "Permissions that the plugin asks for and gets: `listen`, `exec`, `unix-sockets`.",
+        "Permissions that the plugin asks for and gets: `listen`, `exec`, `unix-sockets`, `observe`.",
     ),
     key(
         "read",
