@@ -119,3 +119,37 @@ fn a_program_learns_of_the_gateways_death_from_the_end_of_its_input() {
             .is_none_or(|(_, state)| state.starts_with('Z'))
     });
 }
+
+/// Says hello once, and confirms the answer after it stands in the file `$1`.
+const SCRIPT: &str = r#"
+while read -r line; do
+    id=$(expr "$line" : '{"type":"send","id":\([0-9]*\)')
+    case $line in
+        *'"type":"start"'*) echo '{"type":"ready","account":"a"}' ;;
+        *'"type":"receive"'*) echo '{"type":"message","id":"1","chat":"c","sender":"42","text":"hello"}' ;;
+        *'"type":"send"'*) echo "$line" >> "$1"; echo "{\"type\":\"sent\",\"id\":$id,\"ids\":[\"s\"]}" ;;
+        *'"type":"stop"'*) exit 0 ;;
+    esac
+done
+"#;
+
+#[test]
+fn a_program_runs_in_the_sandbox_of_its_channel() {
+    let (home, model) = (Home::empty(), FakeModel::start());
+    let outbox = home.root().join("outbox");
+    let settings = json!({ "command": ["/bin/sh", "-c", SCRIPT, "sh", outbox] });
+    let sandbox = json!({ "allow": ["exec"], "write": [home.root()] });
+    let entry = json!({ "plugin": "exec", "allow_from": ["42"], "isolation": "process", "sandbox": sandbox, "settings": settings });
+    home.write_config(
+        &ConfigFile::default()
+            .model(&model)
+            .channel("script", entry)
+            .text(),
+    );
+    let gateway = Gateway::start(&home, &[]);
+    gateway.wait_for_line("Program started");
+    until("the answer in the outbox", || {
+        std::fs::read_to_string(&outbox).is_ok_and(|text| text.contains("re: hello"))
+    });
+    gateway.stop().expect_code(0);
+}

@@ -217,11 +217,13 @@ fn rules(sandbox: &Sandbox) -> Result<Rules, BackendError> {
         vec![SeccompRule::new(vec![all_of(3, UNCOUNTED)?])?],
     );
     if !sandbox.has(Permission::UnixSockets) {
-        // A datagram can be sent to any name.
-        rules.insert(
-            libc::SYS_socketpair,
-            kinds(&[libc::SOCK_DGRAM, libc::SOCK_SEQPACKET])?,
-        );
+        // A datagram can be sent to any name. Packets in sequence go to the other end alone, and Rust's library
+        // starts programs by a pair for them.
+        let mut refused = vec![libc::SOCK_DGRAM];
+        if !sandbox.has(Permission::Exec) {
+            refused.push(libc::SOCK_SEQPACKET);
+        }
+        rules.insert(libc::SYS_socketpair, kinds(&refused)?);
     }
     rules.insert(libc::SYS_socket, sockets(sandbox)?);
     // Limits of its own are looked at, not changed; those of others neither.
