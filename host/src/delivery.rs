@@ -24,11 +24,11 @@ use self::hold::RateHold;
 use self::queue::Queue;
 use crate::aliases::Aliases;
 use crate::config::DeliveryConfig;
-use crate::dispatch::Parcels;
+use crate::dispatch::{self, Parcels};
 use crate::hub::Counters;
 use crate::plugins::instance::Instance;
 use crate::sessions::{SessionKey, SessionManager};
-use crate::spool::{OutboxRow, Spool};
+use crate::spool::{OutboxRow, Spool, wall_ms};
 use crate::tasks::Tasks;
 
 /// Rows of one channel in memory at most.
@@ -310,10 +310,16 @@ impl Outbox {
         match outcome {
             Delivered::Sent => {
                 self.counters.delivered.add(1);
+                if let Some(asked_ms) = row.asked_ms {
+                    self.counters.delivery_time.observe_since(asked_ms, wall_ms());
+                }
                 self.ended(held);
             }
             Delivered::Dead(rows) => {
                 self.counters.dead.add(rows as u64);
+                if dispatch::is_alert(&row.message) {
+                    self.counters.dead_alerts.add(rows as u64);
+                }
                 self.ended(rows);
             }
             Delivered::Dropped => {}

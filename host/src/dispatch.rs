@@ -39,6 +39,14 @@ pub(crate) struct Message {
     pub(crate) parcel: Option<Parcel>,
 }
 
+/// The member of a message's `meta` that marks it as one of the gateway's own.
+const ALERT: &str = "alert";
+
+/// Whether the gateway tells of itself with it.
+pub(crate) fn is_alert(message: &OutboundMessage) -> bool {
+    message.meta.contains_key(ALERT)
+}
+
 /// What waits to be sent and is on the disk.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Dispatched {

@@ -6,6 +6,7 @@ mod channels;
 mod folders;
 mod lock;
 mod observer;
+mod observers;
 mod roster;
 mod shutdown;
 mod signals;
@@ -29,6 +30,7 @@ pub(crate) use lock::StateLock;
 pub(crate) use roster::{Changed, InstanceState, Look, Reread, Roster, Sights, Which};
 
 use self::lock::{LockError, PidFile};
+use self::observers::Watched;
 use self::shutdown::Reason;
 use self::signals::{Signals, Wanted};
 use crate::config::{Config, Loaded};
@@ -36,6 +38,7 @@ use crate::control::ControlServer;
 use crate::delivery::Outbox;
 use crate::hub::ChatHub;
 use crate::memory;
+use crate::observe::DoorError;
 use crate::pairing::PairingError;
 use crate::plugins::catalog::{Catalog, CatalogError, UnknownPlugin};
 use crate::plugins::trust::keys::KeyError;
@@ -91,6 +94,8 @@ pub(crate) enum StartError {
     Pairing(#[from] PairingError),
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    #[error(transparent)]
+    Door(#[from] DoorError),
     #[error("the system refuses what the gateway needs: {0}")]
     System(#[from] std::io::Error),
 }
@@ -166,6 +171,7 @@ pub(crate) struct Running {
     shutdown_timeout: Duration,
     upkeep: Tasks,
     console_closed: watch::Receiver<bool>,
+    watched: Watched,
     _control: Option<ControlServer>,
 }
 
@@ -233,6 +239,7 @@ impl Running {
         let mut states = self.states.clone();
         let channels = self.channels.clone();
         let stopping = self.stops.receiving.clone();
+        let started = self.watched.started.clone();
         self.upkeep.spawn("ready", async move {
             for state in states.values_mut() {
                 // A sender that is gone leaves its last state behind.
@@ -247,6 +254,7 @@ impl Running {
             if stopping.is_cancelled() {
                 return;
             }
+            started.send_replace(true);
             if up == 0 && !channels.is_empty() {
                 error!(
                     of = channels.len(),

@@ -21,6 +21,7 @@ mod hub;
 mod intake;
 mod media;
 mod memory;
+mod observe;
 mod pairing;
 mod plugins;
 mod sessions;

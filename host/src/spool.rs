@@ -11,6 +11,7 @@ mod inbound;
 mod journal;
 mod letters;
 mod open;
+mod probe;
 mod queue;
 mod reader;
 mod salvage;
@@ -313,6 +314,8 @@ pub(crate) struct OutboxRow {
     pub(crate) not_before_ms: i64,
     /// Seconds on the activity clock.
     pub(crate) created: u64,
+    /// When the message that it answers was accepted, in milliseconds since 1970; `None` where it answers none.
+    pub(crate) asked_ms: Option<i64>,
 }
 
 /// What became of an outbox row.

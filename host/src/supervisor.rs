@@ -76,6 +76,9 @@ impl State {
 pub(crate) struct Failure {
     pub(crate) error: String,
     pub(crate) at: Instant,
+    /// Lives that followed on ones that ended badly, and those that ended by a crash or a hang.
+    pub(crate) restarts: u64,
+    pub(crate) crashes: u64,
 }
 
 /// How the host ends its instances, in two steps.
@@ -290,7 +293,16 @@ impl Supervised {
     fn note(&self, end: &End) {
         if let Some(error) = end.error() {
             let (error, at) = (error.message.clone(), Instant::now());
-            *lock(&self.failure) = Some(Failure { error, at });
+            let mut failure = lock(&self.failure);
+            let (restarts, crashes) = failure
+                .as_ref()
+                .map_or((0, 0), |last| (last.restarts, last.crashes));
+            *failure = Some(Failure {
+                error,
+                at,
+                restarts,
+                crashes: crashes + u64::from(matches!(end, End::Crashed(_))),
+            });
         }
     }
 
@@ -351,7 +363,12 @@ impl Supervised {
             };
             let order = tokio::select! {
                 () = self.stops.running.cancelled() => return Next::Nothing,
-                () = again => return Next::Life,
+                () = again => {
+                    if let Some(failure) = lock(&self.failure).as_mut() {
+                        failure.restarts += 1;
+                    }
+                    return Next::Life;
+                }
                 Some(order) = orders.recv() => order,
             };
             match order {

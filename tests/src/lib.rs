@@ -22,6 +22,7 @@ pub mod mutants;
 pub mod platform;
 pub mod prober;
 pub mod procfs;
+pub mod prometheus;
 pub mod server;
 pub mod stage;
 pub mod tally;

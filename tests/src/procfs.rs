@@ -144,6 +144,43 @@ pub fn own_thread_time(name: &str) -> Duration {
     Duration::from_nanos(nanos.sum())
 }
 
+/// Local addresses of the TCP ports on which a process listens, as `127.0.0.1:80`.
+///
+/// # Panics
+/// Where the process is gone.
+pub fn listening(pid: u32) -> Vec<String> {
+    let own: Vec<String> = descriptors(pid)
+        .into_iter()
+        .filter_map(|(_, target)| Some(target.strip_prefix("socket:[")?.trim_end_matches(']').to_owned()))
+        .collect();
+    let tables = ["tcp", "tcp6"].map(|table| std::fs::read_to_string(format!("/proc/{pid}/net/{table}")));
+    let lines: Vec<String> = tables
+        .into_iter()
+        .flatten()
+        .flat_map(|text| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    let address = |line: &String| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let listens =
+            fields.get(3) == Some(&"0A") && own.iter().any(|inode| fields.get(9) == Some(&inode.as_str()));
+        listens.then(|| readable(fields[1]))
+    };
+    lines.iter().filter_map(address).collect()
+}
+
+/// An address of the kernel's tables; one of IPv6 as it stands there.
+fn readable(address: &str) -> String {
+    let (host, port) = address.split_once(':').expect("an address has a port");
+    let port = u16::from_str_radix(port, 16).expect("a port is a number");
+    match u32::from_str_radix(host, 16) {
+        Ok(host) if cfg!(target_endian = "little") => {
+            format!("{}:{port}", std::net::Ipv4Addr::from(host.swap_bytes()))
+        }
+        Ok(host) => format!("{}:{port}", std::net::Ipv4Addr::from(host)),
+        Err(_) => format!("[{host}]:{port}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +192,11 @@ mod tests {
         assert!(open_files(pid) > 2);
         assert!(runs(pid) && children(std::os::unix::process::parent_id()).contains(&pid));
         assert!(!variables(pid).is_empty() && descriptors(pid).len() > 2);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        assert!(listening(pid).contains(&address), "{:?}", listening(pid));
+        drop(listener);
+        assert!(!listening(pid).contains(&address));
         let before = cpu_time(pid);
         while cpu_time(pid) == before {
             std::hint::spin_loop();

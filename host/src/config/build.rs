@@ -1,6 +1,7 @@
 //! From a checked tree to the configuration that the gateway reads.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub(super) fn build(
         currency: at.text("currency")?,
         delivery: delivery(&at.section("delivery")?)?,
         media: media(&at.section("media")?)?,
+        http: at.child("http").map(|at| at.address("listen")).transpose()?,
+        alerts: at.child("alerts").map(|at| alerts(&at)).transpose()?,
         log: log(&at.section("log")?)?,
         secrets,
     })
@@ -209,6 +212,13 @@ fn delivery(at: &Reader<'_>) -> Result<DeliveryConfig, ConfigError> {
     })
 }
 
+fn alerts(at: &Reader<'_>) -> Result<AlertsConfig, ConfigError> {
+    Ok(AlertsConfig {
+        channel: at.text("channel")?,
+        to: at.section("to")?.id()?,
+    })
+}
+
 fn log(at: &Reader<'_>) -> Result<LogConfig, ConfigError> {
     Ok(LogConfig {
         level: at.text("level")?,
@@ -267,6 +277,12 @@ impl<'a> Reader<'a> {
 
     fn optional_count<T: TryFrom<u64>>(&self, name: &str) -> Result<Option<T>, ConfigError> {
         self.child(name).map(|_| self.count(name)).transpose()
+    }
+
+    fn address(&self, name: &str) -> Result<SocketAddr, ConfigError> {
+        let at = self.section(name)?;
+        let address = at.node.text().and_then(|text| text.parse().ok());
+        address.ok_or_else(|| at.unfit("an address"))
     }
 
     fn price(&self, name: &str) -> Result<f64, ConfigError> {

@@ -103,6 +103,7 @@ fn leaf(kind: &Kind, node: &Node) -> Result<(), Problem> {
         (Kind::Flag, Data::Bool(_)) => Ok(()),
         (Kind::Id, Data::Number(number)) if number.is_i64() || number.is_u64() => Ok(()),
         (Kind::Id, Data::Text(text)) => id(text),
+        (Kind::Address, Data::Text(text)) => address(text),
         (Kind::Level, Data::Text(text)) => level(text),
         (Kind::Count { min, max }, Data::Number(number)) if !number.is_f64() => match number.as_u64() {
             Some(count) if (*min..=*max).contains(&count) => Ok(()),
@@ -125,6 +126,18 @@ fn leaf(kind: &Kind, node: &Node) -> Result<(), Problem> {
         (Kind::Choice(allowed), Data::Text(text)) => choice(text, allowed),
         _ => Err(unfit(kind, node)),
     }
+}
+
+/// A name would have to be looked up before anything is known of the network.
+fn address(text: &str) -> Result<(), Problem> {
+    let found = || quoted(text);
+    let problem = || Problem::Type {
+        expected: describe(&Kind::Address),
+        found: found(),
+    };
+    text.parse::<std::net::SocketAddr>()
+        .map(drop)
+        .map_err(|_| problem())
 }
 
 fn is_digest(text: &str) -> bool {
@@ -229,6 +242,7 @@ fn describe(kind: &Kind) -> String {
         Kind::Path => "a path",
         Kind::Flag => "true or false",
         Kind::Id => "an id: a whole number or a text",
+        Kind::Address => "a numeric address and a port such as `127.0.0.1:9464` or `[::1]:9464`",
         Kind::Level => "a level such as `info`, or a filter such as `info,miniclaw=debug`",
         Kind::Count { .. } => "a whole number",
         Kind::Price => "a number such as 0.15",

@@ -47,6 +47,8 @@ pub(super) enum Kind {
         max: Duration,
     },
     Choice(&'static [&'static str]),
+    /// A numeric address with a port.
+    Address,
     /// What a million tokens cost: a number that may have a fraction.
     Price,
     /// Entries by the name of a model, `*` for all others.

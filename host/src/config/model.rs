@@ -1,6 +1,7 @@
 //! The configuration as the rest of the gateway sees it: complete, checked, secrets resolved.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +35,10 @@ pub(crate) struct Config {
     pub(crate) currency: String,
     pub(crate) delivery: DeliveryConfig,
     pub(crate) media: MediaConfig,
+    /// Where health and metrics are told; `None`: nowhere.
+    pub(crate) http: Option<SocketAddr>,
+    /// `None`: nobody is told.
+    pub(crate) alerts: Option<AlertsConfig>,
     pub(crate) log: LogConfig,
     /// Resolved secret values, for the log to scrub.
     pub(crate) secrets: Vec<String>,
@@ -292,6 +297,15 @@ pub(crate) enum OnUnknown {
     Hold,
 }
 
+/// Whom the gateway tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AlertsConfig {
+    /// Channel instance.
+    pub(crate) channel: String,
+    /// Chat id.
+    pub(crate) to: String,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct LogConfig {
     /// A filter as in `RUST_LOG`; default `info`.
@@ -324,6 +338,8 @@ impl std::fmt::Debug for Config {
             .field("currency", &self.currency)
             .field("delivery", &self.delivery)
             .field("media", &self.media)
+            .field("http", &self.http)
+            .field("alerts", &self.alerts)
             .field("log", &self.log)
             .finish_non_exhaustive()
     }

@@ -39,6 +39,7 @@ pub(super) fn settle(root: &mut Node, errors: &mut Vec<ConfigError>) {
         }
     }
     routes(root, errors);
+    alerts(root, errors);
     telegram_ids(root, errors);
 }
 
@@ -154,6 +155,20 @@ fn routes(root: &Node, errors: &mut Vec<ConfigError>) {
             let what = "channel";
             errors.push(node.origin.error(key, Problem::Unknown { what, name, hint }));
         }
+    }
+}
+
+fn alerts(root: &Node, errors: &mut Vec<ConfigError>) {
+    let empty = Object::new();
+    let channels = root.get("channels").and_then(Node::object).unwrap_or(&empty);
+    let Some(node) = root.get("alerts").and_then(|alerts| alerts.get("channel")) else {
+        return;
+    };
+    if let Some(name) = node.text().filter(|name| !channels.contains_key(*name)) {
+        let hint = Hint::new(name, channels.keys().map(String::as_str));
+        let (what, name) = ("channel", shown(name));
+        let problem = Problem::Unknown { what, name, hint };
+        errors.push(node.origin.error("alerts.channel", problem));
     }
 }
 

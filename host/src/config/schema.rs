@@ -28,6 +28,7 @@ fn of(kind: &Kind) -> Value {
             { "type": "integer" },
             { "type": "string", "pattern": r"^\s*[^\s@*]" },
         ] }),
+        Kind::Address => json!({ "type": "string", "pattern": r":[0-9]{1,5}$" }),
         Kind::Level => {
             json!({ "type": "string", "minLength": 1, "examples": ["info", "info,miniclaw=debug"] })
         }

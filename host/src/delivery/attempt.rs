@@ -112,6 +112,7 @@ impl Outbox {
                 Next::Again(wait) => {
                     // A platform that asks for more than that is not going to take it.
                     let wait = wait.min(self.left(row) + Duration::from_secs(1));
+                    self.counters.failed.add(1);
                     warn!(id = row.id, attempts, ?wait, %error, "Message not sent, it is sent again");
                     instance.blueprint.hint_at_sandbox(&self.channel, &error);
                     not_before = Instant::now() + wait;

@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use super::blueprints::{Blueprints, NoBlueprint};
 use super::observer;
+use super::observers::Observers;
 use super::roster::{self, Roster, Sights, Slot};
 use super::{Running, StartError, upkeep, watchdog};
 use crate::agent::{AgentLoop, Breakers, Budget, Compaction, Models, Places, Prompt, Providers};
@@ -73,6 +74,7 @@ pub(super) async fn assemble(
 ) -> Result<Running, StartError> {
     let shared_config = config.clone();
     let config = &*config;
+    let observers = Observers::open(config)?;
     let trust = TrustPolicy::of(&config.trust)?;
     let loader = Arc::new(Loader::new(config.state_dir().join("cache"), trust));
     let processes = Tasks::default();
@@ -160,6 +162,7 @@ pub(super) async fn assemble(
         breakers: agent.breakers.clone(),
         gates: Admins::new(&gates),
         told: told.clone(),
+        minutes: observers.minutes.clone(),
     };
     let parts = TurnParts {
         spool: spool.clone(),
@@ -211,6 +214,7 @@ pub(super) async fn assemble(
     upkeep::start(&tasks, config, &sessions, &spool);
     let bound = config.gateway.warn_pending_after;
     tasks.spawn("watchdog", watchdog::watch(hub.clone(), store.clone(), bound));
+    let watched = observers.start(&hub, &store, &roster, &tasks);
     let hands = Arc::new(Hands {
         sessions: sessions.clone(),
         desk: Desk {
@@ -238,6 +242,7 @@ pub(super) async fn assemble(
         upkeep: tasks,
         console_closed: common.console_closed.subscribe(),
         stops: common.stops,
+        watched,
         _control: control,
     })
 }

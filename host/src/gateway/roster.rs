@@ -1,6 +1,7 @@
 //! The instances of a running gateway, and what the operator may do with them: replace, disable, enable.
 
 mod look;
+mod vitals;
 mod workshop;
 
 use std::path::PathBuf;

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
+use crate::observe::Histogram;
+
 /// Counts since the start. Of what is `received` every message is `journaled`, a duplicate, ignored, refused or
 /// turned away; what is journaled, or was pending at the start, is done in the end; a reply is delivered or dead.
 #[derive(Debug, Default, Serialize)]
@@ -25,6 +27,17 @@ pub(crate) struct Counters {
     pub(crate) delivered: Count,
     /// Messages to a platform that became dead letters.
     pub(crate) dead: Count,
+    /// Attempts to send that failed and are repeated.
+    pub(crate) failed: Count,
+    /// Of the dead ones, those with which the gateway told of itself.
+    #[serde(skip)]
+    pub(crate) dead_alerts: Count,
+    /// From T1 to T2, of every message.
+    #[serde(skip)]
+    pub(crate) turn_time: Histogram,
+    /// From T1 to the platform's acceptance, of every message of an answer.
+    #[serde(skip)]
+    pub(crate) delivery_time: Histogram,
 }
 
 #[derive(Debug, Default)]

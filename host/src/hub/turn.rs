@@ -82,6 +82,13 @@ impl ChatHub {
         let Committed { mut outbox, journal } = committed;
         self.parts.agent.budget.add(&turn.session, &turn.usage);
         self.counters.done.add(turn.inbound.len() as u64);
+        let now_ms = wall_ms();
+        for row in rows.rows() {
+            self.counters.turn_time.observe_since(row.received_ms, now_ms);
+        }
+        for row in &mut outbox {
+            row.asked_ms = Some(rows.lead().received_ms);
+        }
         let (sessions, session) = (&self.parts.sessions, &turn.session);
         if turn.new_generation {
             sessions.reset(session, turn.generation + 1);

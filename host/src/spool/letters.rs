@@ -212,7 +212,7 @@ impl Tx<'_, '_> {
     /// A dead row with the later chunks that died with it.
     fn dead_replies(&self, id: i64) -> rusqlite::Result<Vec<RawOutbox>> {
         let mut select = self.conn.prepare(
-            "SELECT id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity, outage
+            "SELECT id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity, outage, NULL
              FROM outbox
              WHERE state = 2 AND id >= ?1
                AND (channel, reply) = (SELECT channel, reply FROM outbox WHERE id = ?1)

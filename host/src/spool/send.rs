@@ -95,7 +95,8 @@ impl Work for Outbox {
 
     fn run(&self, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Vec<RawOutbox>> {
         let mut select = tx.conn.prepare(
-            "SELECT id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity, outage
+            "SELECT id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity, outage,
+               (SELECT received_ms FROM inbound WHERE seq = reply)
              FROM outbox INDEXED BY outbox_waiting
              WHERE state = 0 AND channel = ?1 AND id > ?2 AND (?4 IS NULL OR session = ?4) ORDER BY id LIMIT ?3",
         )?;
@@ -121,11 +122,12 @@ pub(super) struct RawOutbox {
     ambiguous: bool,
     not_before_ms: i64,
     created: u64,
+    asked_ms: Option<i64>,
 }
 
 impl RawOutbox {
     /// Reads `id, session, reply, body, attempts, kills, ambiguous, not_before_ms, created_activity,
-    /// outage`.
+    /// outage, received_ms` of the message that it answers.
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             id: from_sql(row.get(0)?),
@@ -138,6 +140,7 @@ impl RawOutbox {
             not_before_ms: row.get(7)?,
             created: from_sql(row.get(8)?),
             outage: row.get(9)?,
+            asked_ms: row.get(10)?,
         })
     }
 
@@ -150,6 +153,7 @@ impl RawOutbox {
             outage: self.outage,
             ambiguous: self.ambiguous,
             not_before_ms: self.not_before_ms,
+            asked_ms: self.asked_ms,
             ..fresh(
                 spool,
                 self.id,
@@ -187,5 +191,6 @@ pub(super) fn fresh(
         ambiguous: false,
         not_before_ms: 0,
         created,
+        asked_ms: None,
     }
 }

@@ -5,6 +5,7 @@ use tokio::sync::watch;
 use super::SpoolError;
 use super::clock::Clock;
 use super::queue::Queue;
+use crate::observe::Histogram;
 
 /// What callers and the writer thread share.
 pub(super) struct Shared {
@@ -12,7 +13,19 @@ pub(super) struct Shared {
     pub(super) id: String,
     pub(super) clock: Clock,
     pub(super) queue: Arc<Queue>,
+    pub(super) commits: CommitTimes,
+    /// Why the disk takes nothing, while it does not.
+    pub(super) trouble: watch::Sender<Option<String>>,
     fatal: watch::Sender<Option<SpoolError>>,
+}
+
+/// How long commits took.
+#[derive(Debug, Default)]
+pub(crate) struct CommitTimes {
+    /// With a sync.
+    pub(crate) synced: Histogram,
+    /// Without.
+    pub(crate) written: Histogram,
 }
 
 impl Shared {
@@ -22,6 +35,8 @@ impl Shared {
             id,
             clock,
             queue: Queue::new(),
+            commits: CommitTimes::default(),
+            trouble: watch::channel(None).0,
             fatal: watch::channel(None).0,
         }
     }

@@ -31,7 +31,7 @@ use crate::sessions::SessionKey;
 ///
 /// Dropped without [`Spool::close`] it does what is queued and ends as after a crash.
 pub(crate) struct SqliteSpool {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
 }
 

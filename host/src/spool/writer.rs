@@ -151,8 +151,12 @@ impl<'c> Writer<'c> {
         self.shared.sound().map_err(|error| (Trouble::Fatal, error))?;
         let overdue = self.unsynced.is_some_and(|since| since.elapsed() >= SYNC_WITHIN);
         let synced = tasks.is_empty() || overdue || tasks.iter().any(|task| task.need() == Need::Synced);
+        let began = Instant::now();
         match self.transact(tasks, synced) {
             Ok(()) => {
+                let times = &self.shared.commits;
+                let time = if synced { &times.synced } else { &times.written };
+                time.observe(began.elapsed());
                 self.unsynced = if synced {
                     None
                 } else {
@@ -160,6 +164,7 @@ impl<'c> Writer<'c> {
                 };
                 self.commits += 1;
                 if std::mem::take(&mut self.down) {
+                    self.shared.trouble.send_replace(None);
                     info!(spool = self.shared.path, "Spool takes messages again");
                 }
                 Ok(())
@@ -233,6 +238,7 @@ impl<'c> Writer<'c> {
         let error = match trouble {
             Trouble::Unavailable => {
                 if !std::mem::replace(&mut self.down, true) {
+                    self.shared.trouble.send_replace(Some(reason.clone()));
                     error!(
                         spool = path,
                         error = reason,

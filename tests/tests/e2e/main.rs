@@ -21,6 +21,7 @@ mod media;
 mod model_faults;
 mod model_scripts;
 mod mutated_libraries;
+mod observation;
 mod old_messages;
 mod pairing;
 mod phrases;

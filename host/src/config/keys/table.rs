@@ -2,11 +2,13 @@
 
 mod gateway;
 mod instances;
+mod observe;
 
 use std::time::Duration;
 
 use self::gateway::{AGENT, DELIVERY, GATEWAY, LOG, MEDIA, SESSIONS};
 use self::instances::{BUDGETS, CHANNEL, PLUGINS, PROVIDER, ROUTE};
+use self::observe::{ALERTS, HTTP};
 use super::{Default, Key, Kind};
 
 const MS: Duration = Duration::from_millis(1);
@@ -114,6 +116,18 @@ pub(in crate::config) const ROOT: &[Key] = &[
         Kind::Section(MEDIA),
         Default::EmptyObject,
         "Files that people send.",
+    ),
+    key(
+        "http",
+        Kind::Section(HTTP),
+        Default::None,
+        "Health and metrics over HTTP. Left out: the gateway listens on no port.",
+    ),
+    key(
+        "alerts",
+        Kind::Section(ALERTS),
+        Default::None,
+        "Whom the gateway tells when something is wrong with itself. Left out: nobody.",
     ),
     key(
         "log",

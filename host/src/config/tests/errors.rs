@@ -100,8 +100,8 @@ fn all_errors_are_told_together_in_the_order_of_the_file() {
     let text = "{\n  \"modle\": 1,\n  \"log\": {\"level\": 3},\n  \"log\": {\"format\": \"jsn\"}\n}";
     assert_eq!(
         refusal(text),
-        "config.json:2:3: key `modle`: unknown key; did you mean `model`? allowed: `agent`, `allow_from`, \
-         `channels`, `currency`, `delivery`, `gateway`, `limits`, `log`, `media`, `model`, `plugins`, `provider`, `providers`, \
+        "config.json:2:3: key `modle`: unknown key; did you mean `model`? allowed: `agent`, `alerts`, `allow_from`, \
+         `channels`, `currency`, `delivery`, `gateway`, `http`, `limits`, `log`, `media`, `model`, `plugins`, `provider`, `providers`, \
          `routes`, `sessions`, `telegram_token`, `workspace_path`\n\
          config.json:4:3: key `log`: given twice; the other place is config.json:3:3\n\
          config.json:4:21: key `log.format`: `jsn` is not allowed; did you mean `json`? allowed: `json`, `text`"

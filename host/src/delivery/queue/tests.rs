@@ -25,6 +25,7 @@ fn row(id: u64, session: u8) -> OutboxRow {
         ambiguous: false,
         not_before_ms: 0,
         created: 0,
+        asked_ms: None,
     }
 }
 

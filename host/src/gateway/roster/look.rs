@@ -12,6 +12,7 @@ use crate::agent::Breakers;
 use crate::desk::Desk;
 use crate::hub::ChatHub;
 use crate::intake::{Admins, Told};
+use crate::observe::Minutes;
 use crate::telemetry::printable;
 
 /// Of a text of other people.
@@ -25,6 +26,7 @@ pub(crate) struct Sights {
     pub(crate) breakers: Breakers,
     pub(crate) gates: Arc<Admins>,
     pub(crate) told: HashMap<Arc<str>, Arc<Told>>,
+    pub(crate) minutes: Arc<Minutes>,
 }
 
 /// One look.
@@ -57,6 +59,7 @@ impl Look<'_> {
             "channels": instances(Kind::Channel, &|slot| self.channel(slot, now)),
             "providers": instances(Kind::Provider, &|slot| self.provider(slot, now)),
             "counters": self.desk.counters(),
+            "minutes": self.sights.minutes.told(),
         });
         if let Some(hub) = &self.desk.hub {
             status["queue"] = self.queue(hub).await;

@@ -110,6 +110,7 @@ impl World {
             ambiguous: false,
             not_before_ms: 0,
             created: 0,
+            asked_ms: None,
         };
         self.living.insert(row.id);
         self.outbox.insert(row.id, row.clone());
