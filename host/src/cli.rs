@@ -6,6 +6,7 @@ mod backup;
 mod config;
 mod gateway;
 mod models;
+mod onboard;
 mod pairing;
 mod plugin;
 mod provider;
@@ -21,7 +22,7 @@ mod usage;
 
 use std::fmt;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -122,6 +123,7 @@ fn dispatch(cli: Cli) -> Outcome {
     let Cli { global, command } = cli;
     match command {
         Command::Gateway(args) => gateway::run(&global, &args),
+        Command::Onboard(args) => onboard::run(&global, &args),
         Command::Agent(args) => agent::run(&global, &args),
         Command::Models(args) => models::run(&global, &args),
         Command::Providers(command) => providers::run(&global, &command),
@@ -211,8 +213,19 @@ fn plugin(global: &args::Global, command: PluginCommand) -> Outcome {
 
 /// Every plugin that a configuration could name.
 fn known_plugins(config: &crate::config::Config) -> Vec<KnownPlugin> {
+    known_in(&config.plugin_folders())
+}
+
+/// The plugins that there are without a configuration.
+fn every_known_plugin(home: &Path) -> Vec<KnownPlugin> {
+    let own = home.join("plugins");
+    let folders: Vec<PathBuf> = own.is_dir().then_some(own).into_iter().collect();
+    known_in(&folders)
+}
+
+fn known_in(folders: &[PathBuf]) -> Vec<KnownPlugin> {
     // What is wrong with the directories is told by the check of the directories.
-    let catalog = catalog::find(&config.plugin_folders()).or_else(|_| catalog::find(&[]));
+    let catalog = catalog::find(folders).or_else(|_| catalog::find(&[]));
     let entries = catalog.map(|catalog| catalog.entries).unwrap_or_default();
     let known = |manifest: &ManifestInfo| KnownPlugin {
         kind: manifest.kind,

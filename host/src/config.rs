@@ -39,7 +39,7 @@ pub(crate) use errors::{ConfigError, ConfigErrors, Origin};
 pub(crate) use locate::Environment;
 pub(crate) use model::*;
 pub(crate) use names::BUILT_IN_PROVIDERS;
-pub(crate) use plugins::KnownPlugin;
+pub(crate) use plugins::{KnownPlugin, nobody_may_write};
 pub(crate) use schema::schema;
 pub(crate) use units::{parse_duration, show_duration};
 pub(crate) use values::Effective;
@@ -83,6 +83,38 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     let location = locate::locate(sources.config.clone(), sources.home.clone(), &sources.env)?;
     let content = file::read(&location).map_err(ConfigErrors::new)?;
     merge(sources, location, content)
+}
+
+/// Where a configuration has its place.
+pub(crate) struct Place {
+    pub(crate) home: PathBuf,
+    /// The file that is read, or would be.
+    pub(crate) file: PathBuf,
+}
+
+/// The place, whether or not anything is there.
+///
+/// # Errors
+/// Where no home folder is known.
+pub(crate) fn place(sources: &Sources) -> Result<Place, ConfigErrors> {
+    let location = locate::locate(sources.config.clone(), sources.home.clone(), &sources.env)?;
+    let Location { home, file, .. } = location;
+    Ok(Place { home, file })
+}
+
+/// The configuration as it would be with this text in the file.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn would_be(sources: &Sources, text: &str) -> Result<Loaded, ConfigErrors> {
+    let location = locate::locate(sources.config.clone(), sources.home.clone(), &sources.env)?;
+    let (text, mode) = (text.to_owned(), 0o600);
+    merge(sources, location, Some(Content { text, mode }))
+}
+
+/// A path as a word for a shell.
+pub(crate) fn for_shell(path: &Path) -> String {
+    file::word(path)
 }
 
 /// Checks what all sources say and lays it over each other.

@@ -26,6 +26,7 @@ pub mod prometheus;
 pub mod server;
 pub mod stage;
 pub mod tally;
+pub mod terminal;
 pub mod texts;
 pub mod tls_front;
 pub mod ward;

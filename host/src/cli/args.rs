@@ -1,6 +1,7 @@
 //! What the command line takes.
 
 mod author;
+mod onboard;
 mod pairing;
 mod plugin;
 mod providers;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use author::{CheckArgs, KindArg, NewArgs, RunArgs, SettingsArgs};
+pub(crate) use onboard::OnboardArgs;
 pub(crate) use pairing::PairingCommand;
 pub(crate) use plugin::{Instances, PluginCommand};
 pub(crate) use providers::{CheckProvidersArgs, ModelsArgs, ProvidersCommand};
@@ -36,6 +38,7 @@ pub(crate) struct Cli {
 
 /// What every command takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Configuration file [default: HOME/config.json; also MINICLAW_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
@@ -62,6 +65,8 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Run the gateway until SIGTERM or SIGINT
     Gateway(GatewayArgs),
+    /// Write a first configuration, by questions or by options
+    Onboard(OnboardArgs),
     /// Ask the agent one question and print the answer; needs no running gateway
     Agent(AgentArgs),
     /// List the models that the servers of the providers offer; needs no running gateway

@@ -1,6 +1,6 @@
 //! `miniclaw config`: check, show and describe the configuration.
 
-mod trial;
+pub(super) mod trial;
 
 use std::io::{self, Write};
 use std::path::Path;

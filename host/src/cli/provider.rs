@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
+use miniclaw_plugin_api::abi::Payload;
 use miniclaw_plugin_api::{Error, Kind};
 use serde_json::Value;
 
@@ -94,11 +95,34 @@ pub(super) async fn start(
     telemetry: &telemetry::Handle,
     name: &str,
 ) -> Result<Arc<Instance>, NotStarted> {
+    let begun = begin(config, telemetry, Kind::Provider, name).await?;
+    Ok(begun.0)
+}
+
+/// Starts an instance that is configured; returns what its start answered too.
+///
+/// # Errors
+/// See [`NotStarted`].
+pub(super) async fn begin(
+    config: &Config,
+    telemetry: &telemetry::Handle,
+    kind: Kind,
+    name: &str,
+) -> Result<(Arc<Instance>, Payload), NotStarted> {
     let refused = |failure| NotStarted::Setup(failure);
-    let Some(provider) = config.providers.get(name) else {
+    let settings = match kind {
+        Kind::Provider => config.providers.get(name).map(|provider| &provider.settings),
+        _ => config.channels.get(name).map(|channel| &channel.settings),
+    };
+    let Some(settings) = settings else {
+        let what = if kind == Kind::Provider {
+            "provider"
+        } else {
+            "channel"
+        };
         return Err(refused(Failure::new(
             BAD_CONFIG,
-            format!("no provider `{name}` is configured"),
+            format!("no {what} `{name}` is configured"),
         )));
     };
     let catalog = catalog::find(&config.plugin_folders())
@@ -113,13 +137,13 @@ pub(super) async fn start(
         loader: &loader,
         tasks: &tasks,
     };
-    let blueprint = blueprints.make(Kind::Provider, name).map_err(|none| {
+    let blueprint = blueprints.make(kind, name).map_err(|none| {
         refused(match none {
             NoBlueprint::Config(error) => Failure::chain(error.status(), &error),
             NoBlueprint::Library(reason) => Failure::new(1, reason),
         })
     })?;
-    let settings = Value::Object(provider.settings.0.clone()).to_string();
+    let settings = Value::Object(settings.0.clone()).to_string();
     let hooks = Hooks {
         log: log_sink(name),
         event: Arc::new(|_| {}),
@@ -128,8 +152,8 @@ pub(super) async fn start(
     let started = async {
         let (instance, _) = Instance::spawn(blueprint, name.into(), &settings, telemetry.max_level(), hooks)?;
         instance.call(Method::CREATE, &()).await?;
-        instance.call(Method::START, &()).await?;
-        Ok(instance)
+        let answer = instance.call(Method::START, &()).await?;
+        Ok((instance, answer))
     };
     started.await.map_err(NotStarted::Plugin)
 }
@@ -167,11 +191,16 @@ impl<'a> Entry<'a> {
 /// A setting as it stands, or else as the plugin's schema has it.
 fn setting(provider: &ProviderConfig, known: &[KnownPlugin], key: &str) -> Option<String> {
     let given = provider.settings.0.get(key).and_then(Value::as_str);
-    if let Some(given) = given {
-        return Some(given.to_owned());
+    match given {
+        Some(given) => Some(given.to_owned()),
+        None => default_setting(known, &provider.plugin, key),
     }
+}
+
+/// What a provider's plugin takes where nothing is given.
+pub(super) fn default_setting(known: &[KnownPlugin], plugin: &str, key: &str) -> Option<String> {
     let mut plugins = known.iter();
-    let plugin = plugins.find(|plugin| plugin.kind == Kind::Provider && plugin.name == provider.plugin)?;
+    let plugin = plugins.find(|known| known.kind == Kind::Provider && known.name == plugin)?;
     let schema: Value = serde_json::from_str(&plugin.schema).ok()?;
     let default = schema.get("properties")?.get(key)?.get("default")?;
     default.as_str().map(str::to_owned)

@@ -6,12 +6,14 @@ mod check;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use miniclaw_plugin_api::Error;
 use serde_json::{Value, json};
 
 use super::args::{Global, Output, ProvidersCommand};
 use super::provider::Entry;
-use super::{Outcome, known_plugins, setup};
-use crate::config::{Config, Route};
+use super::{Failure, Outcome, known_plugins, setup};
+use crate::config::{Config, KnownPlugin, Route};
+use crate::telemetry;
 
 /// Runs a command of `miniclaw providers`.
 ///
@@ -21,6 +23,22 @@ pub(super) fn run(global: &Global, command: &ProvidersCommand) -> Outcome {
     match command {
         ProvidersCommand::List { plugins, output } => list(global, plugins, *output),
         ProvidersCommand::Check(args) => check::run(global, args),
+    }
+}
+
+/// Asks one provider, for another command; tells how that went.
+///
+/// # Errors
+/// Where its plugin cannot be used at all.
+pub(super) async fn trial(
+    config: &Config,
+    known: &[KnownPlugin],
+    telemetry: &telemetry::Handle,
+    name: &str,
+) -> Result<(Option<Error>, String), Failure> {
+    match Entry::of(config, known, name) {
+        Some(entry) => check::trial(config, telemetry, &entry).await,
+        None => Ok((None, "not configured".into())),
     }
 }
 

@@ -82,12 +82,17 @@ pub(super) fn read_secret(path: &Path) -> Result<String, String> {
 
 /// The command of `chmod` or `chown` for a path, to be pasted into a shell.
 pub(super) fn command(words: &str, path: &Path) -> String {
+    format!("{words} {}", word(path))
+}
+
+/// A path as a word for a shell.
+pub(super) fn word(path: &Path) -> String {
     let path = path.to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "/._-+,:@".contains(c);
     if path.chars().all(plain) {
-        format!("{words} {path}")
+        path.into_owned()
     } else {
-        format!("{words} '{}'", path.replace('\'', r"'\''"))
+        format!("'{}'", path.replace('\'', r"'\''"))
     }
 }
 

@@ -180,22 +180,33 @@ impl Loaded {
             };
             let can = |capability| found.capabilities & capability as u64 != 0;
             let mut doubt = |key: &str, reason: &str| {
-                let node = self.instance(Kind::Channel, name).and_then(|node| node.get(key));
+                let instance = self.instance(Kind::Channel, name);
+                let written = |node: &&Node| node.origin != Origin::Default;
+                let node = instance
+                    .and_then(|node| node.get(key))
+                    .filter(written)
+                    .or(instance);
                 let origin = node.map_or(&Origin::Default, |node| &node.origin);
-                doubts.push(format!(
-                    "{origin}: key `channels.{name}.{key}`: plugin `{plugin}` {reason}"
-                ));
+                doubts.push(format!("{origin}: key `channels.{name}.{key}`: {reason}"));
             };
             if channel.streaming == Some(true) && !can(Capability::Edit) {
                 doubt(
                     "streaming",
-                    "cannot edit messages, so that answers are sent when they are complete",
+                    &format!(
+                        "plugin `{plugin}` cannot edit messages, so that answers are sent when they are complete"
+                    ),
                 );
+            }
+            let nobody = channel.allow_from.is_empty() && !channel.pairing;
+            if nobody && !channel.open && !can(Capability::Authenticates) {
+                doubt("allow_from", &nobody_may_write(name));
             }
             if channel.pairing && can(Capability::Authenticates) && channel.allow_from.is_empty() {
                 doubt(
                     "pairing",
-                    "establishes by itself who speaks, so that nobody gets a code",
+                    &format!(
+                        "plugin `{plugin}` establishes by itself who speaks, so that nobody gets a code"
+                    ),
                 );
             }
         }
@@ -205,6 +216,15 @@ impl Loaded {
     fn instance(&self, kind: Kind, name: &str) -> Option<&Node> {
         self.effective.get(section(kind))?.get(name)
     }
+}
+
+/// What to do where an allow list is empty.
+pub(crate) fn nobody_may_write(channel: &str) -> String {
+    format!(
+        "nobody may write to this channel; put ids into `channels.{channel}.allow_from`, or set \
+         `channels.{channel}.pairing` to true, write to it, and run `miniclaw pairing approve CODE` with the code that \
+         you are told"
+    )
 }
 
 fn section(kind: Kind) -> &'static str {

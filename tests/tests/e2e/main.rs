@@ -23,6 +23,7 @@ mod model_scripts;
 mod mutated_libraries;
 mod observation;
 mod old_messages;
+mod onboard;
 mod pairing;
 mod phrases;
 mod plugin_authors;

@@ -17,7 +17,7 @@ use crate::tasks::Tasks;
 
 /// Makes an instance of each built-in plugin that is configured, which touches no network, and tells what it refuses.
 /// Libraries are not run, and neither is what the schemas already refused.
-pub(super) fn refusals(loaded: &Loaded) -> Vec<ConfigError> {
+pub(in crate::cli) fn refusals(loaded: &Loaded) -> Vec<ConfigError> {
     // What is wrong with the folders, and with this machine, is told elsewhere.
     let (Ok(catalog), Ok(scratch)) = (
         catalog::find(&loaded.config.plugin_folders()),

@@ -78,6 +78,21 @@ pub(super) fn run(global: &Global, args: &CheckProvidersArgs) -> Outcome {
     setup::print(&text, status)
 }
 
+/// Asks one provider; its error, and all of it in words without the provider's name before them.
+///
+/// # Errors
+/// Where its plugin cannot be used at all.
+pub(super) async fn trial(
+    config: &Config,
+    telemetry: &telemetry::Handle,
+    entry: &Entry<'_>,
+) -> Result<(Option<Error>, String), Failure> {
+    let checked = check(config, telemetry, entry).await?;
+    let told = checked.told(config, entry);
+    let told = told.strip_prefix(&format!("{}: ", entry.name)).unwrap_or(&told);
+    Ok((checked.error, told.trim_end().to_owned()))
+}
+
 async fn check(
     config: &Config,
     telemetry: &telemetry::Handle,

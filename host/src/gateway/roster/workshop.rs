@@ -5,7 +5,7 @@ use std::sync::Arc;
 use miniclaw_plugin_api::{Capability, Kind};
 use tracing::{info, warn};
 
-use crate::config::{ChannelConfig, Config};
+use crate::config::{self, ChannelConfig, Config};
 use crate::delivery::Pace;
 use crate::gateway::blueprints::{Blueprints, NoBlueprint};
 use crate::hub::Habits;
@@ -106,10 +106,8 @@ pub(in crate::gateway) fn gate(config: &Config, name: &str, blueprint: Option<&B
             "Allow list is empty: whoever writes gets a code, and `miniclaw pairing approve CODE` lets them in"
         );
     } else if gate.is_closed() {
-        warn!(
-            channel = name,
-            "Allow list is empty: nobody may write to this channel; add sender ids to `allow_from`, or set `pairing` to true"
-        );
+        let reason = config::nobody_may_write(name);
+        warn!(channel = name, "Allow list is empty: {reason}");
     }
     Arc::new(gate)
 }
