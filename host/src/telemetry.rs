@@ -7,6 +7,7 @@ mod line;
 mod plugin_log;
 mod scrub;
 mod stderr;
+mod targets;
 
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
@@ -16,13 +17,15 @@ use std::time::SystemTime;
 use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Level};
 use tracing_log::AsLog as _;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::Registry;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 
 pub(crate) use clock::rfc3339_ms;
 pub(crate) use plugin_log::PluginLog;
 pub(crate) use scrub::{Scrubber, printable};
 pub(crate) use stderr::flush;
+pub(crate) use targets::targets;
 
 use crate::config::LogFormat;
 use layer::LogLayer;
@@ -119,7 +122,7 @@ fn build(
     out: Box<dyn Write + Send>,
 ) -> Result<(Dispatch, Handle), TelemetryError> {
     let filter = parse(filter)?;
-    let max_level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
+    let max_level = Layer::<Registry>::max_level_hint(&filter).unwrap_or(LevelFilter::TRACE);
     let handle = Handle {
         max_level: max_level.into_level().map_or(0, level_number),
         scrubber: scrubber.clone(),
@@ -129,24 +132,18 @@ fn build(
     Ok((dispatch, handle))
 }
 
-fn parse(filter: &str) -> Result<EnvFilter, TelemetryError> {
+fn parse(filter: &str) -> Result<Targets, TelemetryError> {
     // A lone word is the name of a crate to this syntax, and a mistyped level would silence everything.
     let word = filter.trim();
     let lone = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic());
-    if lone && word != "miniclaw" && word.parse::<LevelFilter>().is_err() {
-        let reason = "it is no level: off, error, warn, info, debug or trace".to_owned();
-        return Err(TelemetryError::Filter {
-            filter: printable(filter, 200),
-            reason,
-        });
-    }
-    EnvFilter::builder()
-        .with_regex(false)
-        .parse(filter)
-        .map_err(|error| TelemetryError::Filter {
-            filter: printable(filter, 200),
-            reason: error.to_string(),
-        })
+    let parsed = match lone && word != "miniclaw" && word.parse::<LevelFilter>().is_err() {
+        true => Err("it is no level: off, error, warn, info, debug or trace".to_owned()),
+        false => targets(filter),
+    };
+    parsed.map_err(|reason| TelemetryError::Filter {
+        filter: printable(filter, 200),
+        reason,
+    })
 }
 
 fn stderr_has_colour() -> bool {

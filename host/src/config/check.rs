@@ -4,12 +4,11 @@ mod elsewhere;
 
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
-
 use super::errors::{ConfigError, Hint, Problem, shown};
 use super::keys::{self, Key, Kind};
 use super::tree::{Data, Node, Object, join};
 use super::units::{HIGHEST_PRICE, parse_duration, parse_size, show_duration, show_size};
+use crate::telemetry::targets;
 
 /// Reports every key that is not known and every value that its key does not take; takes out what the host ignores.
 pub(super) fn check(root: &mut Node, errors: &mut Vec<ConfigError>) {
@@ -179,8 +178,9 @@ fn level(text: &str) -> Result<(), Problem> {
     if word && !known && (text.eq_ignore_ascii_case("warning") || Hint::new(text, LEVELS).is_near()) {
         return choice(text, &LEVELS);
     }
-    match EnvFilter::builder().parse(text) {
+    match targets(text) {
         Ok(_) => Ok(()),
+        Err(reason) if text.contains('[') => Err(Problem::Settings(reason)),
         Err(_) => {
             let (expected, found) = (describe(&Kind::Level), quoted(text));
             Err(Problem::Type { expected, found })
