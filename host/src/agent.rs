@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use miniclaw_plugin_api::{Cause, Error, InboundMessage, Outcome};
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio_util::sync::DropGuard;
 use tracing::{debug, info, warn};
 
 pub(crate) use attempt::Reply;
@@ -38,7 +39,7 @@ pub(crate) use tab::Tab;
 
 use self::breakers::Permit;
 use crate::backoff::{Backoff, chance};
-use crate::config::{AgentConfig, Route, Terms};
+use crate::config::{AgentConfig, Config, Route, Terms};
 use crate::media::Picture;
 use crate::plugins::instance::Instance;
 use crate::sessions::Snapshot;
@@ -53,8 +54,30 @@ const BACKOFF: Backoff = Backoff {
 /// Further attempts where the provider crashed over a request.
 const CRASH_RETRIES: u32 = 1;
 
-/// Provider instances by name, as they come and go.
-pub(crate) type Providers = HashMap<String, watch::Receiver<Option<Arc<Instance>>>>;
+/// The configured providers by name.
+pub(crate) type Providers = HashMap<String, Provider>;
+
+/// A configured provider.
+#[derive(Clone)]
+pub(crate) struct Provider {
+    /// Its instances, as they come and go.
+    pub(crate) running: watch::Receiver<Option<Arc<Instance>>>,
+    _asked: Option<Arc<DropGuard>>,
+}
+
+impl Provider {
+    /// `asked` is held for as long as a turn may ask it: one that is configured no more ends after that. `None` where it
+    /// lives as long as the process.
+    pub(crate) fn new(
+        running: watch::Receiver<Option<Arc<Instance>>>,
+        asked: Option<Arc<DropGuard>>,
+    ) -> Self {
+        Self {
+            running,
+            _asked: asked,
+        }
+    }
+}
 
 /// Answers messages.
 pub(crate) struct AgentLoop {
@@ -147,6 +170,34 @@ impl Answer {
 }
 
 impl AgentLoop {
+    /// As a configuration wants it. What is known of providers, budgets and conversations comes from the one `before`.
+    pub(crate) fn new(config: &Config, providers: Providers, budget: &Budget, before: Option<&Self>) -> Self {
+        let terms = config.providers.iter();
+        let terms: BTreeMap<_, _> = terms
+            .map(|(name, provider)| (name.clone(), provider.terms.clone()))
+            .collect();
+        Self {
+            providers,
+            breakers: before.map(|before| before.breakers.clone()).unwrap_or_default(),
+            prompt: Prompt::new(&config.agent.system_prompt, &config.workspace),
+            config: config.agent.clone(),
+            routes: config.routes.clone(),
+            default: Route {
+                provider: Some(config.provider.clone()),
+                model: config.model.clone(),
+                ..Route::default()
+            },
+            places: Places::new(&terms, before.map(|before| &before.places)),
+            terms,
+            models: before.map(|before| before.models.clone()).unwrap_or_default(),
+            budget: budget.with(config.limits),
+            compaction: Compaction::new(
+                config.sessions.compaction,
+                before.map(|before| &before.compaction),
+            ),
+        }
+    }
+
     /// Answers a message, which may be that of `row` joined with others. A failure for good is answered as well, with
     /// one honest sentence. `listener` hears the answer as it comes.
     pub(crate) async fn answer(

@@ -27,6 +27,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+pub(crate) use self::config::describe as config_error;
+
 use self::args::{Cli, Command, ConfigArgs, ConfigCommand, Output, PluginCommand};
 use crate::config::KnownPlugin;
 use crate::plugins::inspect::ManifestInfo;

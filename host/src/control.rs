@@ -214,11 +214,11 @@ pub(crate) async fn perform(op: Op, hands: &Hands) -> Result<Value, String> {
             return Ok(look.all().await);
         }
         Op::Send(message) => return desk.send(sessions, message).await.map(|sent| json!(sent)),
-        Op::ListPairing => return Ok(json!(pairing.listing(|channel| sights.gates.pairs(channel)))),
+        Op::ListPairing => return Ok(json!(pairing.listing(|channel| sights.channels.pairs(channel)))),
         Op::Pair { verdict, code } => {
             return desk
                 .pair(pairing.clone(), verdict, code, |channel| {
-                    sights.gates.pairs(channel)
+                    sights.channels.pairs(channel)
                 })
                 .await
                 .map(|who| json!(who));

@@ -28,7 +28,7 @@ use crate::dispatch::{self, Parcels};
 use crate::hub::Counters;
 use crate::plugins::instance::Instance;
 use crate::sessions::{SessionKey, SessionManager};
-use crate::spool::{OutboxRow, Spool, wall_ms};
+use crate::spool::{OutboxRow, Spool, Unfinished, wall_ms};
 use crate::tasks::Tasks;
 
 /// Rows of one channel in memory at most.
@@ -62,6 +62,7 @@ pub(crate) struct Outbox {
     busy: watch::Sender<usize>,
     /// Rows that are neither sent nor dead, here or in the spool alone.
     waiting: watch::Sender<usize>,
+    counted: Mutex<Counted>,
     /// Changes when waits must look again: a row was dropped, or is to be tried at once.
     nudges: watch::Sender<()>,
     /// Rows that are to be tried at once.
@@ -71,6 +72,14 @@ pub(crate) struct Outbox {
     last_success: Mutex<Option<Instant>>,
     tasks: Tasks,
     closed: CancellationToken,
+}
+
+/// Which rows are in the count of those that wait.
+enum Counted {
+    /// Those of the spool are being counted; these came meanwhile.
+    Not(Vec<u64>),
+    /// The spool's up to this id, and all that came.
+    UpTo(u64),
 }
 
 /// What an outbox stands on.
@@ -92,11 +101,14 @@ pub(crate) struct OutboxParts {
 }
 
 impl Outbox {
+    /// One that sends nothing before [`Outbox::resume`].
     pub(crate) fn new(parts: OutboxParts) -> Arc<Self> {
+        let mut queue = Queue::new(WINDOW, SHARE);
+        queue.begin_scan();
         Arc::new(Self {
             channel: parts.channel,
             spool: parts.spool,
-            queue: Mutex::new(Queue::new(WINDOW, SHARE)),
+            queue: Mutex::new(queue),
             sends: Semaphore::new(parts.config.max_concurrent_sends),
             config: parts.config,
             hold: Mutex::new(RateHold::default()),
@@ -109,6 +121,7 @@ impl Outbox {
             parcels: parts.parcels,
             busy: watch::channel(0).0,
             waiting: watch::channel(0).0,
+            counted: Mutex::new(Counted::Not(Vec::new())),
             nudges: watch::channel(()).0,
             hurried: Mutex::default(),
             recoveries: watch::channel(()).0,
@@ -118,13 +131,20 @@ impl Outbox {
         })
     }
 
-    /// Takes up the `waiting` rows that the spool holds from before.
-    pub(crate) fn resume(self: &Arc<Self>, waiting: usize) {
-        self.waiting.send_replace(waiting);
+    /// Takes up the rows that the spool holds from before, as it counted them since this outbox can be found.
+    pub(crate) fn resume(self: &Arc<Self>, unfinished: &Unfinished) {
+        let waiting = unfinished.replies_of(&self.channel) as usize;
+        let counted = Counted::UpTo(unfinished.up_to);
+        let since = match std::mem::replace(&mut *lock(&self.counted), counted) {
+            Counted::Not(ids) => ids.into_iter().filter(|id| *id > unfinished.up_to).count(),
+            Counted::UpTo(_) => 0,
+        };
+        self.waiting.send_modify(|sum| *sum += waiting + since);
         if waiting == 0 {
+            self.lock().end_scan();
+            self.refill();
             return;
         }
-        self.lock().begin_scan();
         let (outbox, busy) = (self.clone(), Busy::new(self.clone()));
         self.tasks.spawn("outbox scan", async move {
             let _busy = busy;
@@ -149,9 +169,26 @@ impl Outbox {
         });
     }
 
-    /// Takes stored rows in the order of their ids.
+    /// Takes rows that were just stored, in the order of their ids.
     pub(crate) fn push(self: &Arc<Self>, rows: Vec<OutboxRow>) {
-        self.waiting.send_modify(|waiting| *waiting += rows.len());
+        let fresh = match &mut *lock(&self.counted) {
+            Counted::Not(ids) => {
+                ids.extend(rows.iter().map(|row| row.id));
+                0
+            }
+            Counted::UpTo(last) => rows.iter().filter(|row| row.id > *last).count(),
+        };
+        self.take(rows, fresh);
+    }
+
+    /// Takes rows that wait again.
+    pub(crate) fn revive(self: &Arc<Self>, rows: Vec<OutboxRow>) {
+        let count = rows.len();
+        self.take(rows, count);
+    }
+
+    fn take(self: &Arc<Self>, rows: Vec<OutboxRow>, more: usize) {
+        self.waiting.send_modify(|waiting| *waiting += more);
         for row in rows {
             let lane = self.lock().push(row);
             if let Some(session) = lane {

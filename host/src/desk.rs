@@ -52,7 +52,7 @@ impl Desk {
             }
             Requeued::Reply(rows) => {
                 if let Some(hub) = &self.hub {
-                    hub.route(rows);
+                    hub.revive(rows);
                 }
                 Outcome::Revived
             }

@@ -6,6 +6,8 @@
 
 mod parcel;
 
+use std::sync::Arc;
+
 use miniclaw_plugin_api::{Attachment, ChatRef, OutboundMessage, Role};
 use serde::{Deserialize, Serialize};
 use tracing::info;
@@ -83,7 +85,7 @@ impl Desk {
             inbound: Vec::new(),
             entries: vec![Entry::new(Role::Assistant, remembered(&message), wall_ms())],
             channel: message.channel.as_str().into(),
-            chunks: chunks(outbox, &chat, &message),
+            chunks: chunks(&outbox, &chat, &message),
             story: None,
             usage: Vec::new(),
             choice: None,
@@ -103,9 +105,9 @@ impl Desk {
 }
 
 /// The outbox of a message that can be sent.
-fn check<'a>(hub: &'a ChatHub, message: &Message) -> Result<&'a Outbox, String> {
+fn check(hub: &ChatHub, message: &Message) -> Result<Arc<Outbox>, String> {
     let Some(outbox) = hub.outbox(&message.channel) else {
-        let known = hub.channels();
+        let known = hub.channels.names();
         let name = crate::telemetry::printable(&message.channel, 64);
         return Err(match known.as_slice() {
             [] => format!("there is no channel `{name}`, and none is configured"),

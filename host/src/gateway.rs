@@ -4,9 +4,11 @@ mod assemble;
 mod blueprints;
 mod channels;
 mod folders;
+mod ground;
 mod lock;
 mod observer;
 mod observers;
+mod policy;
 mod roster;
 mod shutdown;
 mod signals;
@@ -14,11 +16,11 @@ mod upkeep;
 mod watchdog;
 mod watcher;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use miniclaw_plugin_api::Kind;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -31,16 +33,16 @@ pub(crate) use roster::{Changed, InstanceState, Look, Reread, Roster, Sights, Wh
 
 use self::lock::{LockError, PidFile};
 use self::observers::Watched;
+use self::roster::Slot;
 use self::shutdown::Reason;
 use self::signals::{Signals, Wanted};
-use crate::config::{Config, Loaded};
+use crate::config::Loaded;
 use crate::control::ControlServer;
-use crate::delivery::Outbox;
 use crate::hub::ChatHub;
 use crate::memory;
 use crate::observe::DoorError;
 use crate::pairing::PairingError;
-use crate::plugins::catalog::{Catalog, CatalogError, UnknownPlugin};
+use crate::plugins::catalog::{CatalogError, UnknownPlugin};
 use crate::plugins::trust::keys::KeyError;
 use crate::sessions::SessionManager;
 use crate::spool::{Spool, SpoolError};
@@ -120,10 +122,9 @@ pub(crate) fn run(
     telemetry: &telemetry::Handle,
 ) -> Result<u8, StartError> {
     let born = Instant::now();
-    let values = loaded.comparable();
-    let config = Arc::new(loaded.config);
+    let config = &loaded.config;
     info!(version = env!("CARGO_PKG_VERSION"), home = %config.home.display(), "miniclaw starting");
-    folders::prepare(&config)?;
+    folders::prepare(config)?;
     let _lock = StateLock::acquire(&config.state_dir())?;
     let _pid_file = match &options.pid_file {
         Some(path) => Some(PidFile::write(path).map_err(|source| StartError::PidFile {
@@ -141,7 +142,8 @@ pub(crate) fn run(
         .build()?;
     let status = runtime.block_on(async {
         let mut signals = Signals::install()?;
-        let mut running = Running::start(config.clone(), &catalog, telemetry, values).await?;
+        catalog.refusals().for_each(|refusal| warn!("{refusal}"));
+        let mut running = assemble::assemble(loaded, &catalog, telemetry, options.reread.clone()).await?;
         if options.watch {
             running
                 .upkeep
@@ -161,14 +163,9 @@ pub(crate) struct Running {
     spool: Arc<dyn Spool>,
     sessions: Arc<SessionManager>,
     hub: Arc<ChatHub>,
-    outboxes: Vec<Arc<Outbox>>,
-    /// States of all instances by name.
-    states: BTreeMap<String, watch::Receiver<State>>,
-    channels: Vec<String>,
     roster: Arc<Roster>,
     supervisors: Tasks,
     stops: Stops,
-    shutdown_timeout: Duration,
     upkeep: Tasks,
     console_closed: watch::Receiver<bool>,
     watched: Watched,
@@ -176,16 +173,6 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    async fn start(
-        config: Arc<Config>,
-        catalog: &Catalog,
-        telemetry: &telemetry::Handle,
-        values: Vec<(String, String)>,
-    ) -> Result<Self, StartError> {
-        catalog.refusals().for_each(|refusal| warn!("{refusal}"));
-        assemble::assemble(config, catalog, telemetry, values).await
-    }
-
     /// Runs until there is a reason to stop.
     async fn serve(&mut self, signals: &mut Signals, options: &Options) -> Reason {
         let spool = self.spool.clone();
@@ -196,7 +183,7 @@ impl Running {
             tokio::select! {
                 wanted = signals.next() => match wanted {
                     Wanted::Stop(stop) => return Reason::Signal(stop),
-                    Wanted::Reload => self.reload(options.reread.clone()),
+                    Wanted::Reload => self.reload(),
                 },
                 error = &mut failed => return Reason::Fatal(error),
                 _ = console.wait_for(|closed| *closed), if options.ends_with_console => return Reason::ConsoleClosed,
@@ -205,75 +192,66 @@ impl Running {
     }
 
     /// Reads the configuration again, beside everything else.
-    fn reload(&self, reread: Reread) {
+    fn reload(&self) {
         let roster = self.roster.clone();
         self.upkeep.spawn("reload", async move {
             info!("SIGHUP: the configuration is read again");
-            match roster.reconfigure(reread).await {
-                Ok((changed, left)) => {
-                    let failed = changed.iter().filter(|change| !change.ok).count();
-                    if !left.is_empty() {
-                        warn!(
-                            "These take effect at the next start of the gateway: {}",
-                            left.join(", ")
-                        );
-                    }
-                    info!(
-                        reloaded = changed.len() - failed,
-                        failed, "Configuration reloaded"
-                    );
-                }
-                Err(error) => error!("Configuration not reloaded, the one before stays in effect: {error}"),
-            }
+            roster.reconfigure().await;
         });
     }
 
     /// Logs, when every instance has got past its start, which of them run.
     fn log_ready(&self, born: Instant) {
-        if self.channels.is_empty() {
+        let slots = self.roster.slots();
+        let channels = |slots: &[Arc<Slot>]| -> Vec<_> {
+            let channels = slots.iter().filter(|slot| slot.kind == Kind::Channel);
+            channels.map(|slot| slot.state.clone()).collect()
+        };
+        if channels(&slots.borrow()).is_empty() {
             warn!(
                 "No channel is configured, so nobody can reach the agent: set TELEGRAM_BOT_TOKEN and MINICLAW__ALLOW_FROM, \
                  or write `telegram_token` and `allow_from` to the configuration, or start with --console"
             );
         }
-        let mut states = self.states.clone();
-        let channels = self.channels.clone();
         let stopping = self.stops.receiving.clone();
         let started = self.watched.started.clone();
         self.upkeep.spawn("ready", async move {
-            for state in states.values_mut() {
+            let first = slots.borrow().clone();
+            for slot in &first {
                 // A sender that is gone leaves its last state behind.
-                let _ = state.wait_for(|state| *state != State::Starting).await;
+                let _ = slot
+                    .state
+                    .clone()
+                    .wait_for(|state| *state != State::Starting)
+                    .await;
             }
-            let running = |name: &&String| {
-                states
-                    .get(*name)
-                    .is_some_and(|state| *state.borrow() == State::Running)
-            };
-            let up = channels.iter().filter(running).count();
+            let states = channels(&first);
+            drop(first);
+            let up = states
+                .iter()
+                .filter(|state| *state.borrow() == State::Running)
+                .count();
             if stopping.is_cancelled() {
                 return;
             }
             started.send_replace(true);
-            if up == 0 && !channels.is_empty() {
+            let of = states.len();
+            if up == 0 && of > 0 {
                 error!(
-                    of = channels.len(),
+                    of,
                     "Gateway is not ready, no channel runs: the reasons stand above"
                 );
             } else {
-                info!(channels = up, of = channels.len(), elapsed = ?born.elapsed(), "Gateway ready");
+                info!(channels = up, of, elapsed = ?born.elapsed(), "Gateway ready");
             }
-            let watched: Vec<_> = channels.iter().filter_map(|name| states.remove(name)).collect();
-            let watch = async {
-                if !watched.is_empty() {
-                    channels::watch(watched, up == 0, stopping.clone()).await;
-                }
-            };
             let settle = async {
                 tokio::time::sleep(SETTLED).await;
                 memory::release_startup_code();
             };
-            tokio::join!(watch, settle);
+            tokio::join!(
+                channels::watch(slots, up == 0 && of > 0, stopping.clone()),
+                settle
+            );
         });
     }
 }

@@ -1,25 +1,30 @@
 //! The ChatHub: inbound messages to one lane for each conversation, replies to their channel.
 
+mod channels;
 mod commands;
 mod compact;
 mod counters;
 mod joined;
 mod lanes;
 mod load;
+mod policy;
 mod turn;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, info_span};
 
+pub(crate) use channels::{Channel, Channels};
 pub(crate) use commands::menu;
 pub(crate) use counters::Counters;
 pub(crate) use lanes::Lanes;
 pub(crate) use load::{Load, LoadTable};
+pub(crate) use policy::Policy;
 pub(crate) use turn::TurnParts;
 
 use self::commands::asks_to_stop;
@@ -40,18 +45,20 @@ const ALONE_AFTER: Duration = Duration::from_secs(2);
 pub(crate) struct ChatHub {
     /// Bounded by `max_pending`, which the intake keeps.
     lanes: Mutex<Lanes<SessionKey, Joined>>,
-    /// What the channels' configuration says of turns.
-    habits: Mutex<HashMap<Arc<str>, Habits>>,
     /// Messages that run alone were held back already, once in a life.
     held: AtomicBool,
     /// The messages that are being answered, with what ends their turns.
-    running: Mutex<HashMap<SessionKey, (Vec<u64>, CancellationToken)>>,
+    running: Mutex<HashMap<SessionKey, UnderWay>>,
+    /// Changes when a turn ended.
+    ends: watch::Sender<()>,
     /// Messages that wait and ended a turn; bounded as those are.
     stopped: Mutex<HashSet<u64>>,
     pub(crate) load: LoadTable,
     pub(crate) counters: Arc<Counters>,
     parts: TurnParts,
-    outboxes: HashMap<Arc<str>, Arc<Outbox>>,
+    /// Of turns that begin.
+    policy: RwLock<Arc<Policy>>,
+    pub(crate) channels: Arc<Channels>,
     tasks: Tasks,
     /// What nobody waits for is left.
     stopping: CancellationToken,
@@ -62,22 +69,18 @@ pub(crate) struct ChatHub {
 }
 
 impl ChatHub {
-    pub(crate) fn new(
-        parts: TurnParts,
-        outboxes: HashMap<Arc<str>, Arc<Outbox>>,
-        counters: Arc<Counters>,
-        limit: usize,
-    ) -> Arc<Self> {
+    pub(crate) fn new(parts: TurnParts, policy: Arc<Policy>, channels: Arc<Channels>) -> Arc<Self> {
         Arc::new(Self {
-            lanes: Mutex::new(Lanes::new(limit)),
-            habits: Mutex::default(),
+            lanes: Mutex::new(Lanes::new(policy.max_turns)),
             held: AtomicBool::new(false),
             running: Mutex::default(),
+            ends: watch::channel(()).0,
             stopped: Mutex::default(),
             load: LoadTable::default(),
-            counters,
+            counters: Arc::default(),
             parts,
-            outboxes,
+            policy: RwLock::new(policy),
+            channels,
             tasks: Tasks::default(),
             stopping: CancellationToken::new(),
             closed: CancellationToken::new(),
@@ -88,9 +91,9 @@ impl ChatHub {
     /// Takes a message whose load was counted by [`LoadTable::take`].
     pub(crate) fn push(self: &Arc<Self>, row: InboundRow) {
         if asks_to_stop(&row.message)
-            && let Some((_, turn)) = lock(&self.running).get(&row.session)
+            && let Some(turn) = lock(&self.running).get(&row.session)
         {
-            turn.cancel();
+            turn.stop.cancel();
             lock(&self.stopped).insert(row.seq);
         }
         let alone = row.attempts >= ALONE_FROM_ATTEMPTS;
@@ -153,13 +156,22 @@ impl ChatHub {
         });
     }
 
-    /// What the configuration says of a channel's turns.
-    pub(crate) fn set_habits(&self, channel: &Arc<str>, habits: Habits) {
-        lock(&self.habits).insert(channel.clone(), habits);
+    /// What the configuration says of turns.
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Turns that begin from here on follow another configuration.
+    pub(crate) fn follow(self: &Arc<Self>, policy: Arc<Policy>) {
+        lock(&self.lanes).set_limit(policy.max_turns);
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+        self.dispatch();
     }
 
     fn habits(&self, channel: &str) -> Habits {
-        lock(&self.habits).get(channel).copied().unwrap_or_default()
+        self.channels
+            .get(channel)
+            .map_or_else(Habits::default, |channel| channel.habits())
     }
 
     fn hold_back(self: &Arc<Self>) {
@@ -179,7 +191,7 @@ impl ChatHub {
     /// Hands stored replies to their channel.
     pub(crate) fn route(&self, rows: Vec<OutboxRow>) {
         let Some(first) = rows.first() else { return };
-        match self.outboxes.get(&first.channel) {
+        match self.outbox(&first.channel) {
             Some(outbox) => outbox.push(rows),
             // The rows stay in the spool and go out when the channel is configured again.
             None => {
@@ -188,16 +200,17 @@ impl ChatHub {
         }
     }
 
-    /// The outbox of a channel that is configured.
-    pub(crate) fn outbox(&self, channel: &str) -> Option<&Arc<Outbox>> {
-        self.outboxes.get(channel)
+    /// The same with replies that were dead.
+    pub(crate) fn revive(&self, rows: Vec<OutboxRow>) {
+        let outbox = rows.first().and_then(|first| self.outbox(&first.channel));
+        if let Some(outbox) = outbox {
+            outbox.revive(rows);
+        }
     }
 
-    /// The names of all channels that are configured.
-    pub(crate) fn channels(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.outboxes.keys().map(|name| &**name).collect();
-        names.sort_unstable();
-        names
+    /// The outbox of a channel that is configured.
+    pub(crate) fn outbox(&self, channel: &str) -> Option<Arc<Outbox>> {
+        Some(self.channels.get(channel)?.outbox.clone())
     }
 
     /// Waits until a channel that was paused may receive again: at most `level` messages wait for an answer, and its
@@ -229,9 +242,19 @@ impl ChatHub {
 
     /// Whether a turn answers this message right now.
     pub(crate) fn answers(&self, seq: u64) -> bool {
-        lock(&self.running)
-            .values()
-            .any(|(running, _)| running.contains(&seq))
+        let running = lock(&self.running);
+        running.values().any(|turn| turn.messages.contains(&seq))
+    }
+
+    /// Waits until the turns of a channel have ended that are under way now.
+    pub(crate) async fn answered(&self, channel: &str) {
+        let mut ends = self.ends.subscribe();
+        let under_way: Vec<u64> = {
+            let running = lock(&self.running);
+            let of_channel = running.values().filter(|turn| *turn.channel == *channel);
+            of_channel.flat_map(|turn| turn.messages.clone()).collect()
+        };
+        while under_way.iter().any(|seq| self.answers(*seq)) && ends.changed().await.is_ok() {}
     }
 
     /// Does no more than answer what was taken.
@@ -276,7 +299,12 @@ impl ChatHub {
                 return;
             };
             let stop = self.parked.child_token();
-            lock(&self.running).insert(session.clone(), (turn.seqs(), stop.clone()));
+            let under_way = UnderWay {
+                channel: turn.lead().channel.clone(),
+                messages: turn.seqs(),
+                stop: stop.clone(),
+            };
+            lock(&self.running).insert(session.clone(), under_way);
             // Whatever started it, such as the end of another turn, is no part of it.
             let span = info_span!(parent: None, "turn", inbound = turn.lead().seq, conversation = %session.0);
             let lane = LaneGuard {
@@ -290,6 +318,14 @@ impl ChatHub {
             );
         }
     }
+}
+
+/// A turn that runs.
+struct UnderWay {
+    channel: Arc<str>,
+    /// What it answers.
+    messages: Vec<u64>,
+    stop: CancellationToken,
 }
 
 /// How a channel's turns go.
@@ -313,6 +349,7 @@ impl Drop for LaneGuard {
         lock(&self.hub.running).remove(&self.session);
         lock(&self.hub.lanes).finish(&self.session);
         (0..self.rows).for_each(|_| self.hub.load.release(&self.session));
+        self.hub.ends.send_replace(());
         self.hub.dispatch();
     }
 }

@@ -1,6 +1,5 @@
 //! Who may speak, and what is taken. The gate decides from configuration, load and message alone.
 
-mod admins;
 mod albums;
 mod newcomers;
 mod people;
@@ -11,7 +10,6 @@ use std::time::Duration;
 
 use miniclaw_plugin_api::{InboundMessage, Part};
 
-pub(crate) use admins::Admins;
 pub(crate) use albums::Albums;
 pub(crate) use people::{Groups, Known, People};
 pub(crate) use pump::Pump;

@@ -22,6 +22,7 @@ pub(crate) use orders::{Answer, Make, ORDERS, Order};
 use self::crashes::Crashes;
 use self::life::Ready;
 use crate::backoff::{Backoff, chance};
+use crate::config::Config;
 use crate::plugins::instance::{Hooks, Instance, is_unresponsive};
 use crate::tasks::Tasks;
 
@@ -92,9 +93,22 @@ pub(crate) struct Stops {
     limit: Arc<OnceLock<Duration>>,
     /// Channels that receive.
     receivers: Arc<watch::Sender<usize>>,
+    /// The same among all of the host.
+    all: Option<Arc<watch::Sender<usize>>>,
 }
 
 impl Stops {
+    /// How one instance is ended by itself, beside all of them.
+    pub(crate) fn of_one(&self) -> Self {
+        Self {
+            receiving: self.receiving.child_token(),
+            running: self.running.child_token(),
+            limit: self.limit.clone(),
+            receivers: Arc::default(),
+            all: Some(self.receivers.clone()),
+        }
+    }
+
     /// Waits until no channel receives.
     pub(crate) async fn quiet(&self) {
         // The sender lives as long as self.
@@ -103,8 +117,10 @@ impl Stops {
 
     /// Counts a channel as receiving until it is dropped.
     fn receives(&self) -> Receives {
-        self.receivers.send_modify(|count| *count += 1);
-        Receives(self.receivers.clone())
+        let counts = [Some(self.receivers.clone()), self.all.clone()];
+        let count = |sum: &Arc<watch::Sender<usize>>| sum.send_modify(|count| *count += 1);
+        counts.iter().flatten().for_each(count);
+        Receives(counts)
     }
 
     /// Bounds every `shutdown` to come.
@@ -114,21 +130,13 @@ impl Stops {
     }
 }
 
-struct Receives(Arc<watch::Sender<usize>>);
+struct Receives([Option<Arc<watch::Sender<usize>>>; 2]);
 
 impl Drop for Receives {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        let counts = self.0.iter().flatten();
+        counts.for_each(|sum| sum.send_modify(|count| *count -= 1));
     }
-}
-
-/// When a crashed instance is started again, and when no more.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
-    /// Before the first restart.
-    pub(crate) backoff: Duration,
-    /// Crashes within a minute.
-    pub(crate) max_crashes: usize,
 }
 
 /// One configured instance.
@@ -147,7 +155,8 @@ pub(crate) struct Supervised {
     /// How the last life ended that ended badly.
     pub(crate) failure: Arc<Mutex<Option<Failure>>>,
     pub(crate) stops: Stops,
-    pub(crate) bounds: Bounds,
+    /// In effect.
+    pub(crate) config: watch::Receiver<Arc<Config>>,
     pub(crate) ledger: Arc<Ledger>,
     /// What was replaced ends here.
     pub(crate) tasks: Tasks,
@@ -320,8 +329,9 @@ impl Supervised {
                 .make
                 .as_ref()
                 .is_none_or(|make| !make.blueprint.is_isolated());
+        let most = self.config.borrow().gateway.max_crashes;
         past.crashes
-            .too_many(tokio::time::Instant::now(), left_behind, self.bounds.max_crashes)
+            .too_many(tokio::time::Instant::now(), left_behind, most)
     }
 
     fn back_off(&self, error: Error, failures: u32, outage: bool) -> (State, Option<Duration>) {
@@ -330,7 +340,7 @@ impl Supervised {
             Outcome::Transient { retry_after } => retry_after,
             _ => None,
         };
-        let first = self.bounds.backoff;
+        let first = self.config.borrow().gateway.restart_backoff;
         let own = Backoff {
             first,
             longest: first * LONGEST,

@@ -73,11 +73,12 @@ impl AgentLoop {
         listener: &mut (dyn FnMut(Progress<'_>) + Send),
         told: &mut Told,
     ) -> Result<Reply, Error> {
-        let Some(mut running) = self.providers.get(name).cloned() else {
+        let Some(provider) = self.providers.get(name) else {
             return Err(
                 Error::permanent(format!("no provider `{name}` is configured")).because(Cause::Config)
             );
         };
+        let mut running = provider.running.clone();
         let wait = left(end).min(self.config.first_chunk_timeout);
         let instance = match tokio::time::timeout(wait, running.wait_for(Option::is_some)).await {
             Ok(Ok(instance)) => instance.clone(),

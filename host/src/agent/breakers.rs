@@ -64,6 +64,12 @@ impl Breakers {
         self.with(name, |breaker| breaker.refuses(then, last)).is_some()
     }
 
+    /// What was known of a provider says nothing any more: it is another one, or none.
+    pub(crate) fn forget(&self, name: &str) {
+        let mut breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        breakers.remove(name);
+    }
+
     /// How a provider is.
     pub(crate) fn health(&self, name: &str) -> Health {
         self.kept(name, |kept| Health {

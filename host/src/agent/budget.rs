@@ -20,7 +20,7 @@ pub(crate) struct Budget {
     limits: Budgets,
     /// `None` where nothing is kept, as for one question on the command line.
     spool: Option<Arc<dyn Spool>>,
-    today: Mutex<Today>,
+    today: Arc<Mutex<Today>>,
 }
 
 #[derive(Default)]
@@ -44,23 +44,32 @@ impl Budget {
         Self {
             limits: Budgets::default(),
             spool: None,
-            today: Mutex::default(),
+            today: Arc::default(),
         }
     }
 
-    /// `spent` is what the spool says of today.
-    pub(crate) fn new(limits: Budgets, spool: Arc<dyn Spool>, spent: &[Spent]) -> Self {
+    /// Without limits. `spent` is what the spool says of today.
+    pub(crate) fn new(spool: Arc<dyn Spool>, spent: &[Spent]) -> Self {
         let day = day_of(wall_ms());
         let today = spent.iter().filter(|spent| spent.day == day);
         let total = sum(today);
         Self {
-            limits,
+            limits: Budgets::default(),
             spool: Some(spool),
-            today: Mutex::new(Today {
+            today: Arc::new(Mutex::new(Today {
                 day,
                 total,
                 ..Today::default()
-            }),
+            })),
+        }
+    }
+
+    /// With other limits for the same day.
+    pub(crate) fn with(&self, limits: Budgets) -> Self {
+        Self {
+            limits,
+            spool: self.spool.clone(),
+            today: self.today.clone(),
         }
     }
 
@@ -182,7 +191,7 @@ mod tests {
             tokens_per_day: Some(1_000_000),
             conversation_tokens_per_day: Some(1_000),
         };
-        let budget = Budget::new(limits, spool, &[]);
+        let budget = Budget::new(spool, &[]).with(limits);
         let (one, other) = (SessionKey("t_1".into()), SessionKey("t_2".into()));
         assert_eq!(budget.refusal(&one).await, None);
         budget.add(&one, &[usage(998)]);

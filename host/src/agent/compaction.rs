@@ -1,7 +1,7 @@
 //! What a model can no longer read of a conversation is summed up by the model itself.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::{Cause, Error, Role};
@@ -29,7 +29,7 @@ const SHORTEST: u64 = 32;
 /// Whether conversations are summed up, and where that failed.
 pub(crate) struct Compaction {
     on: bool,
-    failed: Mutex<HashMap<SessionKey, Instant>>,
+    failed: Arc<Mutex<HashMap<SessionKey, Instant>>>,
 }
 
 /// A summary to be stored.
@@ -41,10 +41,10 @@ pub(crate) struct Compacted {
 }
 
 impl Compaction {
-    pub(crate) fn new(on: bool) -> Self {
+    pub(super) fn new(on: bool, before: Option<&Self>) -> Self {
         Self {
             on,
-            failed: Mutex::default(),
+            failed: before.map(|before| before.failed.clone()).unwrap_or_default(),
         }
     }
 

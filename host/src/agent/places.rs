@@ -2,7 +2,7 @@
 
 mod window;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -17,13 +17,17 @@ const NO_PLACE: &str = "no_place";
 
 /// The bounds of all providers; one without bounds has no entry.
 #[derive(Default)]
-pub(crate) struct Places(HashMap<String, Place>);
+pub(crate) struct Places(HashMap<String, Arc<Place>>);
 
 struct Place {
+    bounds: Bounds,
     /// Fair: who waits gets a permit in order.
     concurrent: Option<Arc<Semaphore>>,
     minute: Option<Mutex<Window>>,
 }
+
+/// At once, and in a minute.
+type Bounds = (Option<usize>, Option<u32>);
 
 /// A place among the requests under way.
 pub(super) struct Taken {
@@ -37,20 +41,18 @@ struct Reserved<'a> {
 }
 
 impl Places {
-    pub(crate) fn new<'a>(terms: impl IntoIterator<Item = (&'a String, &'a Terms)>) -> Self {
-        let place = |(name, terms): (&'a String, &'a Terms)| {
-            let place = Place {
-                concurrent: terms
-                    .max_concurrent_requests
-                    .map(|most| Arc::new(Semaphore::new(most))),
-                minute: terms
-                    .requests_per_minute
-                    .map(|most| Mutex::new(Window::new(most))),
+    /// Where a bound is as it was `before`, who waits goes on waiting in the same line.
+    pub(crate) fn new(terms: &BTreeMap<String, Terms>, before: Option<&Self>) -> Self {
+        let place = |(name, terms): (&String, &Terms)| {
+            let bounds = (terms.max_concurrent_requests, terms.requests_per_minute);
+            let before = before.and_then(|before| before.0.get(name));
+            let place = match before.filter(|before| before.bounds == bounds) {
+                Some(same) => same.clone(),
+                None => Arc::new(Place::new(bounds, before.map(Arc::as_ref))),
             };
-            let bounded = place.concurrent.is_some() || place.minute.is_some();
-            bounded.then(|| (name.clone(), place))
+            (bounds != (None, None)).then(|| (name.clone(), place))
         };
-        Self(terms.into_iter().filter_map(place).collect())
+        Self(terms.iter().filter_map(place).collect())
     }
 
     /// Waits in order for a request's place, at most until `end`; with somebody else to ask, half of that, so that there
@@ -96,6 +98,20 @@ impl Places {
     }
 }
 
+impl Place {
+    /// A server counts the requests of the last minute, whatever their bound was `before`.
+    fn new((concurrent, minute): Bounds, before: Option<&Self>) -> Self {
+        let starts = before
+            .and_then(|before| before.minute.as_ref())
+            .map(|window| lock(window).clone());
+        Self {
+            bounds: (concurrent, minute),
+            concurrent: concurrent.map(|most| Arc::new(Semaphore::new(most))),
+            minute: minute.map(|most| Mutex::new(Window::new(most).after(starts, Instant::now()))),
+        }
+    }
+}
+
 /// Whether an error says that the host's own bounds left no place.
 pub(super) fn is_full(error: &Error) -> bool {
     error.meta.contains_key(NO_PLACE)
@@ -120,7 +136,7 @@ mod tests {
     use super::*;
 
     fn places(terms: Terms) -> Places {
-        Places::new([(&"p".to_owned(), &terms)])
+        Places::new(&[("p".to_owned(), terms)].into(), None)
     }
 
     #[tokio::test]

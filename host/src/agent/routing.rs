@@ -85,8 +85,8 @@ impl AgentLoop {
             return Ok(fitted);
         }
         let told = async {
-            if let Some(mut running) = self.providers.get(name).cloned() {
-                let _ = running.wait_for(Option::is_some).await;
+            if let Some(provider) = self.providers.get(name) {
+                let _ = provider.running.clone().wait_for(Option::is_some).await;
             }
             // It is asked by that.
             self.window(name, model);
@@ -104,7 +104,7 @@ impl AgentLoop {
 
     /// The provider as it runs now.
     pub(crate) fn instance(&self, name: &str) -> Option<Arc<Instance>> {
-        self.providers.get(name)?.borrow().clone()
+        self.providers.get(name)?.running.borrow().clone()
     }
 }
 

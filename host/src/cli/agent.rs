@@ -1,6 +1,6 @@
 //! `miniclaw agent`: one question, no daemon.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use miniclaw_plugin_api::{Error, Role};
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::args::{AgentArgs, Global};
 use super::provider::{self, NotStarted};
 use super::{Failure, Outcome, known_plugins, setup};
-use crate::agent::{AgentLoop, Breakers, Budget, Compaction, Models, Places, Progress, Prompt};
+use crate::agent::{AgentLoop, Budget, Progress, Provider};
 use crate::config::{Config, Route};
 use crate::delivery::remarked;
 use crate::gateway::private_folder;
@@ -58,25 +58,9 @@ async fn ask(config: &Config, telemetry: &telemetry::Handle, args: &AgentArgs, r
         Some(id) => Some(open(config, id)?),
         None => None,
     };
-    let terms = config
-        .providers
-        .get(name)
-        .map(|provider| provider.terms.clone())
-        .unwrap_or_default();
     let (_keep, running) = watch::channel(Some(instance.clone()));
-    let agent = AgentLoop {
-        providers: HashMap::from([(name.to_owned(), running)]),
-        breakers: Breakers::default(),
-        prompt: Prompt::new(&config.agent.system_prompt, &config.workspace),
-        config: config.agent.clone(),
-        routes: Vec::new(),
-        default: route.clone(),
-        terms: BTreeMap::from([(name.to_owned(), terms)]),
-        places: Places::default(),
-        models: Models::default(),
-        budget: Budget::none(),
-        compaction: Compaction::new(false),
-    };
+    let providers = HashMap::from([(name.to_owned(), Provider::new(running, None))]);
+    let agent = AgentLoop::new(config, providers, &Budget::none(), None);
     let history = conversation
         .as_ref()
         .map(FileSession::entries)

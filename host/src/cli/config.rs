@@ -123,7 +123,8 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn describe(error: &ConfigError) -> Value {
+/// For programs: where, and what.
+pub(crate) fn describe(error: &ConfigError) -> Value {
     let (file, at) = match &error.origin {
         Origin::File { path, at } => (Some(shown(path)), *at),
         _ => (None, None),

@@ -26,6 +26,8 @@ pub(crate) struct Queue {
     starved: BTreeSet<(u64, SessionKey)>,
     /// The spool is being read from its beginning: nothing new goes past what is still to be found there.
     scanning: bool,
+    /// Rows up to this id were found by the reading from the beginning, as far as they waited then.
+    scanned: u64,
     /// The conversation that is being read, and the first of its rows that was skipped meanwhile.
     reading: Option<(SessionKey, Option<u64>)>,
     /// What ended while the spool is being read, and may be in what was read.
@@ -55,14 +57,20 @@ impl Queue {
             hungry: VecDeque::new(),
             starved: BTreeSet::new(),
             scanning: false,
+            scanned: 0,
             reading: None,
             ended: Vec::new(),
         }
     }
 
-    /// Queues a row; returns its conversation where nobody drains that yet.
+    /// Queues a row; returns its conversation where nobody drains that yet. What the reading from the beginning may have
+    /// found already is read again rather than taken twice.
     pub(crate) fn push(&mut self, row: OutboxRow) -> Option<SessionKey> {
-        if self.scanning || self.behind.contains_key(&row.session) || !self.has_room(&row.session) {
+        if self.scanning
+            || row.id <= self.scanned
+            || self.behind.contains_key(&row.session)
+            || !self.has_room(&row.session)
+        {
             self.skip(row.session, row.id);
             return None;
         }
@@ -129,6 +137,7 @@ impl Queue {
     pub(crate) fn scanned(&mut self, rows: Vec<OutboxRow>) -> Vec<SessionKey> {
         let mut started = Vec::new();
         for row in rows {
+            self.scanned = row.id;
             if self.ended.iter().any(|ended| ended.covers(&row)) {
                 continue;
             }

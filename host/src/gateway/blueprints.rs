@@ -33,6 +33,16 @@ pub(crate) enum NoBlueprint {
     Library(String),
 }
 
+impl NoBlueprint {
+    /// In words.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Config(error) => crate::cli::chain(&error),
+            Self::Library(reason) => reason,
+        }
+    }
+}
+
 impl Blueprints<'_> {
     /// What makes the instance `name` of that kind, which is configured.
     ///

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use futures_util::future::select_all;
+use miniclaw_plugin_api::Kind;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use super::roster::Slots;
 use crate::supervisor::State;
 
 /// Channels that are between two lives are waited for this long: most are back by then.
@@ -25,13 +27,21 @@ enum Standing {
 }
 
 /// Watches until the gateway stops. `told`: that no channel runs stands in the log already.
-pub(super) async fn watch(
-    mut states: Vec<watch::Receiver<State>>,
-    mut told: bool,
-    stopping: CancellationToken,
-) {
+pub(super) async fn watch(mut slots: watch::Receiver<Slots>, mut told: bool, stopping: CancellationToken) {
     let mut since = None;
     loop {
+        let mut states: Vec<_> = {
+            let slots = slots.borrow_and_update();
+            let channels = slots.iter().filter(|slot| slot.kind == Kind::Channel);
+            channels.map(|slot| slot.state.clone()).collect()
+        };
+        if states.is_empty() {
+            // That none is configured is told where it is taken up.
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                Ok(()) = slots.changed() => continue,
+            }
+        }
         match standing(states.iter_mut().map(|state| state.borrow_and_update().clone())) {
             Standing::Up => {
                 since = None;
@@ -61,6 +71,7 @@ pub(super) async fn watch(
         tokio::select! {
             () = stopping.cancelled() => return,
             _ = changed => {}
+            Ok(()) = slots.changed() => {}
             () = over => {}
         }
     }

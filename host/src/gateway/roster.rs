@@ -1,6 +1,9 @@
 //! The instances of a running gateway, and what the operator may do with them: replace, disable, enable.
 
+mod departures;
+mod left;
 mod look;
+mod takeup;
 mod vitals;
 mod workshop;
 
@@ -11,33 +14,38 @@ use futures_util::future::join_all;
 use miniclaw_plugin_api::Kind;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, info};
 
 pub(crate) use look::{Look, Sights};
-pub(super) use workshop::{gate, habits, make};
+pub(super) use workshop::{Made, Workshop, gate, habits};
 
-use self::workshop::Workshop;
+use super::blueprints::NoBlueprint;
+use super::ground::Ground;
 use crate::config::{Config, ConfigErrors, Loaded};
 use crate::plugins::instance::Instance;
 use crate::plugins::load::Loader;
-use crate::supervisor::{Answer, Failure, Ledger, Make, Order, State};
+use crate::supervisor::{Answer, Failure, Order, State, Stops};
 use crate::tasks::Tasks;
-use crate::telemetry;
 
 /// Reads the configuration again, as this process was started.
 pub(crate) type Reread = Arc<dyn Fn() -> Result<Loaded, ConfigErrors> + Send + Sync>;
 
-/// All instances by the order of the configuration, providers after channels.
+/// The instances that there are, providers before channels, each by name.
+pub(super) type Slots = Vec<Arc<Slot>>;
+
+/// All instances, and the configuration that they follow.
 pub(crate) struct Roster {
-    config: Mutex<Arc<Config>>,
-    /// The values in effect, with secrets redacted, to tell what a reload does not change.
+    /// In effect.
+    config: watch::Sender<Arc<Config>>,
+    /// Its values, with secrets redacted, to tell what a reload does not change.
     values: Mutex<Vec<(String, String)>>,
     pub(super) loader: Arc<Loader>,
     /// Drives the processes of plugins.
     processes: Tasks,
-    pub(super) ledger: Arc<Ledger>,
-    slots: Vec<Slot>,
-    telemetry: telemetry::Handle,
+    slots: watch::Sender<Slots>,
+    pub(super) ground: Ground,
+    reread: Reread,
     /// One change at a time; whoever else wants one waits.
     turn: tokio::sync::Mutex<()>,
 }
@@ -52,6 +60,12 @@ pub(super) struct Slot {
     pub(super) failure: Arc<Mutex<Option<Failure>>>,
     /// Of what it was made with last.
     pub(super) mark: Arc<Mutex<Option<String>>>,
+    /// Ends it.
+    pub(super) stops: Stops,
+    /// Held by every turn that may ask it; of a provider.
+    pub(super) asked: Arc<DropGuard>,
+    /// Nobody is left who may.
+    pub(super) unasked: CancellationToken,
 }
 
 /// Which instances a reload means.
@@ -95,35 +109,48 @@ pub(crate) struct Changed {
 }
 
 impl Roster {
+    /// Without any instance.
     pub(super) fn new(
-        config: Arc<Config>,
+        config: watch::Sender<Arc<Config>>,
         values: Vec<(String, String)>,
-        loader: Arc<Loader>,
-        processes: Tasks,
-        ledger: Arc<Ledger>,
-        slots: Vec<Slot>,
-        telemetry: telemetry::Handle,
+        workshop: Workshop,
+        ground: Ground,
+        reread: Reread,
     ) -> Self {
         Self {
-            config: Mutex::new(config),
+            config,
             values: Mutex::new(values),
-            loader,
-            processes,
-            ledger,
-            slots,
-            telemetry,
+            loader: workshop.loader,
+            processes: workshop.processes,
+            slots: watch::channel(Slots::new()).0,
+            ground,
+            reread,
             turn: tokio::sync::Mutex::default(),
         }
     }
 
+    /// The instances that there are, as they come and go.
+    pub(super) fn slots(&self) -> watch::Receiver<Slots> {
+        self.slots.subscribe()
+    }
+
+    /// The configuration in effect.
+    pub(super) fn config(&self) -> Arc<Config> {
+        self.config.borrow().clone()
+    }
+
     /// Where libraries are looked for.
     pub(super) fn folders(&self) -> Vec<PathBuf> {
-        lock(&self.config).plugin_folders()
+        self.config.borrow().plugin_folders()
     }
 
     /// How all instances are.
     pub(crate) fn states(&self) -> Vec<InstanceState> {
-        let config = lock(&self.config).clone();
+        self.states_of(&self.slots.borrow())
+    }
+
+    fn states_of(&self, slots: &[Arc<Slot>]) -> Vec<InstanceState> {
+        let config = self.config();
         let describe = |slot: &Slot| {
             let state = slot.state.borrow();
             let (word, reason) = state.describe();
@@ -141,34 +168,7 @@ impl Roster {
                 reason: reason.map(str::to_owned),
             }
         };
-        self.slots.iter().map(describe).collect()
-    }
-
-    /// Reads the configuration again and takes up what belongs to plugins. Returns a line for each thing that stays as it
-    /// was until the next start.
-    ///
-    /// # Errors
-    /// A configuration that cannot be used: everything stays as it was.
-    pub(super) async fn reconfigure(&self, reread: Reread) -> Result<(Vec<Changed>, Vec<String>), String> {
-        let loaded = blocking(move || reread().map_err(|errors| errors.to_string())).await??;
-        let values = loaded.comparable();
-        self.telemetry.hide(loaded.config.secrets.clone());
-        let config = Arc::new(loaded.config);
-        let left = self.left_out(&config, &values);
-        let before = {
-            let mut current = lock(&self.config);
-            std::mem::replace(&mut *current, config)
-        };
-        match self.reload(Which::Changed).await {
-            Ok(changed) => {
-                *lock(&self.values) = values;
-                Ok((changed, left))
-            }
-            Err(error) => {
-                *lock(&self.config) = before;
-                Err(error)
-            }
-        }
+        slots.iter().map(|slot| describe(slot)).collect()
     }
 
     /// Replaces instances by others that are made anew, each without a gap and only by one that started.
@@ -177,25 +177,29 @@ impl Roster {
     /// A name that nothing has, or plugin directories that cannot be searched.
     pub(crate) async fn reload(&self, which: Which) -> Result<Vec<Changed>, String> {
         let _turn = self.turn.lock().await;
-        let config = lock(&self.config).clone();
-        let wanted = self.wanted(&config, &which)?;
-        let workshop = Workshop {
-            config,
-            loader: self.loader.clone(),
-            processes: self.processes.clone(),
-        };
-        let names: Vec<_> = wanted.iter().map(|slot| (slot.kind, slot.name.clone())).collect();
-        let makes = blocking(move || workshop.make_all(&names)).await??;
+        let wanted = self.wanted(&which)?;
+        let workshop = self.workshop(self.config());
+        let names = wanted.iter().map(|slot| (slot.kind, slot.name.clone())).collect();
+        let makes = blocking(move || workshop.make_all(names)).await?;
+        let makes = makes.map_err(|error| crate::cli::chain(&error))?;
         let changes = wanted
-            .into_iter()
+            .iter()
             .zip(makes)
-            .map(|(slot, make)| self.replace(slot, make, &which));
+            .map(|(slot, made)| self.replace(slot, made, &which));
         Ok(join_all(changes).await.into_iter().flatten().collect())
     }
 
-    async fn replace(&self, slot: &Slot, make: Result<Make, String>, which: &Which) -> Option<Changed> {
+    fn workshop(&self, config: Arc<Config>) -> Workshop {
+        Workshop {
+            config,
+            loader: self.loader.clone(),
+            processes: self.processes.clone(),
+        }
+    }
+
+    async fn replace(&self, slot: &Slot, made: Made, which: &Which) -> Option<Changed> {
         let name = &*slot.name;
-        let make = match make {
+        let make = match made.make.map_err(NoBlueprint::reason) {
             Ok(make) => make,
             Err(reason) => {
                 error!(instance = name, "{reason}");
@@ -218,13 +222,13 @@ impl Roster {
     /// A name that nothing has, or a list that cannot be written.
     pub(crate) async fn enable(&self, name: &str) -> Result<Vec<Changed>, String> {
         let _turn = self.turn.lock().await;
-        let config = lock(&self.config).clone();
-        let wanted = self.wanted(&config, &Which::Named(name.to_owned()))?;
+        let wanted = self.wanted(&Which::Named(name.to_owned()))?;
         let keys = wanted.iter().map(|slot| key(slot.kind, &slot.name));
-        self.ledger
+        self.ground
+            .ledger
             .enable(keys)
             .map_err(|error| crate::cli::chain(&error))?;
-        let changes = wanted.into_iter().map(|slot| async move {
+        let changes = wanted.iter().map(|slot| async move {
             info!(instance = &*slot.name, "Plugin enabled");
             changed(&slot.name, order(slot, Order::Enable).await)
         });
@@ -237,13 +241,13 @@ impl Roster {
     /// A name that nothing has, or a list that cannot be written.
     pub(crate) async fn disable(&self, name: &str) -> Result<Vec<Changed>, String> {
         let _turn = self.turn.lock().await;
-        let config = lock(&self.config).clone();
-        let wanted = self.wanted(&config, &Which::Named(name.to_owned()))?;
+        let wanted = self.wanted(&Which::Named(name.to_owned()))?;
         let keys = wanted.iter().map(|slot| key(slot.kind, &slot.name));
-        self.ledger
+        self.ground
+            .ledger
             .disable(keys)
             .map_err(|error| crate::cli::chain(&error))?;
-        let changes = wanted.into_iter().map(|slot| async move {
+        let changes = wanted.iter().map(|slot| async move {
             info!(
                 instance = &*slot.name,
                 "Plugin disabled, until `miniclaw plugin enable`"
@@ -253,83 +257,28 @@ impl Roster {
         Ok(join_all(changes).await)
     }
 
-    fn wanted(&self, config: &Config, which: &Which) -> Result<Vec<&Slot>, String> {
+    fn wanted(&self, which: &Which) -> Result<Slots, String> {
+        let (slots, config) = (self.slots.borrow().clone(), self.config());
         let Which::Named(name) = which else {
-            // What is configured no more runs until the next start.
-            let configured = |slot: &&Slot| plugin_of(config, slot.kind, &slot.name).is_some();
-            return Ok(self.slots.iter().filter(configured).collect());
+            return Ok(slots);
         };
-        let by_instance: Vec<&Slot> = self.slots.iter().filter(|slot| &*slot.name == name).collect();
-        if !by_instance.is_empty() {
-            return Ok(by_instance);
+        let those = |wanted: &dyn Fn(&Slot) -> bool| -> Slots {
+            let wanted = slots.iter().filter(|slot| wanted(slot));
+            wanted.cloned().collect()
+        };
+        let mut found = those(&|slot| *slot.name == **name);
+        if found.is_empty() {
+            found = those(&|slot| plugin_of(&config, slot.kind, &slot.name) == Some(name));
         }
-        let of_plugin = |slot: &&Slot| plugin_of(config, slot.kind, &slot.name) == Some(name);
-        let by_plugin: Vec<&Slot> = self.slots.iter().filter(of_plugin).collect();
-        if by_plugin.is_empty() {
-            let known: Vec<&str> = self.slots.iter().map(|slot| &*slot.name).collect();
+        if found.is_empty() {
+            let known: Vec<&str> = slots.iter().map(|slot| &*slot.name).collect();
             let known = known.join("`, `");
             return Err(format!(
                 "no instance and no plugin in use is called `{name}`; the instances are `{known}`"
             ));
         }
-        Ok(by_plugin)
+        Ok(found)
     }
-
-    /// What of a new configuration waits for the next start.
-    fn left_out(&self, config: &Config, values: &[(String, String)]) -> Vec<String> {
-        let has = |kind, name: &str| {
-            let mut slots = self.slots.iter();
-            slots.any(|slot| slot.kind == kind && &*slot.name == name)
-        };
-        let mut left = Vec::new();
-        let channels = config.channels.keys().filter(|name| !has(Kind::Channel, name));
-        left.extend(channels.map(|name| format!("channels.{name}")));
-        let providers = config.providers.keys().filter(|name| !has(Kind::Provider, name));
-        left.extend(providers.map(|name| format!("providers.{name}")));
-        let gone = self
-            .slots
-            .iter()
-            .filter(|slot| plugin_of(config, slot.kind, &slot.name).is_none());
-        left.extend(gone.map(|slot| format!("{}s.{}", kind_name(slot.kind), slot.name)));
-        let before = lock(&self.values);
-        let of_instances =
-            |key: &str| key.starts_with("channels.") || (key.starts_with("providers.") && !is_term(key));
-        let differs = |(key, value): &&(String, String)| {
-            !of_instances(key) && !before.contains(&(key.clone(), value.clone()))
-        };
-        left.extend(values.iter().filter(differs).map(|(key, _)| key.clone()));
-        let dropped = before
-            .iter()
-            .filter(|(key, _)| !of_instances(key) && !values.iter().any(|(other, _)| other == key));
-        left.extend(dropped.map(|(key, _)| key.clone()));
-        most_exact(left)
-    }
-}
-
-/// Whether a key says what the host knows of a provider's server, which its instance is not told.
-fn is_term(key: &str) -> bool {
-    const TERMS: [&str; 4] = [
-        "context_tokens",
-        "max_concurrent_requests",
-        "prices",
-        "requests_per_minute",
-    ];
-    key.split('.').nth(2).is_some_and(|name| TERMS.contains(&name))
-}
-
-/// Without a key that another one is a part of, and without the same twice: an object that was empty has a key of its own.
-fn most_exact(keys: Vec<String>) -> Vec<String> {
-    let holds = |key: &str, other: &str| {
-        let rest = other.strip_prefix(key);
-        rest.is_some_and(|rest| rest.starts_with(['.', '[']))
-    };
-    let mut exact: Vec<String> = Vec::new();
-    for key in &keys {
-        if !exact.contains(key) && !keys.iter().any(|other| holds(key, other)) {
-            exact.push(key.clone());
-        }
-    }
-    exact
 }
 
 fn plugin_of<'a>(config: &'a Config, kind: Kind, name: &str) -> Option<&'a str> {
@@ -375,28 +324,4 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_waits_for_the_next_start_is_named_once_and_exactly() {
-        let keys = [
-            "limits.tokens_per_day",
-            "limits",
-            "routes[0].model",
-            "routes",
-            "limits.tokens_per_day",
-        ];
-        let named = most_exact(keys.map(str::to_owned).to_vec());
-        assert_eq!(named, ["limits.tokens_per_day", "routes[0].model"]);
-    }
-
-    #[test]
-    fn what_the_host_knows_of_a_server_is_no_setting_of_its_instance() {
-        assert!(is_term("providers.cloud.prices.*.input") && is_term("providers.cloud.context_tokens"));
-        assert!(!is_term("providers.cloud.base_url") && !is_term("providers.cloud"));
-    }
 }

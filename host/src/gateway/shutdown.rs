@@ -46,7 +46,7 @@ impl Running {
     /// Closes the intake, ends what is under way, stores, tells every plugin. Returns the exit status.
     pub(super) async fn shut_down(mut self, reason: Reason, signals: &mut Signals) -> u8 {
         let started = Instant::now();
-        let limit = self.shutdown_timeout;
+        let limit = self.roster.config().gateway.shutdown_timeout;
         match &reason {
             Reason::Signal(stop) => info!(signal = stop.name(), timeout = ?limit, "Shutdown started"),
             Reason::ConsoleClosed => info!(timeout = ?limit, "Shutdown started, the console was closed"),
@@ -116,12 +116,17 @@ impl Running {
 
     async fn flush(&self, deadline: Instant, signals: &mut Signals) -> Step {
         let flushed = async {
-            for outbox in &self.outboxes {
-                outbox.flushed().await;
+            for channel in self.hub.channels.all() {
+                channel.outbox.flushed().await;
             }
         };
         let step = self.within(flushed, deadline, signals).await;
-        let left = self.outboxes.iter().any(|outbox| outbox.has_waiting());
+        let left = self
+            .hub
+            .channels
+            .all()
+            .iter()
+            .any(|channel| channel.outbox.has_waiting());
         if step == Step::Done && !left {
             return step;
         }
@@ -152,7 +157,8 @@ impl Running {
             Duration::ZERO
         };
         self.stops.end_within(left.max(PLUGINS));
-        let closed = join_all(self.outboxes.iter().map(|outbox| outbox.close()));
+        let channels = self.hub.channels.all();
+        let closed = join_all(channels.iter().map(|channel| channel.outbox.close()));
         // Sends that are still under way end with their instances.
         let _ = timeout(LET_GO, closed).await;
         self.stops.running.cancel();

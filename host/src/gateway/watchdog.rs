@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
+use crate::config::Config;
 use crate::hub::ChatHub;
 use crate::spool::{SqliteSpool, Unfinished, wall_ms};
 
@@ -24,13 +25,18 @@ struct Known {
     moved: u64,
 }
 
-/// Looks until the runtime ends. `bound`: what waits longer is named.
-pub(super) async fn watch(hub: Arc<ChatHub>, spool: Arc<SqliteSpool>, bound: Duration) {
-    let mut ticks = interval(LOOK.min(bound));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Looks until the runtime ends, and names what waits longer than `gateway.warn_pending_after`.
+pub(super) async fn watch(
+    hub: Arc<ChatHub>,
+    spool: Arc<SqliteSpool>,
+    config: tokio::sync::watch::Receiver<Arc<Config>>,
+) {
     let (mut differing, mut named) = (0, None);
+    let mut wait = Duration::ZERO;
     loop {
-        ticks.tick().await;
+        tokio::time::sleep(wait).await;
+        let bound = config.borrow().gateway.warn_pending_after;
+        wait = LOOK.min(bound);
         let before = known(&hub, &Unfinished::default());
         let unfinished = match spool.unfinished().await {
             Ok(unfinished) => unfinished,
@@ -130,6 +136,7 @@ mod tests {
             oldest_message_ms: (messages > 0).then_some(1_000),
             replies: vec![("c".into(), replies, 2_000)],
             dead: 0,
+            up_to: 9,
         }
     }
 

@@ -6,7 +6,7 @@ mod status;
 use miniclaw_plugin_api::InboundMessage;
 use serde_json::{Value, json};
 
-use super::{ChatHub, lock};
+use super::{ChatHub, Policy, lock};
 use crate::agent::Answer;
 use crate::sessions::Snapshot;
 use crate::spool::InboundRow;
@@ -45,7 +45,12 @@ fn name(message: &InboundMessage) -> Option<&'static str> {
 
 impl ChatHub {
     /// Answers a command; `None` for what the agent answers.
-    pub(super) async fn command(&self, row: &InboundRow, snapshot: &Snapshot) -> Option<Answer> {
+    pub(super) async fn command(
+        &self,
+        row: &InboundRow,
+        policy: &Policy,
+        snapshot: &Snapshot,
+    ) -> Option<Answer> {
         Some(match name(&row.message)? {
             "help" => Answer::note(help()),
             "new" => Answer {
@@ -54,15 +59,15 @@ impl ChatHub {
             },
             "stop" if lock(&self.stopped).remove(&row.seq) => Answer::note("Stopped."),
             "stop" => Answer::note("There is nothing to stop."),
-            "status" => Answer::note(self.status(row, snapshot).await),
-            "model" => self.model(row, snapshot).await,
+            "status" => Answer::note(self.status(row, policy, snapshot).await),
+            "model" => self.model(row, policy, snapshot).await,
             _ => return None,
         })
     }
 
     /// Whether the sender may change what holds for everybody in the conversation.
     pub(super) fn is_admin(&self, row: &InboundRow) -> bool {
-        self.parts.admins.is_admin(&row.channel, &row.message.sender.id)
+        self.channels.is_admin(&row.channel, &row.message.sender.id)
     }
 }
 

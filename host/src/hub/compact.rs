@@ -2,13 +2,13 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::ChatHub;
+use super::{ChatHub, Policy};
 use crate::spool::{FinishedTurn, InboundRow};
 
 impl ChatHub {
     /// Sums up what the model will soon be unable to read. Nobody waits for it but the conversation's next message; a stop of
     /// the gateway and `/stop` end it, and a later turn makes up for it.
-    pub(super) async fn compact(&self, row: &InboundRow, stop: &CancellationToken) {
+    pub(super) async fn compact(&self, row: &InboundRow, policy: &Policy, stop: &CancellationToken) {
         let sessions = &self.parts.sessions;
         // What cannot be read now is the next turn's to tell.
         let Ok(snapshot) = sessions.snapshot(&row.session).await else {
@@ -18,7 +18,7 @@ impl ChatHub {
             biased;
             () = stop.cancelled() => return,
             () = self.stopping.cancelled() => return,
-            compacted = self.parts.agent.compact(row, &snapshot) => compacted,
+            compacted = policy.agent.compact(row, &snapshot) => compacted,
         };
         let Some(compacted) = compacted else { return };
         // A note of the outbox may have come in between: then the summary would not stand where it belongs.
@@ -42,7 +42,7 @@ impl ChatHub {
         let Some(committed) = self.keep(|| self.parts.spool.finish(&turn)).await else {
             return;
         };
-        self.parts.agent.budget.add(&row.session, &turn.usage);
+        policy.agent.budget.add(&row.session, &turn.usage);
         sessions.applied(&row.session, turn.generation, committed.journal, turn.entries);
     }
 }

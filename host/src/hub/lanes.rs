@@ -49,6 +49,11 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
         }
     }
 
+    /// Another limit, for those that begin from here on.
+    pub(crate) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit.max(1);
+    }
+
     /// Queues an item; `alone` keeps all others from running beside it.
     pub(crate) fn push(&mut self, key: K, item: T, alone: bool) {
         self.insert(key, (item, alone), false);

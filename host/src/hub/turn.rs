@@ -14,11 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use self::reply::Answered;
-use super::{ChatHub, Joined};
-use crate::agent::{AgentLoop, Answer, Progress, Seen, Tab};
+use super::{ChatHub, Joined, Policy};
+use crate::agent::{Answer, Progress, Seen, Tab};
 use crate::delivery::Writing;
-use crate::intake::Admins;
-use crate::media::{MediaFile, MediaStore};
+use crate::media::MediaFile;
 use crate::sessions::{SessionError, SessionManager, Snapshot};
 use crate::spool::{Committed, FinishedTurn, InboundRow, Spool, SpoolError, until_stored, wall_ms};
 
@@ -27,20 +26,17 @@ const READ_AGAIN: Duration = Duration::from_secs(1);
 /// What a message that shows the answer may take to arrive when the answer is there.
 const DRAFT_ENDS: Duration = Duration::from_secs(5);
 
-/// What a turn works with.
+/// What every turn works with, whatever the configuration says.
 pub(crate) struct TurnParts {
     pub(crate) spool: Arc<dyn Spool>,
     pub(crate) sessions: Arc<SessionManager>,
-    pub(crate) agent: AgentLoop,
-    pub(crate) media: MediaStore,
-    pub(crate) admins: Arc<Admins>,
-    /// Of the prices.
-    pub(crate) currency: String,
 }
 
 /// What a turn answers.
 struct Asked<'a> {
     rows: &'a Joined,
+    /// What held when the turn began.
+    policy: &'a Policy,
     /// All rows as one message.
     message: Cow<'a, InboundMessage>,
 }
@@ -65,8 +61,11 @@ impl ChatHub {
             }
         }
         let started = std::time::Instant::now();
+        let policy = self.policy();
         // Whatever text a model or a person writes: a defect here costs one answer, not the message.
-        let prepared = AssertUnwindSafe(self.prepare(&rows, &stop)).catch_unwind().await;
+        let prepared = AssertUnwindSafe(self.prepare(&rows, &policy, &stop))
+            .catch_unwind()
+            .await;
         let (turn, not_before) = match prepared {
             Ok(Some(prepared)) => prepared,
             Ok(None) => return,
@@ -80,7 +79,7 @@ impl ChatHub {
             return;
         };
         let Committed { mut outbox, journal } = committed;
-        self.parts.agent.budget.add(&turn.session, &turn.usage);
+        policy.agent.budget.add(&turn.session, &turn.usage);
         self.counters.done.add(turn.inbound.len() as u64);
         let now_ms = wall_ms();
         for row in rows.rows() {
@@ -103,7 +102,7 @@ impl ChatHub {
             first.not_before_ms = wall_ms() + i64::try_from(wait.as_millis()).unwrap_or_default();
         }
         self.route(outbox);
-        self.compact(rows.lead(), &stop).await;
+        self.compact(rows.lead(), &policy, &stop).await;
     }
 
     /// All of the turn but its end, and how long the platform takes no change of what it shows of the answer; `None`
@@ -111,10 +110,12 @@ impl ChatHub {
     async fn prepare(
         self: &Arc<Self>,
         rows: &Joined,
+        policy: &Policy,
         stop: &CancellationToken,
     ) -> Option<(FinishedTurn, Option<Duration>)> {
         let asked = Asked {
             rows,
+            policy,
             message: rows.message(),
         };
         let answered = self.answer(&asked, stop).await?;
@@ -142,7 +143,7 @@ impl ChatHub {
                 return Some(Answered::new(0, Answer::note(reply)));
             }
         };
-        match self.command(row, &snapshot).await {
+        match self.command(row, asked.policy, &snapshot).await {
             Some(answer) => Some(Answered::new(snapshot.generation, answer)),
             None => self.ask(asked, &snapshot, stop).await,
         }
@@ -170,7 +171,7 @@ impl ChatHub {
         let (answer, files) = {
             let work = async {
                 let (seen, files) = self.see(asked, snapshot).await;
-                let agent = &self.parts.agent;
+                let agent = &asked.policy.agent;
                 let answer = agent.answer(row, &asked.message, &seen, snapshot, &mut listener);
                 (answer.await, files)
             };
@@ -200,7 +201,7 @@ impl ChatHub {
             generation: snapshot.generation,
             answer,
             files,
-            usage: tab.so_far(&self.parts.agent, &written),
+            usage: tab.so_far(&asked.policy.agent, &written),
             shown: draft.and_then(crate::delivery::Draft::ended),
             written,
         })
@@ -208,10 +209,9 @@ impl ChatHub {
 
     /// Takes in the files of what is answered, and looks at the pictures of the conversation.
     async fn see(&self, asked: &Asked<'_>, snapshot: &Snapshot) -> (Seen, Vec<MediaFile>) {
-        let (row, store) = (asked.row(), &self.parts.media);
-        let media = store
-            .take_in(row, &asked.message, self.outboxes.get(&row.channel))
-            .await;
+        let (row, store) = (asked.row(), &asked.policy.media);
+        let outbox = self.outbox(&row.channel);
+        let media = store.take_in(row, &asked.message, outbox.as_ref()).await;
         let pictures = store
             .pictures(&row.session, &snapshot.entries, &media.files)
             .await;

@@ -51,9 +51,9 @@ impl Metrics {
             "gauge",
             "Messages to a platform that wait to be sent.",
         );
-        for channel in hub.channels() {
-            let waiting = hub.outbox(channel).map_or(0, |outbox| outbox.waiting());
-            page.sample("miniclaw_replies_waiting", &[("channel", channel)], waiting);
+        for channel in hub.channels.names() {
+            let waiting = hub.outbox(&channel).map_or(0, |outbox| outbox.waiting());
+            page.sample("miniclaw_replies_waiting", &[("channel", &channel)], waiting);
         }
         let counted = tokio::time::timeout(PATIENCE, self.health.spool.unfinished()).await;
         if let Ok(Ok(unfinished)) = counted {

@@ -50,6 +50,16 @@ pub(crate) struct Unfinished {
     pub(crate) replies: Vec<(Arc<str>, u64, i64)>,
     /// Dead letters, in and out.
     pub(crate) dead: u64,
+    /// Rows have ids up to this one.
+    pub(crate) up_to: u64,
+}
+
+impl Unfinished {
+    /// Replies of a channel.
+    pub(crate) fn replies_of(&self, channel: &str) -> u64 {
+        let found = self.replies.iter().find(|(of, ..)| **of == *channel);
+        found.map_or(0, |(_, count, _)| *count)
+    }
 }
 
 impl SqliteSpool {
@@ -266,6 +276,7 @@ impl Work for Count {
             oldest_message_ms,
             replies: replies.collect::<rusqlite::Result<_>>()?,
             dead: super::upkeep::dead_letters(tx.conn)?,
+            up_to: from_sql(tx.ids.next - 1),
         })
     }
 }

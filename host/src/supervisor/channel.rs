@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::wire::Receive;
 use miniclaw_plugin_api::{Account, Capability, Cause, Error};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{End, Make, State, Supervised};
-use crate::aliases::Aliases;
-use crate::hub::ChatHub;
-use crate::intake::{Albums, Gate, Pump, Told};
+use crate::hub::{Channel, ChatHub};
+use crate::intake::{Albums, Pump};
 use crate::pairing::Pairing;
 use crate::plugins::instance::{InboundRequest, Instance, Method};
 use crate::spool::Spool;
@@ -36,10 +35,7 @@ const SAME_PAUSE: Duration = Duration::from_secs(60);
 
 /// What a channel instance is connected to.
 pub(crate) struct ChannelDuties {
-    /// Changes with the configuration.
-    pub(crate) gate: watch::Sender<Arc<Gate>>,
-    pub(crate) told_old: Arc<Told>,
-    pub(crate) aliases: Arc<Aliases>,
+    pub(crate) channel: Arc<Channel>,
     pub(crate) pairing: Arc<Pairing>,
     pub(crate) hub: Arc<ChatHub>,
     pub(crate) spool: Arc<dyn Spool>,
@@ -48,15 +44,13 @@ pub(crate) struct ChannelDuties {
 
 impl ChannelDuties {
     /// Takes up what an instance's successor brings: who may write, and how long a text may be.
-    pub(super) fn admit_by(&self, make: &Make, name: &Arc<str>) {
+    pub(super) fn admit_by(&self, make: &Make, name: &str) {
         if let Some(gate) = &make.gate {
-            self.gate.send_replace(gate.clone());
+            self.channel.admit(name, gate.clone(), make.habits);
         }
-        self.hub.set_habits(name, make.habits);
-        if let Some(outbox) = self.hub.outbox(name) {
-            outbox.set_text_limit(make.blueprint.text_limit, make.blueprint.text_unit);
-            outbox.set_attaches(make.blueprint.can(Capability::SendAttachments));
-        }
+        let outbox = &self.channel.outbox;
+        outbox.set_text_limit(make.blueprint.text_limit, make.blueprint.text_unit);
+        outbox.set_attaches(make.blueprint.can(Capability::SendAttachments));
     }
 }
 
@@ -73,9 +67,9 @@ impl Supervised {
         let pump = Pump {
             channel: self.name.clone(),
             account: account.id.clone(),
-            gate: duties.gate.subscribe(),
-            told_old: duties.told_old.clone(),
-            aliases: duties.aliases.clone(),
+            gate: duties.channel.gate.subscribe(),
+            told_old: duties.channel.told.clone(),
+            aliases: duties.channel.aliases.clone(),
             pairing: duties.pairing.clone(),
             hub: duties.hub.clone(),
             spool: duties.spool.clone(),
@@ -168,7 +162,7 @@ impl Supervised {
             debug!(channel = %self.name, %error, "Channel paused");
         }
         self.state.send_replace(State::Paused(error.message.clone()));
-        let level = duties.gate.borrow().resume_level();
+        let level = duties.channel.gate.borrow().resume_level();
         let resumed = async {
             tokio::time::sleep(PAUSE).await;
             duties.hub.has_room(&self.name, level).await;

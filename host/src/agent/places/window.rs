@@ -8,7 +8,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 ///
 /// It keeps the starts of the last minute rather than a bucket of tokens: a full bucket lets through twice the number in one
 /// minute, which is what a server counts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Window {
     most: usize,
     /// Ascending; those ahead are reserved.
@@ -21,6 +21,13 @@ impl Window {
             most: (most as usize).max(1),
             starts: VecDeque::new(),
         }
+    }
+
+    /// With the starts that one with another bound gave out until now; those ahead are that one's.
+    pub(super) fn after(mut self, before: Option<Self>, now: Instant) -> Self {
+        self.starts = before.map(|before| before.starts).unwrap_or_default();
+        self.starts.retain(|start| *start <= now);
+        self
     }
 
     /// The next start that is free, not before those that were given out; `None` where that is later than `latest`.

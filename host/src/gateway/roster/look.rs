@@ -1,6 +1,5 @@
 //! How the gateway and all its instances are, for `miniclaw status`. Spans are milliseconds.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,8 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Roster, Slot, lock};
 use crate::agent::Breakers;
 use crate::desk::Desk;
-use crate::hub::ChatHub;
-use crate::intake::{Admins, Told};
+use crate::hub::{Channels, ChatHub};
 use crate::observe::Minutes;
 use crate::telemetry::printable;
 
@@ -24,8 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Sights {
     pub(crate) born: Instant,
     pub(crate) breakers: Breakers,
-    pub(crate) gates: Arc<Admins>,
-    pub(crate) told: HashMap<Arc<str>, Arc<Told>>,
+    pub(crate) channels: Arc<Channels>,
     pub(crate) minutes: Arc<Minutes>,
 }
 
@@ -40,9 +37,10 @@ impl Look<'_> {
     /// All of it, in sections.
     pub(crate) async fn all(&self) -> Value {
         let now = Instant::now();
-        let states = self.roster.states();
+        let slots = self.roster.slots.borrow().clone();
+        let states = self.roster.states_of(&slots);
         let instances = |kind: Kind, more: &dyn Fn(&Slot) -> Map<String, Value>| -> Vec<Value> {
-            let slots = self.roster.slots.iter().zip(&states);
+            let slots = slots.iter().zip(&states);
             let of_kind = slots.filter(|(slot, _)| slot.kind == kind);
             let whole = of_kind.map(|(slot, state)| {
                 let mut whole = json!(state);
@@ -71,7 +69,7 @@ impl Look<'_> {
     /// Errors come from plugins, which may have put anything into them.
     fn scrub(&self, value: &mut Value) {
         match value {
-            Value::String(text) => *text = self.roster.telemetry.scrub(text),
+            Value::String(text) => *text = self.roster.ground.telemetry.scrub(text),
             Value::Array(list) => list.iter_mut().for_each(|value| self.scrub(value)),
             Value::Object(map) => map.values_mut().for_each(|value| self.scrub(value)),
             _ => {}
@@ -114,14 +112,14 @@ impl Look<'_> {
     /// Whom a channel does not hear, who may expect that it does.
     fn unheard(&self, channel: &str, now: Instant) -> Map<String, Value> {
         let mut map = Map::new();
-        let Some(gate) = self.sights.gates.of(channel) else {
+        let Some(channel) = self.sights.channels.get(channel) else {
             return map;
         };
+        let gate = channel.gate.borrow().clone();
         if gate.is_closed() && !gate.pairs() {
             map.insert("nobody_may_write".into(), true.into());
         }
-        let told = self.sights.told.get(channel);
-        let groups = told.map(|told| told.asked_lately(now)).unwrap_or_default();
+        let groups = channel.told.asked_lately(now);
         let groups: Vec<Value> = groups
             .into_iter()
             .filter(|(group, _)| !gate.lists(group))

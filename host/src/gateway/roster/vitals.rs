@@ -8,7 +8,7 @@ use crate::observe::Vital;
 impl Roster {
     /// How all instances are.
     pub(crate) fn vitals(&self) -> Vec<Vital> {
-        self.slots.iter().map(vital).collect()
+        self.slots.borrow().iter().map(|slot| vital(slot)).collect()
     }
 }
 

@@ -3,51 +3,77 @@
 use std::sync::Arc;
 
 use miniclaw_plugin_api::{Capability, Kind};
-use tracing::{info, warn};
 
-use crate::config::{self, ChannelConfig, Config};
+use crate::config::{ChannelConfig, Config};
 use crate::delivery::Pace;
+use crate::gateway::StartError;
 use crate::gateway::blueprints::{Blueprints, NoBlueprint};
 use crate::hub::Habits;
 use crate::intake::{Gate, Groups, Limits, People};
-use crate::plugins::catalog;
+use crate::plugins::catalog::{self, Catalog, CatalogError};
 use crate::plugins::instance::Blueprint;
 use crate::plugins::load::Loader;
 use crate::supervisor::Make;
 use crate::tasks::Tasks;
 
+/// An instance that is configured, with what makes it; or why its library was refused.
+pub(in crate::gateway) struct Made {
+    pub(in crate::gateway) kind: Kind,
+    pub(in crate::gateway) name: Arc<str>,
+    pub(in crate::gateway) make: Result<Make, NoBlueprint>,
+}
+
 /// What makes instances of a configuration; owns all it needs, so that it can leave the thread.
-pub(super) struct Workshop {
-    pub(super) config: Arc<Config>,
-    pub(super) loader: Arc<Loader>,
-    pub(super) processes: Tasks,
+pub(in crate::gateway) struct Workshop {
+    pub(in crate::gateway) config: Arc<Config>,
+    pub(in crate::gateway) loader: Arc<Loader>,
+    pub(in crate::gateway) processes: Tasks,
 }
 
 impl Workshop {
-    pub(super) fn make_all(&self, names: &[(Kind, Arc<str>)]) -> Result<Vec<Result<Make, String>>, String> {
-        let catalog =
-            catalog::find(&self.config.plugin_folders()).map_err(|error| crate::cli::chain(&error))?;
+    /// What makes the instances of those names, which are configured.
+    ///
+    /// # Errors
+    /// Plugin directories that cannot be searched.
+    pub(super) fn make_all(&self, names: Vec<(Kind, Arc<str>)>) -> Result<Vec<Made>, CatalogError> {
+        let catalog = catalog::find(&self.config.plugin_folders())?;
+        Ok(self.make_of(&catalog, names))
+    }
+
+    fn make_of(&self, catalog: &Catalog, names: Vec<(Kind, Arc<str>)>) -> Vec<Made> {
         let blueprints = Blueprints {
             config: &self.config,
-            catalog: &catalog,
+            catalog,
             loader: &self.loader,
             tasks: &self.processes,
         };
-        let make = |(kind, name): &(Kind, Arc<str>)| {
-            blueprints.make(*kind, name).map_err(|none| match none {
-                NoBlueprint::Config(error) => error.to_string(),
-                NoBlueprint::Library(reason) => reason,
-            })
+        let make = |(kind, name): (Kind, Arc<str>)| {
+            let blueprint = blueprints.make(kind, &name);
+            let make = blueprint.map(|blueprint| make(&self.config, kind, &name, blueprint));
+            Made { kind, name, make }
         };
-        let makes = names
-            .iter()
-            .map(|slot| Ok(self::make(&self.config, slot.0, &slot.1, make(slot)?)));
-        Ok(makes.collect())
+        names.into_iter().map(make).collect()
+    }
+
+    /// What makes all instances that are configured, of what was found in the plugin directories.
+    ///
+    /// # Errors
+    /// What the configuration is at fault for.
+    pub(in crate::gateway) fn make_configured(&self, catalog: &Catalog) -> Result<Vec<Made>, StartError> {
+        let of = |kind| move |name: &String| (kind, Arc::from(name.as_str()));
+        let providers = self.config.providers.keys().map(of(Kind::Provider));
+        let channels = self.config.channels.keys().map(of(Kind::Channel));
+        let made = self.make_of(catalog, providers.chain(channels).collect());
+        let at_fault = |made: Made| match made.make {
+            Err(NoBlueprint::Config(error)) => Err(error),
+            make => Ok(Made { make, ..made }),
+        };
+        made.into_iter().map(at_fault).collect()
     }
 }
 
 /// What makes an instance, with what its channel lets in.
-pub(in crate::gateway) fn make(config: &Config, kind: Kind, name: &str, blueprint: Blueprint) -> Make {
+fn make(config: &Config, kind: Kind, name: &str, blueprint: Blueprint) -> Make {
     let settings = match kind {
         Kind::Provider => config.providers.get(name).map(|provider| &provider.settings),
         _ => config.channels.get(name).map(|channel| &channel.settings),
@@ -58,16 +84,7 @@ pub(in crate::gateway) fn make(config: &Config, kind: Kind, name: &str, blueprin
     );
     let gate = (kind == Kind::Channel).then(|| gate(config, name, Some(&blueprint)));
     let habits = habits(config, name, Some(&blueprint));
-    let channel = config.channels.get(name).filter(|_| kind == Kind::Channel);
-    let people = channel.map(|channel| {
-        (
-            &channel.allow_from,
-            &channel.groups,
-            channel.pairing,
-            &channel.admins,
-        )
-    });
-    let mark = format!("{}\n{settings}\n{people:?}\n{habits:?}", blueprint.mark());
+    let mark = format!("{}\n{settings}", blueprint.mark());
     Make {
         blueprint,
         settings,
@@ -99,17 +116,7 @@ pub(in crate::gateway) fn gate(config: &Config, name: &str, blueprint: Option<&B
     };
     let authenticates = blueprint.is_some_and(|blueprint| blueprint.can(Capability::Authenticates));
     let people = channel.map(|channel| people(channel, authenticates));
-    let gate = Gate::new(people.unwrap_or_default(), limits);
-    if gate.is_closed() && gate.pairs() {
-        info!(
-            channel = name,
-            "Allow list is empty: whoever writes gets a code, and `miniclaw pairing approve CODE` lets them in"
-        );
-    } else if gate.is_closed() {
-        let reason = config::nobody_may_write(name);
-        warn!(channel = name, "Allow list is empty: {reason}");
-    }
-    Arc::new(gate)
+    Arc::new(Gate::new(people.unwrap_or_default(), limits))
 }
 
 fn people(channel: &ChannelConfig, authenticates: bool) -> People {

@@ -1,12 +1,12 @@
 use crate::agent::{Left, Sums, grouped, history_tokens};
-use crate::hub::ChatHub;
+use crate::hub::{ChatHub, Policy};
 use crate::sessions::Snapshot;
 use crate::spool::{InboundRow, day_of, wall_ms};
 
 impl ChatHub {
     /// Plain lines in Markdown.
-    pub(super) async fn status(&self, row: &InboundRow, snapshot: &Snapshot) -> String {
-        let agent = &self.parts.agent;
+    pub(super) async fn status(&self, row: &InboundRow, policy: &Policy, snapshot: &Snapshot) -> String {
+        let agent = &policy.agent;
         let route = agent.route(row, &row.message, &snapshot.choice);
         let provider = route.provider.as_deref().unwrap_or("none");
         let model = agent.model_of(&route).unwrap_or("its own choice");
@@ -18,7 +18,7 @@ impl ChatHub {
         lines.push(self.conversation(snapshot, agent.window(provider, route.model.as_deref())));
         match self.parts.spool.spent(Some(row.session.clone()), 0).await {
             Ok(spent) => {
-                let told = |since| Sums::since(since, &spent).told(&self.parts.currency).to_string();
+                let told = |since| Sums::since(since, &spent).told(&policy.currency).to_string();
                 lines.push(format!("Today: {}", told(day_of(wall_ms()))));
                 lines.push(format!("In total: {}", told(0)));
             }

@@ -1,6 +1,6 @@
 //! From an answer to what T2 stores.
 
-use miniclaw_plugin_api::{ChatKind, OutboundMessage, Role, TextUnit};
+use miniclaw_plugin_api::{ChatKind, OutboundMessage, Role};
 
 use super::{Asked, ChatHub};
 use crate::agent::Answer;
@@ -83,10 +83,7 @@ impl ChatHub {
 
     /// The reply as the channel's messages.
     fn chunks(&self, asked: &Asked<'_>, reply: &str) -> Vec<OutboundMessage> {
-        let (limit, unit) = self
-            .outboxes
-            .get(&asked.row().channel)
-            .map_or((0, TextUnit::Chars), |outbox| outbox.text_limit());
+        let (limit, unit) = self.channels.text_limit(&asked.row().channel);
         let mut names = self.names(asked);
         split(reply, limit, unit)
             .into_iter()

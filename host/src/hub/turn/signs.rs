@@ -19,7 +19,7 @@ const TYPING_EVERY: Duration = Duration::from_secs(4);
 impl ChatHub {
     /// Shows that the agent is writing, until the chat shows what; never ends.
     pub(super) async fn show_typing(&self, row: &InboundRow, writing: &Writing) {
-        let Some(outbox) = self.outboxes.get(&row.channel) else {
+        let Some(outbox) = self.outbox(&row.channel) else {
             return std::future::pending().await;
         };
         let signal = SignalTo {
@@ -42,11 +42,17 @@ impl ChatHub {
     /// The message that shows the answer while it is written, where the channel has that.
     pub(super) fn draft(&self, asked: &Asked<'_>) -> Option<Draft> {
         let row = asked.row();
-        let outbox = self.outboxes.get(&row.channel)?;
+        let channel = self.channels.get(&row.channel)?;
         let earlier = asked.rows.rows().iter().find_map(|row| row.draft.clone());
-        let wanted = self.habits(&row.channel).streaming;
+        let wanted = channel.habits().streaming;
         // What is begun is ended, whatever the configuration says by now.
         let pace = wanted.or(earlier.as_ref().map(|_| Pace::Counted))?;
-        Some(Draft::new(outbox.clone(), row, self.names(asked), earlier, pace))
+        Some(Draft::new(
+            channel.outbox.clone(),
+            row,
+            self.names(asked),
+            earlier,
+            pace,
+        ))
     }
 }

@@ -1,0 +1,292 @@
+//! A configuration comes into effect, at the start and at each reload alike.
+
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, FutureExt as _, join_all};
+use miniclaw_plugin_api::Kind;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tracing::{error, info, warn};
+
+use super::{Changed, Made, Roster, Slot, Slots, Which, blocking, changed, left, lock, plugin_of, workshop};
+use crate::agent::{Provider, Providers};
+use crate::config::{Config, ConfigErrors};
+use crate::gateway::blueprints::NoBlueprint;
+use crate::gateway::ground::Arrival;
+use crate::gateway::policy::policy;
+use crate::plugins::catalog;
+use crate::spool::{Spool as _, SpoolError};
+use crate::supervisor::State;
+
+/// What became of a reload.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Taken {
+    /// Instances that came, went, or are others now.
+    pub(crate) instances: Vec<Changed>,
+    /// Keys that wait for the next start.
+    pub(crate) next_start: Vec<String>,
+    /// Why nothing was taken up, each with its place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) errors: Vec<Value>,
+}
+
+/// Which instances a configuration means, against those that there are.
+#[derive(Default)]
+struct Plan {
+    stay: Vec<(Arc<Slot>, Made)>,
+    come: Vec<Made>,
+    /// Channels of another plugin: those that there are go first.
+    turn_into: Vec<(Arc<Slot>, Made)>,
+    go: Slots,
+}
+
+impl Roster {
+    /// Reads the configuration again and takes it up. Every reload begins and ends here, whoever asked for it.
+    pub(crate) async fn reconfigure(&self) -> Taken {
+        let _turn = self.turn.lock().await;
+        let taken = self.reconfigured().await.unwrap_or_else(|errors| Taken {
+            errors,
+            ..Taken::default()
+        });
+        if !taken.next_start.is_empty() {
+            warn!(
+                "These take effect at the next start of the gateway: {}",
+                taken.next_start.join(", ")
+            );
+        }
+        if taken.errors.is_empty() {
+            let failed = taken.instances.iter().filter(|change| !change.ok).count();
+            info!(
+                reloaded = taken.instances.len() - failed,
+                failed, "Configuration reloaded"
+            );
+        }
+        taken
+    }
+
+    /// Takes up the first configuration; `first` happens when replies find their channels and before any channel receives.
+    ///
+    /// # Errors
+    /// Where the spool cannot be read.
+    pub(in crate::gateway) async fn begin(
+        &self,
+        made: Vec<Made>,
+        first: impl Future<Output = Result<(), SpoolError>>,
+    ) -> Result<(), SpoolError> {
+        let config = self.config();
+        let arrivals = self.admit(&config, made).await?;
+        self.put_in_effect(
+            &config,
+            arrivals.iter().map(|arrival| arrival.slot.clone()).collect(),
+        );
+        let (channels, providers): (Vec<_>, Vec<_>) = arrivals
+            .into_iter()
+            .partition(|arrival| arrival.slot.kind == Kind::Channel);
+        providers
+            .into_iter()
+            .for_each(|arrival| self.ground.supervise(arrival));
+        first.await?;
+        channels
+            .into_iter()
+            .for_each(|arrival| self.ground.supervise(arrival));
+        Ok(())
+    }
+
+    async fn reconfigured(&self) -> Result<Taken, Vec<Value>> {
+        let refused = |text: String| {
+            error!("Configuration not reloaded, the one before stays in effect: {text}");
+            vec![serde_json::json!({ "message": text })]
+        };
+        if self.ground.stops.receiving.is_cancelled() {
+            return Err(refused("the gateway is stopping".into()));
+        }
+        let reread = self.reread.clone();
+        let loaded = blocking(move || reread()).await.map_err(refused)?;
+        let loaded = loaded.map_err(|errors: ConfigErrors| {
+            error!("Configuration not reloaded, the one before stays in effect: {errors}");
+            errors.iter().map(crate::cli::config_error).collect::<Vec<_>>()
+        })?;
+        self.ground.telemetry.hide(loaded.config.secrets.clone());
+        let next_start = left::left(&lock(&self.values), &loaded.comparable());
+        let mut config = loaded.config;
+        left::keep(&mut config, &self.config());
+        let config = Arc::new(config);
+        let workshop = self.workshop(config.clone());
+        let folders = config.plugin_folders();
+        let made = blocking(move || workshop.make_configured(&catalog::find(&folders)?)).await;
+        let made = made.map_err(refused)?;
+        let made = made.map_err(|error| refused(crate::cli::chain(&error)))?;
+        let instances = self.take_up(config, made).await;
+        let instances = instances.map_err(|error| refused(crate::cli::chain(&error)))?;
+        Ok(Taken {
+            instances,
+            next_start,
+            errors: Vec::new(),
+        })
+    }
+
+    /// Changes nothing where it fails.
+    async fn take_up(&self, config: Arc<Config>, made: Vec<Made>) -> Result<Vec<Changed>, SpoolError> {
+        let plan = self.plan(&config, made);
+        let refusals: Vec<Option<String>> = plan.come.iter().map(refusal).collect();
+        let arrivals = self.admit(&config, plan.come).await?;
+        let stay = plan.stay.iter().map(|(slot, _)| slot.clone());
+        let come = arrivals.iter().map(|arrival| arrival.slot.clone());
+        let slots = stay.chain(come).collect();
+        for (slot, made) in &plan.stay {
+            self.admit_by(&config, slot, made);
+        }
+        self.put_in_effect(&config, slots);
+        let mut changes: Vec<BoxFuture<'_, Option<Changed>>> = Vec::new();
+        for (slot, made) in plan.stay {
+            changes.push(async move { self.replace(&slot, made, &Which::Changed).await }.boxed());
+        }
+        for (arrival, refusal) in arrivals.into_iter().zip(refusals) {
+            changes.push(async move { Some(self.come(arrival, refusal).await) }.boxed());
+        }
+        for slot in plan.go {
+            changes.push(async move { Some(self.depart(slot).await) }.boxed());
+        }
+        for (slot, made) in plan.turn_into {
+            changes.push(async move { Some(self.turn_into(slot, made).await) }.boxed());
+        }
+        Ok(join_all(changes).await.into_iter().flatten().collect())
+    }
+
+    fn plan(&self, config: &Config, made: Vec<Made>) -> Plan {
+        let (slots, before) = (self.slots.borrow().clone(), self.config());
+        let mut plan = Plan::default();
+        for made in made {
+            let slot = slots
+                .iter()
+                .find(|slot| slot.kind == made.kind && slot.name == made.name);
+            let plugin = |config| plugin_of(config, made.kind, &made.name);
+            match slot.cloned() {
+                None => plan.come.push(made),
+                Some(slot) if slot.kind == Kind::Channel && plugin(&*before) != plugin(config) => {
+                    plan.turn_into.push((slot, made));
+                }
+                Some(slot) => plan.stay.push((slot, made)),
+            }
+        }
+        let configured = |slot: &&Arc<Slot>| plugin_of(config, slot.kind, &slot.name).is_some();
+        plan.go = slots.iter().filter(|slot| !configured(slot)).cloned().collect();
+        plan
+    }
+
+    /// Instances that come: replies find their channels from here on.
+    async fn admit(&self, config: &Config, made: Vec<Made>) -> Result<Vec<Arrival>, SpoolError> {
+        let ground = &self.ground;
+        let aliases = ground.store.aliases(Vec::new()).await?;
+        let arrival = |made: Made| {
+            let make = made.make.map_err(NoBlueprint::reason);
+            ground.arrival(made.kind, &made.name, make)
+        };
+        let arrivals: Vec<_> = made.into_iter().map(arrival).collect();
+        let channels = || {
+            arrivals
+                .iter()
+                .filter(|arrival| arrival.slot.kind == Kind::Channel)
+        };
+        channels().for_each(|arrival| ground.open(arrival, config, &aliases));
+        let outbox = |arrival: &Arrival| ground.hub.outbox(&arrival.slot.name);
+        match ground.store.unfinished().await {
+            Ok(unfinished) => {
+                let outboxes = channels().filter_map(outbox);
+                outboxes.for_each(|outbox| outbox.resume(&unfinished));
+                Ok(arrivals)
+            }
+            Err(error) => {
+                channels().for_each(|arrival| ground.hub.channels.remove(&arrival.slot.name));
+                Err(error)
+            }
+        }
+    }
+
+    /// Everything of a configuration but its instances.
+    fn put_in_effect(&self, config: &Arc<Config>, mut slots: Slots) {
+        slots.sort_by_key(|slot| (slot.kind == Kind::Channel, slot.name.clone()));
+        let provider = |slot: &Arc<Slot>| {
+            let provider = Provider::new(slot.current.clone(), Some(slot.asked.clone()));
+            (slot.name.to_string(), provider)
+        };
+        let providers = slots.iter().filter(|slot| slot.kind == Kind::Provider);
+        let providers: Providers = providers.map(provider).collect();
+        let hub = &self.ground.hub;
+        let before = hub.policy();
+        let policy = policy(config, providers, &before.agent.budget, Some(&before));
+        self.config.send_replace(config.clone());
+        self.slots.send_replace(slots);
+        hub.follow(policy);
+    }
+
+    /// Who may write to a channel that stays, by what its instance that runs can, and how its turns go.
+    fn admit_by(&self, config: &Config, slot: &Slot, made: &Made) {
+        let channel = self.ground.hub.channels.get(&slot.name);
+        let Some(channel) = channel.filter(|_| slot.kind == Kind::Channel) else {
+            return;
+        };
+        let running = slot.current.borrow().clone();
+        let running = running.as_ref().map(|instance| &instance.blueprint);
+        let blueprint = running.or(made.make.as_ref().ok().map(|make| &make.blueprint));
+        channel.admit(
+            &slot.name,
+            workshop::gate(config, &slot.name, blueprint),
+            workshop::habits(config, &slot.name, blueprint),
+        );
+    }
+
+    /// Lets an instance live, and waits for its beginning.
+    async fn come(&self, arrival: Arrival, refusal: Option<String>) -> Changed {
+        let slot = arrival.slot.clone();
+        self.ground.supervise(arrival);
+        let mut state = slot.state.clone();
+        let begun = state.wait_for(|state| *state != State::Starting).await;
+        let outcome = match begun.map(|state| state.clone()) {
+            _ if refusal.is_some() => Err(refusal.unwrap_or_default()),
+            Ok(State::Running | State::Paused(_)) => Ok(running(&slot)),
+            Ok(State::Disabled) => Ok("it is disabled, and starts when it is enabled".into()),
+            Ok(State::Backoff(reason)) => Err(format!("{reason}; it is tried again")),
+            Ok(State::Failed(reason) | State::Quarantined(reason)) => Err(reason),
+            Ok(State::Starting | State::Stopped) | Err(_) => Err("the gateway is stopping".into()),
+        };
+        changed(&slot.name, outcome)
+    }
+
+    /// A channel gets another plugin: it goes, and comes back with what waits for it.
+    async fn turn_into(&self, slot: Arc<Slot>, made: Made) -> Changed {
+        let name = slot.name.clone();
+        self.depart(slot).await;
+        let refusal = refusal(&made);
+        let arrivals = self.admit(&self.config(), vec![made]).await;
+        match arrivals.map(|mut arrivals| arrivals.pop()) {
+            Ok(Some(arrival)) => {
+                let slot = arrival.slot.clone();
+                self.slots.send_modify(|slots| slots.push(slot));
+                self.come(arrival, refusal).await
+            }
+            Ok(None) => changed(&name, Err("it is not configured".into())),
+            Err(error) => changed(&name, Err(format!("{error}; reload again"))),
+        }
+    }
+}
+
+fn refusal(made: &Made) -> Option<String> {
+    match &made.make {
+        Err(NoBlueprint::Library(reason)) => Some(reason.clone()),
+        _ => None,
+    }
+}
+
+fn running(slot: &Slot) -> String {
+    let instance = slot.current.borrow().clone();
+    instance.map_or_else(
+        || "running".to_owned(),
+        |instance| {
+            format!(
+                "running {} {}",
+                instance.blueprint.plugin, instance.blueprint.version
+            )
+        },
+    )
+}
