@@ -34,6 +34,7 @@ fn table() -> Vec<Linked> {
         builtin_plugin!(channel: miniclaw_telegram::Telegram),
         builtin_plugin!(channel: miniclaw_console::Console),
         builtin_plugin!(channel: miniclaw_exec::Exec),
+        builtin_plugin!(channel: miniclaw_webchat::Webchat),
         builtin_plugin!(provider: miniclaw_openai::OpenAi),
         builtin_plugin!(provider: miniclaw_anthropic::Anthropic),
         builtin_plugin!(provider: miniclaw_gemini::Gemini),
