@@ -2,6 +2,7 @@
 
 mod browser;
 mod chatting;
+mod hostile;
 mod logins;
 
 use miniclaw_plugin_api::testkit::{ChannelKit, Receiving, check_schema, conformance};

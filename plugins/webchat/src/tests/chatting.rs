@@ -141,3 +141,297 @@ async fn refused_message_stands_nowhere_and_the_page_is_told() {
     say(&gateway, &browser, "c-1", "a-1", "hello").await;
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn tab_that_was_away_gets_what_it_missed_and_no_more() {
+    let gateway = Gateway::start().await;
+    let browser = gateway.browser().await;
+    let mut ids = Vec::new();
+    for n in 0..40 {
+        ids.extend(
+            gateway
+                .kit
+                .send(reply("c-1", &format!("word {n}")))
+                .await
+                .unwrap()
+                .ids,
+        );
+    }
+    let all = browser.json("/api/chats/c-1/messages").await;
+    let middle = all["messages"][19]["rev"].as_i64().unwrap();
+    gateway
+        .kit
+        .update(at("c-1", &ids[3]), edit("c-1", "changed"))
+        .await
+        .unwrap();
+    gateway
+        .kit
+        .update(at("c-1", &ids[4]), Change::Delete)
+        .await
+        .unwrap();
+    let expected: Vec<_> = ids[20..].iter().chain(&ids[3..5]).map(|id| json!(id)).collect();
+    for (query, header) in [
+        (format!("?after={middle}"), String::new()),
+        (String::new(), format!("Last-Event-ID: {middle}\r\n")),
+        ("?after=3".into(), format!("Last-Event-ID: {middle}\r\n")),
+    ] {
+        let mut events = browser.events(&query, &header).await;
+        assert_eq!(events.next().await.unwrap().data["rev"], 42);
+        let mut seen = Vec::new();
+        while seen.len() < expected.len() {
+            seen.push(events.named("message").await);
+        }
+        assert_eq!(
+            seen.iter()
+                .map(|event| event.data["id"].clone())
+                .collect::<Vec<_>>(),
+            expected
+        );
+        let last = &seen[21].data;
+        assert_eq!(
+            (&last["deleted"], &last["text"], seen[21].id),
+            (&json!(true), &json!(""), Some(42))
+        );
+    }
+    let later = browser
+        .json(&format!("/api/chats/c-1/messages?after={middle}"))
+        .await;
+    assert_eq!(later["messages"].as_array().unwrap().len(), 22);
+    assert_eq!(later["messages"][0]["text"], "changed");
+    // A tab that is new has nothing to take back.
+    let fresh = browser.json("/api/chats/c-1/messages").await;
+    assert_eq!(fresh["messages"].as_array().unwrap().len(), 39);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn two_tabs_see_the_same_and_a_slow_one_holds_nobody_up() {
+    let gateway = Gateway::start().await;
+    let browser = gateway.browser().await;
+    let mut tabs = [browser.events("", "").await, browser.events("", "").await];
+    // Never read from until the end.
+    let mut slow = browser.events("", "").await;
+    let sent = gateway.kit.send(reply("c-1", "0")).await.unwrap();
+    let long = "x".repeat(30_000);
+    for n in 1..400 {
+        let text = format!("{n} {long}");
+        gateway
+            .kit
+            .update(at("c-1", &sent.ids[0]), edit("c-1", &text))
+            .await
+            .unwrap();
+    }
+    gateway.kit.send(reply("c-1", "done")).await.unwrap();
+    for tab in &mut tabs {
+        let mut last = 0;
+        loop {
+            let event = tab.named("message").await;
+            assert!(event.id.unwrap() > last);
+            last = event.id.unwrap();
+            if event.data["text"] == "done" {
+                break;
+            }
+        }
+        assert_eq!(last, 401);
+    }
+    // It skips what was changed again meanwhile, and ends up with the same.
+    let mut events = Vec::new();
+    while events
+        .last()
+        .is_none_or(|event: &browser::Event| event.data["text"] != "done")
+    {
+        events.push(slow.named("message").await);
+    }
+    assert!(events.len() < 400, "{}", events.len());
+    let before = &events[events.len() - 2].data;
+    assert!(before["text"].as_str().unwrap().starts_with("399 "));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn chat_that_is_deleted_is_gone_everywhere_and_stays_so() {
+    let gateway = Gateway::start().await;
+    let browser = gateway.browser().await;
+    say(&gateway, &browser, "c-1", "a-1", "tell me").await;
+    let sent = gateway.kit.send(reply("c-1", "half of")).await.unwrap();
+    let mut events = browser.events("", "").await;
+    let accept = async {
+        let emitted = gateway.kit.emitted().await;
+        assert_eq!(emitted.messages[0].command.as_ref().unwrap().name, "new");
+        emitted.accept();
+    };
+    let body = json!({});
+    let (answer, ()) = tokio::join!(browser.post("/api/chats/c-1/delete", &body), accept);
+    assert_eq!(answer.status, 202);
+    for _ in 0..2 {
+        assert_eq!(events.named("message").await.data["deleted"], true);
+    }
+    // What is under way still has nobody to see it.
+    gateway
+        .kit
+        .update(at("c-1", &sent.ids[0]), edit("c-1", "half of it"))
+        .await
+        .unwrap();
+    gateway
+        .kit
+        .send(reply("c-1", "A new conversation begins."))
+        .await
+        .unwrap();
+    assert_eq!(browser.json("/api/chats").await, json!({ "chats": [] }));
+    assert_eq!(
+        browser.json("/api/chats/c-1/messages").await["messages"],
+        json!([])
+    );
+    say(&gateway, &browser, "c-1", "a-2", "again").await;
+    gateway.kit.send(reply("c-1", "yes")).await.unwrap();
+    let texts = browser.json("/api/chats/c-1/messages").await["messages"].clone();
+    assert_eq!(
+        (&texts[0]["text"], &texts[1]["text"]),
+        (&json!("again"), &json!("yes"))
+    );
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn stop_button_is_the_command_and_leaves_no_message() {
+    let gateway = Gateway::start().await;
+    let browser = gateway.browser().await;
+    let accept = async {
+        let emitted = gateway.kit.emitted().await;
+        assert_eq!(emitted.messages[0].command.as_ref().unwrap().name, "stop");
+        assert_eq!(emitted.messages[0].chat.id, "c-1");
+        emitted.accept();
+    };
+    let body = json!({});
+    let (answer, ()) = tokio::join!(browser.post("/api/chats/c-1/stop", &body), accept);
+    assert_eq!(answer.status, 202);
+    assert_eq!(browser.json("/api/chats").await, json!({ "chats": [] }));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn repeated_send_is_the_same_message_and_what_is_gone_is_told() {
+    let gateway = Gateway::start().await;
+    let mut once = reply("c-1", "once");
+    once.idempotency_key = "spool-1".into();
+    let first = gateway.kit.send(once.clone()).await.unwrap();
+    assert_eq!(gateway.kit.send(once).await.unwrap(), first);
+    let not_found = Some(miniclaw_plugin_api::Cause::NotFound);
+    for (chat, id) in [
+        ("c-1", "m-99"),
+        ("c-2", first.ids[0].as_str()),
+        ("c-1", "a-1"),
+        ("c-1", "m-"),
+    ] {
+        let error = gateway.kit.update(at(chat, id), edit(chat, "x")).await.err();
+        assert_eq!(error.map(|error| error.cause), not_found, "{chat} {id}");
+    }
+    gateway
+        .kit
+        .update(at("c-1", &first.ids[0]), Change::Delete)
+        .await
+        .unwrap();
+    let error = gateway
+        .kit
+        .update(at("c-1", &first.ids[0]), edit("c-1", "x"))
+        .await
+        .err();
+    assert_eq!(error.map(|error| error.cause), not_found);
+    let error = gateway.kit.send(reply("../c", "x")).await.err();
+    assert_eq!(error.map(|error| error.cause), not_found);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn message_that_a_kill_left_without_a_verdict_is_neither_lost_nor_doubled() {
+    let folder = tempfile::tempdir().unwrap();
+    for heals_by_answer in [false, true] {
+        let chat = format!("c-{heals_by_answer}");
+        let path = format!("/api/chats/{chat}/messages");
+        let gateway = Gateway::in_folder(folder.path()).await;
+        let browser = gateway.browser().await;
+        let body = json!({ "id": "a-1", "text": "hello" });
+        let killed = async {
+            let emitted = gateway.kit.emitted().await;
+            // As far as the host is concerned it has it; the plugin never hears so.
+            drop(gateway.receiving);
+            drop(gateway.kit);
+            emitted
+        };
+        let posting = tokio::spawn({
+            let (browser, path, body) = (browser.clone(), path.clone(), body.clone());
+            async move {
+                drop(browser.bytes(format!("POST {path} HTTP/1.1\r\n{}Origin: http://{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", browser.headers(), browser.host, body.to_string().len()).as_bytes()).await)
+            }
+        });
+        drop(killed.await);
+        posting.await.unwrap();
+
+        let gateway = Gateway::in_folder(folder.path()).await;
+        let mut again = browser;
+        again.host = gateway.browser().await.host;
+        again.cookie = gateway.browser().await.cookie;
+        assert_eq!(again.json(&path).await["messages"], json!([]));
+        if heals_by_answer {
+            gateway.kit.send(reply(&chat, "re: hello")).await.unwrap();
+        } else {
+            let twice = async { gateway.kit.emitted().await.answer(&[Verdict::Duplicate]) };
+            let (answer, ()) = tokio::join!(again.post(&path, &body), twice);
+            assert_eq!(answer.status, 202);
+        }
+        let all = again.json(&path).await["messages"].clone();
+        assert_eq!(
+            (&all[0]["text"], &all[0]["role"]),
+            (&json!("hello"), &json!("user"))
+        );
+        assert_eq!(all.as_array().unwrap().len(), if heals_by_answer { 2 } else { 1 });
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_the_gateway_knows_is_shown_as_it_tells_it() {
+    let gateway = Gateway::start().await;
+    let browser = gateway.browser().await;
+    for (path, name) in [
+        ("/api/status", "status"),
+        ("/api/logs", "logs.recent"),
+        ("/api/sessions", "sessions.list"),
+        ("/api/sessions/web_c-1", "sessions.show"),
+    ] {
+        assert_eq!(browser.get(path).await.status, 501, "{path}");
+        gateway.kit.answer_asked(name, json!([{ "of": name }]));
+        assert_eq!(browser.json(path).await, json!([{ "of": name }]));
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn unfit_messages_are_refused_with_a_reason() {
+    let gateway = Gateway::start().await;
+    let browser = gateway.browser().await;
+    let long = "x".repeat(16 * 1024 + 1);
+    for (path, id, text) in [
+        ("/api/chats/c-1/messages", "a-1", ""),
+        ("/api/chats/c-1/messages", "a-1", " \n"),
+        ("/api/chats/c-1/messages", "a-1", long.as_str()),
+        ("/api/chats/c-1/messages", "m-1", "x"),
+        ("/api/chats/c-1/messages", "", "x"),
+        ("/api/chats/c-1/messages", "a 1", "x"),
+        ("/api/chats/c%201/messages", "a-1", "x"),
+        ("/api/chats/c_1/messages", "a-1", "x"),
+    ] {
+        let answer = browser.post(path, &json!({ "id": id, "text": text })).await;
+        assert_eq!(answer.status, 422, "{path} {id}: {answer:?}");
+        assert!(answer.json()["error"].is_string());
+    }
+    let answer = browser
+        .post_as(
+            "/api/chats/c-1/messages",
+            "Content-Type: application/json\r\n",
+            "{",
+        )
+        .await;
+    assert_eq!(answer.status, 400);
+    gateway.stop().await;
+}
