@@ -3,7 +3,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-check=$(basename "$0")
+check=${check:-$(basename "$0")}
 # Packages stay here, so that a second run need not fetch them; the rest goes at the end.
 packages=${MINICLAW_EXTERNAL:-${TMPDIR:-/tmp}/miniclaw-external}/$check
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/miniclaw-$check.XXXXXX")

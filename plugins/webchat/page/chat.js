@@ -58,7 +58,7 @@ export class ChatView {
       this.#store.unread.delete(shown.chat);
       this.#store.load(shown.chat);
     }
-    if (matchMedia('(pointer: fine)').matches) this.#text.focus({ preventScroll: true });
+    if (!matchMedia('(pointer: coarse)').matches) this.#text.focus({ preventScroll: true });
   }
 
   close() {
@@ -75,7 +75,7 @@ export class ChatView {
     if (this.#stop.hidden === Boolean(mood)) {
       const focused = document.activeElement === this.#stop;
       this.#stop.hidden = !mood;
-      this.#stop.disabled = false;
+      this.#stop.ariaDisabled = null;
       if (focused) this.#text.focus();
     }
   }
@@ -138,11 +138,13 @@ export class ChatView {
   }
 
   async #halt() {
-    this.#stop.disabled = true;
+    // A button that is disabled loses the focus.
+    if (this.#stop.ariaDisabled) return;
+    this.#stop.ariaDisabled = 'true';
     try {
       await ask(`/api/chats/${this.#shown.chat}/stop`, {});
     } catch (error) {
-      this.#stop.disabled = false;
+      this.#stop.ariaDisabled = null;
       this.#notice(`Not stopped: ${error.message}`);
     }
   }

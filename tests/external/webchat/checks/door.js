@@ -1,0 +1,62 @@
+// Who gets in.
+const assert = require('node:assert/strict');
+const { until } = require('../until');
+
+const shown = (page) => page.$eval('body', (body) => body.innerText);
+
+module.exports = {
+  async 'a browser that nobody knows is told to run `miniclaw web`'({ browser, origin }) {
+    const eve = await browser.person();
+    const page = await browser.page(eve, { refused: true });
+    const response = await page.goto(`${origin}/`);
+    assert.equal(response.status(), 401);
+    assert.match(await shown(page), /miniclaw web/);
+    await eve.close();
+  },
+
+  async 'a wrong token is refused'({ browser, origin }) {
+    const eve = await browser.person();
+    const page = await browser.page(eve, { refused: true });
+    const response = await page.goto(`${origin}/login?token=${'A'.repeat(43)}`);
+    assert.equal(response.status(), 401);
+    assert.match(await shown(page), /miniclaw web/);
+    assert.equal((await page.goto(`${origin}/`)).status(), 401);
+    await eve.close();
+  },
+
+  async 'a link that is looked at is not used up, and lets in one browser once'({ browser, gateway, origin }) {
+    const link = await gateway.link();
+    // What a messenger does to show a preview.
+    for (let look = 0; look < 3; look += 1) assert.equal((await fetch(link)).status, 200);
+    const bea = await browser.person();
+    const page = await browser.chat(bea, link);
+    assert.equal(page.url().split('#')[0], `${origin}/`);
+    const [cookie] = await page.cookies();
+    assert.ok(cookie.httpOnly && cookie.sameSite === 'Strict', 'the cookie is HttpOnly and SameSite=Strict');
+
+    const eve = await browser.person();
+    const second = await browser.page(eve, { refused: true });
+    assert.equal((await second.goto(link)).status(), 401);
+    assert.match(await shown(second), /miniclaw web/);
+    await Promise.all([bea.close(), eve.close()]);
+  },
+
+  async 'who signs out is out in every tab, and comes back by a fresh link'({ browser, gateway }) {
+    const bea = await browser.person();
+    const one = await browser.chat(bea, await gateway.link(), { refused: true, away: true });
+    const other = await browser.chat(bea, `${gateway.origin}/`, { refused: true, away: true });
+    await one.bringToFront();
+    await one.click('#logout');
+    await one.waitForSelector('#locked:not([hidden])');
+    assert.match(await shown(one), /miniclaw web/);
+    await other.evaluate(() => { location.hash = '#/status'; });
+    await other.waitForSelector('#locked:not([hidden])');
+    await one.goto(await gateway.link());
+    await one.waitForSelector('#link-state.on');
+    await other.bringToFront();
+    await other.$eval('#unlock', (button) => button.click());
+    await other.waitForSelector('#link-state.on');
+    await until('the status is on show again', () => other.$eval('#status', (status) => !status.hidden));
+    await bea.close();
+  },
+};

@@ -1,0 +1,67 @@
+// The real gateway, with the web chat and a second channel beside it.
+const { execFile, spawn } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+const { promisify } = require('node:util');
+const { until } = require('./until');
+
+const binary = process.env.MINICLAW;
+const home = process.env.MINICLAW_HOME;
+// Says one thing when it is told to receive, and takes every reply.
+const BRIDGE = `while read -r line; do case $line in
+*'"type":"start"'*) echo '{"type":"ready","account":"bridge","name":"Bridge"}';;
+*'"type":"receive"'*) echo '{"type":"message","id":"1","chat":"7_1","sender":"7","text":"When does the train leave?"}';;
+*'"type":"send"'*) id=\${line#*'"id":"'}; id=\${id%%'"'*}; echo '{"type":"sent","id":"'"$id"'","ids":["r'"$id"'"]}';;
+*'"type":"stop"'*) exit 0;;
+esac; done`;
+
+class Gateway {
+  #child = null;
+
+  constructor(modelUrl, port) {
+    const settings = { plugin: 'webchat', settings: { listen: `127.0.0.1:${port}` } };
+    this.origin = `http://127.0.0.1:${port}`;
+    fs.writeFileSync(path.join(home, 'config.json'), JSON.stringify({
+      provider: 'openai',
+      agent: { retries: 0 },
+      gateway: { max_message_bytes: 8000 },
+      providers: { openai: { settings: { base_url: modelUrl, model: 'teller' } } },
+      channels: { webchat: settings, bridge: { plugin: 'exec', allow_from: ['7'], settings: { command: ['sh', '-c', BRIDGE] } } },
+    }), { mode: 0o600 });
+  }
+
+  // Where it does not run already.
+  async start() {
+    if (this.#child && this.#child.exitCode === null && this.#child.signalCode === null) return;
+    const log = fs.openSync(path.join(process.env.SCRATCH, 'gateway.log'), 'a');
+    this.#child = spawn(binary, ['gateway'], { stdio: ['ignore', log, log] });
+    fs.closeSync(log);
+    await until('the web chat answers', async () => {
+      if (this.#child.exitCode !== null) throw new Error(`the gateway ended with status ${this.#child.exitCode}`);
+      return (await fetch(`${this.origin}/`).catch(() => null))?.status === 401;
+    });
+  }
+
+  // Ends it at once, as a loss of power does.
+  async kill(signal = 'SIGKILL') {
+    const ended = new Promise((done) => { this.#child.once('exit', done); });
+    this.#child.kill(signal);
+    await ended;
+  }
+
+  // A fresh one-time link.
+  async link() {
+    let said = '';
+    await until('`miniclaw web` prints a link', async () => {
+      said = (await promisify(execFile)(binary, ['web']).catch((error) => ({ stdout: `${error.stdout}${error.stderr}` }))).stdout;
+      return /login\?token=/.test(said);
+    });
+    return said.match(/https?:\/\/\S+\/login\?token=[^\s"]+/)[0];
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+}
+
+module.exports = { Gateway };
