@@ -19,6 +19,7 @@ mod spans;
 mod status;
 mod trace;
 mod usage;
+mod web;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -144,6 +145,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Sessions(command) => sessions::run(&global, &command),
         Command::Queue(command) => queue::run(&global, &command),
         Command::Send(args) => send::run(&global, args),
+        Command::Web(args) => web::run(&global, args),
         Command::Status(output) => status::run(&global, output),
         Command::Pairing(command) => pairing::run(&global, &command),
         Command::Trace { id, output } => trace::run(&global, id, output),

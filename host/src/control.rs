@@ -76,6 +76,9 @@ pub(crate) enum Op {
     /// Answers what [`Look`](crate::gateway::Look) sees.
     #[serde(rename = "status")]
     Status,
+    /// Answers a [`Link`](crate::gateway::Link).
+    #[serde(rename = "channels.link")]
+    Link { channel: Option<String> },
     /// Answers a [`Dispatched`](crate::dispatch::Dispatched).
     #[serde(rename = "send")]
     Send(Message),
@@ -215,6 +218,7 @@ pub(crate) async fn perform(op: Op, hands: &Hands) -> Result<Value, String> {
         }
         Op::Send(message) => return desk.send(sessions, message).await.map(|sent| json!(sent)),
         Op::ListPairing => return Ok(json!(pairing.listing(|channel| sights.channels.pairs(channel)))),
+        Op::Link { channel } => return roster.link(channel.as_deref()).await.map(|link| json!(link)),
         Op::Pair { verdict, code } => {
             return desk
                 .pair(pairing.clone(), verdict, code, |channel| {

@@ -15,6 +15,7 @@ mod signals;
 mod upkeep;
 mod watchdog;
 mod watcher;
+mod welcome;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ pub(crate) use blueprints::{Blueprints, NoBlueprint, isolated};
 pub(crate) use folders::{FolderError, private_folder};
 pub(crate) use lock::StateLock;
 
-pub(crate) use roster::{Changed, InstanceState, Look, Reread, Roster, Sights, Which};
+pub(crate) use roster::{Changed, InstanceState, Link, Look, Reread, Roster, Sights, Which};
 
 use self::lock::{LockError, PidFile};
 use self::observers::Watched;
@@ -65,6 +66,8 @@ pub(crate) struct Options {
     pub(crate) ends_with_console: bool,
     /// Whether libraries that change are taken up.
     pub(crate) watch: bool,
+    /// Whether to tell on stdout how to reach a gateway that nobody has configured.
+    pub(crate) welcome: bool,
     pub(crate) reread: Reread,
 }
 
@@ -149,7 +152,7 @@ pub(crate) fn run(
                 .upkeep
                 .spawn("watch", watcher::libraries(running.roster.clone()));
         }
-        running.log_ready(born);
+        running.log_ready(born, options.welcome);
         let reason = running.serve(&mut signals, options).await;
         Ok(running.shut_down(reason, &mut signals).await)
     });
@@ -201,7 +204,7 @@ impl Running {
     }
 
     /// Logs, when every instance has got past its start, which of them run.
-    fn log_ready(&self, born: Instant) {
+    fn log_ready(&self, born: Instant, welcome: bool) {
         let slots = self.roster.slots();
         let channels = |slots: &[Arc<Slot>]| -> Vec<_> {
             let channels = slots.iter().filter(|slot| slot.kind == Kind::Channel);
@@ -209,12 +212,13 @@ impl Running {
         };
         if channels(&slots.borrow()).is_empty() {
             warn!(
-                "No channel is configured, so nobody can reach the agent: set TELEGRAM_BOT_TOKEN and MINICLAW__ALLOW_FROM, \
-                 or write `telegram_token` and `allow_from` to the configuration, or start with --console"
+                "No channel is configured, so nobody can reach the agent: write `telegram_token` and `allow_from`, or \
+                 `\"channels\": {{\"webchat\": {{}}}}`, to the configuration, or start with --console"
             );
         }
         let stopping = self.stops.receiving.clone();
         let started = self.watched.started.clone();
+        let roster = self.roster.clone();
         self.upkeep.spawn("ready", async move {
             let first = slots.borrow().clone();
             for slot in &first {
@@ -243,6 +247,9 @@ impl Running {
                 );
             } else {
                 info!(channels = up, of, elapsed = ?born.elapsed(), "Gateway ready");
+            }
+            if welcome {
+                welcome::print(&roster).await;
             }
             let settle = async {
                 tokio::time::sleep(SETTLED).await;

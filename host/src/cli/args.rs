@@ -7,6 +7,7 @@ mod plugin;
 mod providers;
 mod send;
 mod trust;
+mod web;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(crate) use plugin::{Instances, PluginCommand};
 pub(crate) use providers::{CheckProvidersArgs, ModelsArgs, ProvidersCommand};
 pub(crate) use send::SendArgs;
 pub(crate) use trust::{InstallArgs, KeygenArgs, RemoveArgs, SignArgs, VerifyArgs};
+pub(crate) use web::WebArgs;
 
 /// Keeps an AI agent reachable: channels bring messages in, a language model answers them.
 #[derive(Debug, Parser)]
@@ -88,6 +90,8 @@ pub(crate) enum Command {
     Queue(QueueCommand),
     /// Send a message or a file through a channel of the running gateway
     Send(SendArgs),
+    /// Print a link that opens the web chat of the running gateway, once
+    Web(WebArgs),
     /// Tell how the running gateway, its channels and providers are
     Status(Output),
     /// Let people in who asked to write, or keep them out

@@ -1,6 +1,5 @@
 //! `miniclaw gateway`.
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 
 use super::args::{GatewayArgs, Global};
@@ -12,6 +11,8 @@ use crate::gateway::{self, Options};
 const CONSOLE_PLUGIN: &str = "channels.console.plugin";
 /// A process of its own would have no terminal.
 const CONSOLE_ISOLATION: &str = "channels.console.isolation";
+/// The key that makes a web chat.
+const WEB_PLUGIN: &str = "channels.webchat.plugin";
 
 /// Runs the gateway to its end.
 ///
@@ -26,18 +27,14 @@ pub(super) fn run(global: &Global, args: &GatewayArgs) -> Outcome {
             "--shutdown-timeout",
         ));
     }
-    let console = [
-        setup::flag(CONSOLE_PLUGIN, "console".into(), "--console"),
-        setup::flag(CONSOLE_ISOLATION, "in-process".into(), "--console"),
-    ];
     if args.console {
-        sources.flags.extend(console.clone());
+        sources.flags.extend([
+            setup::flag(CONSOLE_PLUGIN, "console".into(), "--console"),
+            setup::flag(CONSOLE_ISOLATION, "in-process".into(), "--console"),
+        ]);
     }
-    let mut loaded = setup::load(&sources)?;
-    if loaded.config.channels.is_empty() && std::io::stdin().is_terminal() {
-        sources.flags.extend(console);
-        loaded = setup::load(&sources)?;
-    }
+    let (loaded, alone) =
+        loaded(&sources).map_err(|errors| Failure::new(super::config::BAD_CONFIG, errors))?;
     let telemetry = setup::start_log(global, &loaded, false)?;
     let console_alone = loaded
         .config
@@ -49,14 +46,27 @@ pub(super) fn run(global: &Global, args: &GatewayArgs) -> Outcome {
         // Where nobody else can reach the agent, the end of the input is the end of the work.
         ends_with_console: console_alone && !loaded.config.channels.is_empty(),
         watch: args.watch,
+        welcome: alone,
         reread: Arc::new(move || reread(&sources)),
     };
     gateway::run(loaded, &options, &telemetry).map_err(|error| Failure::chain(error.status(), &error))
 }
 
+/// The configuration, and whether it is the one of a gateway that nobody has configured: that has a web chat.
+fn loaded(sources: &Sources) -> Result<(Loaded, bool), ConfigErrors> {
+    let loaded = config::load(sources)?;
+    if loaded.file.is_some() || !loaded.config.channels.is_empty() {
+        return Ok((loaded, false));
+    }
+    let mut sources = sources.clone();
+    let web = setup::flag(WEB_PLUGIN, "webchat".into(), "no configuration");
+    sources.flags.push(web);
+    Ok((config::load(&sources)?, true))
+}
+
 /// The configuration as it is by now, with settings that their plugins take.
 fn reread(sources: &Sources) -> Result<Loaded, ConfigErrors> {
-    let loaded = config::load(sources)?;
+    let (loaded, _) = loaded(sources)?;
     loaded.check_plugin_folders()?;
     loaded.check_plugins(&super::known_plugins(&loaded.config))?;
     Ok(loaded)

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::args::{Format, Global};
 use super::config::BAD_CONFIG;
-use super::{Failure, Outcome};
+use super::{Failure, NO_GATEWAY, Outcome};
 use crate::config::{self, Config, FlagOverride, Loaded, Sources};
 use crate::control::{self, Op};
 use crate::plugins::trust::TrustPolicy;
@@ -124,6 +124,18 @@ pub(super) fn reader(config: &Config) -> Result<Option<SpoolReader>, Failure> {
 /// Status 1 with the gateway's refusal.
 pub(super) fn ask(config: &Config, op: Op) -> Result<Option<Value>, Failure> {
     control::ask(&config.state_dir(), op).map_err(|error| Failure::new(1, error))
+}
+
+/// Asks the gateway that runs on this home, for a command that needs one.
+///
+/// # Errors
+/// Status 69 where none runs, 1 with the gateway's refusal.
+pub(super) fn ask_running(config: &Config, op: Op) -> Result<Value, Failure> {
+    ask(config, op)?.ok_or_else(|| {
+        let home = config.home.display();
+        let text = format!("no gateway runs on {home}; `miniclaw gateway` starts one");
+        Failure::new(NO_GATEWAY, text)
+    })
 }
 
 /// Prints a command's result.

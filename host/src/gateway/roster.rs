@@ -2,6 +2,7 @@
 
 mod departures;
 mod left;
+mod link;
 mod look;
 mod takeup;
 mod vitals;
@@ -17,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, info};
 
+pub(crate) use link::Link;
 pub(crate) use look::{Look, Sights};
 pub(super) use workshop::{Made, Workshop, gate, habits};
 

@@ -25,6 +25,7 @@ impl Method {
     pub(crate) const FETCH: Self = Self::new(method::FETCH, "fetch", 60);
     pub(crate) const UPDATE: Self = Self::new(method::UPDATE, "update", 60);
     pub(crate) const SIGNAL: Self = Self::new(method::SIGNAL, "signal", 5);
+    pub(crate) const INVOKE: Self = Self::new(method::INVOKE, "invoke", 60);
     pub(crate) const MODELS: Self = Self::new(method::MODELS, "models", 30);
     pub(crate) const SHUTDOWN: Self = Self::new(method::SHUTDOWN, "shutdown", 5);
 
