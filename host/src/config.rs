@@ -41,6 +41,7 @@ pub(crate) use model::*;
 pub(crate) use names::BUILT_IN_PROVIDERS;
 pub(crate) use plugins::{KnownPlugin, nobody_may_write};
 pub(crate) use schema::schema;
+pub(crate) use settings::{fits, is_schema};
 pub(crate) use units::{parse_duration, show_duration};
 pub(crate) use values::Effective;
 

@@ -1,14 +1,14 @@
 //! A plugin's settings against the schema in its manifest.
 
 mod branches;
+mod schema;
 
-use jsonschema::error::{TypeKind, ValidationErrorKind};
-use jsonschema::{ValidationError, Validator};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::errors::{ConfigError, Hint, Problem};
+use super::errors::{ConfigError, Hint, Origin, Problem};
 use super::keys;
 use super::tree::{Data, Node, join};
+use schema::{Fault, Kind, Schema};
 
 /// Holds settings against a schema (JSON text); `key` is where they stand. No error shows a value.
 pub(super) fn check_settings(plugin: &str, schema: &str, settings: &Node, key: &str) -> Vec<ConfigError> {
@@ -16,63 +16,74 @@ pub(super) fn check_settings(plugin: &str, schema: &str, settings: &Node, key: &
         let plugin = plugin.to_owned();
         vec![settings.origin.error(key, Problem::BadSchema { plugin, reason })]
     };
-    let schema: Value = match serde_json::from_str(schema) {
+    let schema = match Schema::read(schema) {
         Ok(schema) => schema,
-        Err(error) => return bad_schema(error.to_string()),
+        Err(reason) => return bad_schema(reason),
     };
-    let validator: Validator = match jsonschema::options().build(&schema) {
-        Ok(validator) => validator,
-        Err(error) => return bad_schema(error.to_string()),
-    };
-    let value = settings.to_value();
-    validator
-        .iter_errors(&value)
-        .flat_map(|error| explain(&error, &schema, settings, key))
-        .collect()
+    match schema.faults(&settings.to_value()) {
+        Ok(faults) => faults
+            .iter()
+            .flat_map(|fault| explain(fault, settings, key))
+            .collect(),
+        Err(reason) => bad_schema(reason),
+    }
 }
 
-fn explain(error: &ValidationError<'_>, schema: &Value, settings: &Node, top: &str) -> Vec<ConfigError> {
-    let (node, key) = follow(settings, top, error.instance_path().as_str());
-    let problem = match error.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected }
-        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            let allowed = siblings(schema, error.schema_path().as_str());
-            return unexpected
-                .iter()
-                .map(|name| unknown(node, &key, name, &allowed))
-                .collect();
-        }
-        ValidationErrorKind::Required { property } => {
-            let key = join(&key, property.as_str().unwrap_or_default());
-            return vec![node.origin.error(key, Problem::Required)];
-        }
-        ValidationErrorKind::Type { kind } => Problem::Type {
-            expected: types(kind),
+/// Whether a text is the schema of an object of settings.
+///
+/// # Errors
+/// Why it is not.
+pub(crate) fn is_schema(text: &str) -> Result<(), String> {
+    let schema: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    match schema.is_object() {
+        true => Schema::read(text).map(drop),
+        false => Err("it is no object".to_owned()),
+    }
+}
+
+/// Whether settings are such as a schema allows.
+///
+/// # Errors
+/// A line that names the key, and shows no value.
+pub(crate) fn fits(schema: &str, settings: &Map<String, Value>) -> Result<(), String> {
+    let node = Node::from_value(&Origin::Default, Value::Object(settings.clone()));
+    match check_settings("", schema, &node, "settings").first() {
+        Some(error) => Err(format!("{}: {}", error.key, error.problem)),
+        None => Ok(()),
+    }
+}
+
+fn explain(fault: &Fault<'_>, settings: &Node, top: &str) -> Vec<ConfigError> {
+    let (node, key) = follow(settings, top, &fault.place);
+    let problem = match &fault.kind {
+        Kind::Unknown { name, known } => return vec![unknown(node, &key, name, known)],
+        Kind::Missing(name) => return vec![node.origin.error(join(&key, name), Problem::Required)],
+        Kind::Type(names) => Problem::Type {
+            expected: types(names),
             found: node.kind().into(),
         },
-        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            if let Some(errors) = branches::meant(context, error.instance_path().as_str()) {
-                let explained = errors.iter();
-                return explained
-                    .flat_map(|error| explain(error, schema, settings, top))
-                    .collect();
+        Kind::Const(value) => Problem::Settings(format!("the value is not {value}")),
+        Kind::Forms(forms) => {
+            if let Some(meant) = branches::meant(forms, &fault.place) {
+                let explained = meant.iter().flat_map(|fault| explain(fault, settings, top));
+                return explained.collect();
             }
-            let masked = || Problem::Settings(error.masked_with("the value").to_string());
-            branches::lawful(context, node).unwrap_or_else(masked)
+            let none = || Problem::Settings("the value has none of the forms that it may have".to_owned());
+            branches::lawful(forms, node).unwrap_or_else(none)
         }
-        _ => Problem::Settings(error.masked_with("the value").to_string()),
+        Kind::Other(sentence) => Problem::Settings(sentence.clone()),
     };
     vec![node.origin.error(key, problem)]
 }
 
-fn unknown(node: &Node, key: &str, name: &str, allowed: &[String]) -> ConfigError {
+fn unknown(node: &Node, key: &str, name: &str, allowed: &[&str]) -> ConfigError {
     let origin = match node.object().and_then(|object| object.get(name)) {
         Some(member) => &member.key,
         None => &node.origin,
     };
     let problem = match beside(key, name) {
         Some(place) => Problem::Misplaced { place },
-        None => Problem::UnknownKey(Hint::new(name, allowed.iter().map(String::as_str))),
+        None => Problem::UnknownKey(Hint::new(name, allowed.iter().copied())),
     };
     origin.error(join(key, name), problem)
 }
@@ -106,33 +117,17 @@ fn follow<'a>(settings: &'a Node, key: &str, pointer: &str) -> (&'a Node, String
     at
 }
 
-/// Keys that the schema knows beside the keyword at `pointer`.
-fn siblings(schema: &Value, pointer: &str) -> Vec<String> {
-    let parent = pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
-    let properties = schema.pointer(parent).and_then(|schema| schema.get("properties"));
-    let properties = properties.and_then(Value::as_object);
-    properties
-        .into_iter()
-        .flat_map(|map| map.keys().cloned())
-        .collect()
-}
-
-fn types(kind: &TypeKind) -> String {
-    let name = |json| match json {
-        jsonschema::JsonType::Array => "a list",
-        jsonschema::JsonType::Boolean => "true or false",
-        jsonschema::JsonType::Integer => "a whole number",
-        jsonschema::JsonType::Null => "null",
-        jsonschema::JsonType::Number => "a number",
-        jsonschema::JsonType::Object => "an object",
-        jsonschema::JsonType::String => "text",
+fn types(names: &[&str]) -> String {
+    let name = |name: &&str| match *name {
+        "array" => "a list",
+        "boolean" => "true or false",
+        "integer" => "a whole number",
+        "null" => "null",
+        "number" => "a number",
+        "object" => "an object",
+        _ => "text",
     };
-    match kind {
-        TypeKind::Single(json) => name(*json).into(),
-        TypeKind::Multiple(set) => {
-            let mut names: Vec<_> = set.iter().map(name).collect();
-            names.sort_unstable();
-            names.join(" or ")
-        }
-    }
+    let mut names: Vec<_> = names.iter().map(name).collect();
+    names.sort_unstable();
+    names.join(" or ")
 }

@@ -1,43 +1,39 @@
 //! What a value should be that has several lawful forms, of which it has none.
 
-use jsonschema::ValidationError;
-use jsonschema::error::ValidationErrorKind as Fault;
 use serde_json::Value;
 
 use super::super::errors::Problem;
 use super::super::tree::Node;
+use super::schema::{Fault, Kind};
 use super::types;
 
-/// One list of errors for each form.
-type Branches = [Vec<ValidationError<'static>>];
+/// One list of faults for each form.
+type Branches<'s> = [Vec<Fault<'s>>];
 
-/// The errors of the form that the value at `place` was meant to have: the first one of its type.
-pub(super) fn meant<'a>(branches: &'a Branches, place: &str) -> Option<&'a [ValidationError<'static>]> {
-    let is_other = |error: &ValidationError<'static>| {
-        let whole = error.instance_path().as_str() == place;
-        whole && matches!(error.kind(), Fault::Type { .. } | Fault::Constant { .. })
-    };
-    let meant = branches.iter().find(|errors| !errors.iter().any(is_other));
+/// The faults of the form that the value at `place` was meant to have: the first one of its type.
+pub(super) fn meant<'a, 's>(branches: &'a Branches<'s>, place: &str) -> Option<&'a [Fault<'s>]> {
+    let is_other =
+        |fault: &Fault<'s>| fault.place == place && matches!(fault.kind, Kind::Type(_) | Kind::Const(_));
+    let meant = branches.iter().find(|faults| !faults.iter().any(is_other));
     meant.map(Vec::as_slice)
 }
 
 /// What is lawful where no form was meant.
-pub(super) fn lawful(branches: &Branches, node: &Node) -> Option<Problem> {
-    let faults = || branches.iter().flatten().map(ValidationError::kind);
+pub(super) fn lawful(branches: &Branches<'_>, node: &Node) -> Option<Problem> {
+    let faults = || branches.iter().flatten().map(|fault| &fault.kind);
     let constants = faults().filter_map(|fault| match fault {
-        Fault::Constant { expected_value } => Some(Value::to_string(expected_value)),
+        Kind::Const(expected) => Some(Value::to_string(expected)),
         _ => None,
     });
     let constants: Vec<String> = constants.collect();
     if let Some(words) = either(&constants) {
         return Some(Problem::Settings(format!("the value is not one of {words}")));
     }
-    let mut names: Vec<String> = Vec::new();
-    for fault in faults() {
-        if let Fault::Type { kind } = fault {
-            names.push(types(kind));
-        }
-    }
+    let names = faults().filter_map(|fault| match fault {
+        Kind::Type(names) => Some(types(names)),
+        _ => None,
+    });
+    let mut names: Vec<String> = names.collect();
     names.dedup();
     Some(Problem::Type {
         expected: either(&names)?,
@@ -46,7 +42,7 @@ pub(super) fn lawful(branches: &Branches, node: &Node) -> Option<Problem> {
 }
 
 /// `a, b or c`.
-fn either(words: &[String]) -> Option<String> {
+pub(super) fn either(words: &[String]) -> Option<String> {
     match words {
         [] => None,
         [only] => Some(only.clone()),

@@ -5,7 +5,7 @@ use super::*;
 const SCHEMA: &str = r##"{
     "type": "object", "additionalProperties": false, "required": ["token"],
     "properties": {
-        "token": { "type": "string", "pattern": "^[0-9]+:" },
+        "token": { "type": "string", "minLength": 3 },
         "poll": { "type": ["integer", "null"], "minimum": 1 },
         "proxy": { "$ref": "#/$defs/proxy" },
         "limits": { "type": "object", "additionalProperties": false, "properties": { "rate": { "type": "integer" } } },
@@ -46,17 +46,17 @@ fn settings_are_held_against_the_schema_of_the_plugin() {
     assert_eq!(
         verdict(
             r#"{"channels": {"telegram": {"settings": {
-  "pol": 1, "token": "hunter2", "poll": "x", "limits": {"rat": 1}, "proxy": {"urll": 1}, "mode": "hunter2"}}}}"#
+  "pol": 1, "token": "no", "poll": "x", "limits": {"rat": 1}, "proxy": {"urll": 1}, "mode": "hunter2"}}}}"#
         ),
         "config.json:2:3: key `channels.telegram.settings.pol`: unknown key; did you mean `poll`? allowed: `limits`, \
          `mode`, `poll`, `proxy`, `token`\n\
-         config.json:2:22: key `channels.telegram.settings.token`: the value does not match \"^[0-9]+:\"\n\
-         config.json:2:41: key `channels.telegram.settings.poll`: expected a whole number or null, found text\n\
-         config.json:2:57: key `channels.telegram.settings.limits.rat`: unknown key; did you mean `rate`? allowed: \
+         config.json:2:22: key `channels.telegram.settings.token`: the value has fewer than 3 characters\n\
+         config.json:2:36: key `channels.telegram.settings.poll`: expected a whole number or null, found text\n\
+         config.json:2:52: key `channels.telegram.settings.limits.rat`: unknown key; did you mean `rate`? allowed: \
          `rate`\n\
-         config.json:2:78: key `channels.telegram.settings.proxy.urll`: unknown key; did you mean `url`? allowed: \
+         config.json:2:73: key `channels.telegram.settings.proxy.urll`: unknown key; did you mean `url`? allowed: \
          `url`\n\
-         config.json:2:98: key `channels.telegram.settings.mode`: the value is not one of \"fast\" or \"slow\""
+         config.json:2:93: key `channels.telegram.settings.mode`: the value is not one of \"fast\" or \"slow\""
     );
 }
 

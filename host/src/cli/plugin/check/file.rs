@@ -5,6 +5,7 @@ use std::path::Path;
 use miniclaw_plugin_api::testkit::conformance::Finding;
 use serde_json::{Map, Value};
 
+use crate::config;
 use crate::plugins::inspect::{self, ManifestInfo, Reason};
 use crate::plugins::load::Probe;
 use crate::telemetry::printable;
@@ -42,19 +43,11 @@ pub(super) fn trial(file: &Path) -> Finding {
 /// # Errors
 /// A line that shows no value.
 pub(super) fn fits(schema: &str, settings: &Map<String, Value>) -> Result<(), String> {
-    let schema: Value = serde_json::from_str(schema).map_err(|error| error.to_string())?;
-    let validator = jsonschema::options()
-        .build(&schema)
-        .map_err(|error| error.to_string())?;
-    let settings = Value::Object(settings.clone());
-    let Some(error) = validator.iter_errors(&settings).next() else {
-        return Ok(());
-    };
-    let place = error.instance_path().as_str().replace('/', ".");
-    Err(format!(
-        "the settings for the check do not fit: settings{place}: {}; give them with --set key=value or --settings FILE",
-        error.masked_with("the value")
-    ))
+    config::fits(schema, settings).map_err(|reason| {
+        format!(
+            "the settings for the check do not fit: {reason}; give them with --set key=value or --settings FILE"
+        )
+    })
 }
 
 fn of_manifest(reason: &Reason) -> bool {
@@ -69,7 +62,7 @@ fn of_manifest(reason: &Reason) -> bool {
 }
 
 fn described(file: &Path, manifest: &ManifestInfo) -> Finding {
-    if let Err(reason) = schema(&manifest.schema) {
+    if let Err(reason) = config::is_schema(&manifest.schema) {
         return Finding::failed(
             format!("its schema is no JSON Schema: {}", printable(&reason, 400)),
             "write what `check_schema` of the test kit prints into the schema file",
@@ -89,15 +82,6 @@ fn described(file: &Path, manifest: &ManifestInfo) -> Finding {
         manifest.name,
         manifest.version
     ))
-}
-
-fn schema(text: &str) -> Result<(), String> {
-    let schema: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if !schema.is_object() {
-        return Err("it is no object".to_owned());
-    }
-    let built = jsonschema::options().build(&schema);
-    built.map(drop).map_err(|error| error.to_string())
 }
 
 fn passed(note: impl Into<String>) -> Finding {
@@ -164,10 +148,12 @@ mod tests {
             line.contains("settings.token") && !line.contains("4711"),
             "{line}"
         );
-        assert!(schema_is_bad("{") && schema_is_bad("[]") && schema_is_bad(r#"{"type":7}"#));
     }
 
-    fn schema_is_bad(text: &str) -> bool {
-        super::schema(text).is_err()
+    #[test]
+    fn a_schema_that_is_none_is_a_failure() {
+        for text in ["{", "[]", r#"{"type":7}"#] {
+            assert!(config::is_schema(text).is_err(), "{text}");
+        }
     }
 }
