@@ -18,6 +18,7 @@ use crate::cli::chain;
 use crate::delivery::{Outbox, split};
 use crate::desk::Desk;
 use crate::hub::ChatHub;
+use crate::plugins::instance::Method;
 use crate::sessions::{Entry, SessionKey, SessionManager};
 use crate::spool::{FinishedTurn, Spool, wall_ms};
 
@@ -101,6 +102,76 @@ impl Desk {
             ids,
             session: session.to_string(),
         })
+    }
+}
+
+impl Desk {
+    /// Puts a text of the gateway's own into its channel's outbox; no conversation remembers it.
+    ///
+    /// # Errors
+    /// What cannot be sent, and a disk that takes nothing.
+    pub(crate) async fn alert(&self, channel: &str, chat: &str, text: &str) -> Result<(), String> {
+        let hub = self.hub.as_ref().ok_or("no gateway runs")?;
+        let message = Message::of_text(channel, chat, text);
+        let outbox = check(hub, &message)?;
+        let chat = ChatRef::new(chat);
+        let session = SessionKey::new(channel, &outbox.first(&chat).unwrap_or(chat.clone()));
+        let turn = FinishedTurn {
+            session,
+            generation: 0,
+            new_generation: false,
+            inbound: Vec::new(),
+            entries: Vec::new(),
+            channel: channel.into(),
+            chunks: alerts(&outbox, &chat, &message),
+            story: None,
+            usage: Vec::new(),
+            choice: None,
+        };
+        let done = self.spool.finish(&turn).await.map_err(|error| chain(&error))?;
+        hub.route(done.outbox);
+        Ok(())
+    }
+
+    /// Sends such a text past the outbox, once: the disk takes nothing.
+    ///
+    /// # Errors
+    /// What cannot be sent, or was not.
+    pub(crate) async fn alert_at_once(&self, channel: &str, chat: &str, text: &str) -> Result<(), String> {
+        let hub = self.hub.as_ref().ok_or("no gateway runs")?;
+        let message = Message::of_text(channel, chat, text);
+        let outbox = check(hub, &message)?;
+        let instance = outbox.instance().ok_or("the channel does not run")?;
+        for (at, mut chunk) in alerts(&outbox, &ChatRef::new(chat), &message)
+            .into_iter()
+            .enumerate()
+        {
+            chunk.idempotency_key = format!("{}-alert-{}-{at}", self.spool.id(), wall_ms());
+            let sent = instance.call(Method::SEND, &*outbox.addressed(&chunk)).await;
+            sent.map_err(|error| error.message)?;
+        }
+        Ok(())
+    }
+}
+
+fn alerts(outbox: &Outbox, chat: &ChatRef, message: &Message) -> Vec<OutboundMessage> {
+    let mut chunks = chunks(outbox, chat, message);
+    for chunk in &mut chunks {
+        chunk.meta.insert(ALERT.into(), true.into());
+    }
+    chunks
+}
+
+impl Message {
+    fn of_text(channel: &str, chat: &str, text: &str) -> Self {
+        Self {
+            channel: channel.to_owned(),
+            chat: chat.to_owned(),
+            thread: None,
+            text: text.to_owned(),
+            silent: false,
+            parcel: None,
+        }
     }
 }
 

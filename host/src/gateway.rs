@@ -41,7 +41,7 @@ use crate::config::Loaded;
 use crate::control::ControlServer;
 use crate::hub::ChatHub;
 use crate::memory;
-use crate::observe::DoorError;
+use crate::observe::{DoorError, systemd};
 use crate::pairing::PairingError;
 use crate::plugins::catalog::{CatalogError, UnknownPlugin};
 use crate::plugins::trust::keys::KeyError;
@@ -125,6 +125,7 @@ pub(crate) fn run(
     telemetry: &telemetry::Handle,
 ) -> Result<u8, StartError> {
     let born = Instant::now();
+    systemd::connect();
     let config = &loaded.config;
     info!(version = env!("CARGO_PKG_VERSION"), home = %config.home.display(), "miniclaw starting");
     folders::prepare(config)?;
@@ -240,6 +241,7 @@ impl Running {
             }
             started.send_replace(true);
             let of = states.len();
+            systemd::ready(up, of);
             if up == 0 && of > 0 {
                 error!(
                     of,

@@ -1,12 +1,15 @@
 //! What outside observers see of a running gateway: health, metrics, the past hour; and whom it tells by itself.
 
+mod alerts;
 mod exposition;
 mod health;
 mod histogram;
 mod http;
 mod metrics;
 mod minutes;
+pub(crate) mod systemd;
 
+pub(crate) use alerts::Alerts;
 pub(crate) use health::{Health, Vital};
 pub(crate) use histogram::Histogram;
 pub(crate) use http::{Door, DoorError};

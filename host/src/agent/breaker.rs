@@ -96,6 +96,11 @@ impl Breaker {
         }
     }
 
+    /// Whether it failed often enough, and has answered nobody since.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// When an attempt may be made that may not be made at `now`.
     pub(super) fn refuses(&self, now: Instant, last: bool) -> Option<Instant> {
         let open = self.open.as_ref()?;

@@ -25,6 +25,8 @@ struct Kept {
 pub(crate) struct Health {
     /// Left alone until then.
     pub(crate) open_until: Option<Instant>,
+    /// It failed often enough, and has answered nobody since.
+    pub(crate) down: bool,
     /// The last error, and when it came.
     pub(crate) failure: Option<(String, Instant)>,
 }
@@ -74,6 +76,7 @@ impl Breakers {
     pub(crate) fn health(&self, name: &str) -> Health {
         self.kept(name, |kept| Health {
             open_until: kept.breaker.refuses(Instant::now(), false),
+            down: kept.breaker.is_open(),
             failure: kept.failure.clone(),
         })
     }

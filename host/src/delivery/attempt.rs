@@ -11,6 +11,7 @@ use tracing::{debug, error, warn};
 use super::{Busy, Outbox, draft, lock};
 use crate::backoff::{Backoff, chance};
 use crate::config::OnUnknown;
+use crate::dispatch::is_alert;
 use crate::plugins::instance::{Instance, Method};
 use crate::sessions::{Entry, SessionKey};
 use crate::spool::{OutboxRow, SendEvent, until_stored, wall_ms};
@@ -138,7 +139,7 @@ impl Outbox {
     }
 
     /// The message as it goes out: to where its chat is by now.
-    pub(super) fn addressed<'a>(&self, message: &'a OutboundMessage) -> Cow<'a, OutboundMessage> {
+    pub(crate) fn addressed<'a>(&self, message: &'a OutboundMessage) -> Cow<'a, OutboundMessage> {
         let Some(chat) = self.aliases.last(&message.chat) else {
             return Cow::Borrowed(message);
         };
@@ -346,12 +347,14 @@ impl Outbox {
             id = row.id,
             reason, "Message cannot be delivered, it and the rest of its reply are dead letters"
         );
-        let note = Entry::new(Role::System, undelivered(row, reason), wall_ms());
+        // What the gateway tells of itself is no part of a conversation.
+        let note =
+            (!is_alert(&row.message)).then(|| Entry::new(Role::System, undelivered(row, reason), wall_ms()));
         let rows = self
             .record(|| SendEvent::Dead {
                 id: row.id,
                 error: reason.to_owned(),
-                note: Some(note.clone()),
+                note: note.clone(),
             })
             .await?;
         self.sessions.journaled(&row.session);

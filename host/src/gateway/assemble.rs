@@ -96,9 +96,12 @@ pub(super) async fn assemble(
     roster.begin(made, resume_inbound(&hub, &store, opened)).await?;
     let tasks = Tasks::default();
     upkeep::start(&tasks, &follows, &sessions, &store);
-    tasks.spawn("watchdog", watchdog::watch(hub.clone(), store.clone(), follows));
+    tasks.spawn(
+        "watchdog",
+        watchdog::watch(hub.clone(), store.clone(), follows.clone()),
+    );
     let minutes = observers.minutes.clone();
-    let watched = observers.start(&hub, &store, &roster, &tasks);
+    let watched = observers.start(&hub, &store, &roster, follows, &tasks);
     let hands = Arc::new(Hands {
         sessions: sessions.clone(),
         desk: Desk {
@@ -145,6 +148,7 @@ async fn resume_inbound(
     spool: &Arc<SqliteSpool>,
     opened: Opened,
 ) -> Result<(), SpoolError> {
+    hub.counters.buried.add(opened.buried.len() as u64);
     for InboundRow { seq, session, .. } in opened.buried {
         error!(inbound = seq, conversation = %session.0, "Message ended the process too often and is a dead letter");
     }

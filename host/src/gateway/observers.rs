@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::hub::ChatHub;
-use crate::observe::{Door, DoorError, Health, Metrics, Minutes};
+use crate::observe::{Alerts, Door, DoorError, Health, Metrics, Minutes, systemd};
 use crate::spool::SqliteSpool;
 use crate::tasks::Tasks;
 
@@ -39,11 +39,16 @@ impl Observers {
         hub: &Arc<ChatHub>,
         spool: &Arc<SqliteSpool>,
         roster: &Arc<Roster>,
+        config: watch::Receiver<Arc<Config>>,
         tasks: &Tasks,
     ) -> Watched {
         tasks.spawn("minutes", self.minutes.keep(hub.counters.clone()));
         let (started, starts) = watch::channel(false);
         let health = Arc::new(Health::new(hub.clone(), spool.clone(), roster.clone(), starts));
+        if systemd::is_there() {
+            tasks.spawn("systemd", systemd::report(health.clone()));
+        }
+        tasks.spawn("alerts", Alerts::new(config, health.clone()).watch());
         if let Some(door) = self.door {
             let metrics = Metrics {
                 health: health.clone(),

@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 
 use super::Running;
 use super::signals::{Signals, Stop};
+use crate::observe::systemd;
 use crate::spool::SpoolError;
 
 /// For channels to end receiving: a little more than what cuts them off.
@@ -52,6 +53,7 @@ impl Running {
             Reason::ConsoleClosed => info!(timeout = ?limit, "Shutdown started, the console was closed"),
             Reason::Fatal(error) => error!(%error, "Shutdown started, storage failed"),
         }
+        systemd::stopping(limit);
         let deadline = started + limit;
         self.stops.receiving.cancel();
         self.hub.stop_extras();

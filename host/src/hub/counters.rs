@@ -27,6 +27,8 @@ pub(crate) struct Counters {
     pub(crate) delivered: Count,
     /// Messages to a platform that became dead letters.
     pub(crate) dead: Count,
+    /// Messages that became dead letters, because they ended the process too often.
+    pub(crate) buried: Count,
     /// Attempts to send that failed and are repeated.
     pub(crate) failed: Count,
     /// Of the dead ones, those with which the gateway told of itself.

@@ -53,6 +53,16 @@ pub(crate) enum Beat {
     Silent,
 }
 
+impl Beat {
+    async fn of(spool: &SqliteSpool, patience: Duration) -> Self {
+        match tokio::time::timeout(patience, spool.probe()).await {
+            Ok(Ok(())) => Self::Well,
+            Ok(Err(SpoolError::Unavailable { .. })) => Self::Full,
+            Ok(Err(_)) | Err(_) => Self::Silent,
+        }
+    }
+}
+
 /// What is asked.
 pub(crate) struct Health {
     pub(crate) hub: Arc<ChatHub>,
@@ -118,13 +128,27 @@ impl Health {
         {
             return beat.clone();
         }
-        let beat = match tokio::time::timeout(PATIENCE, self.spool.probe()).await {
-            Ok(Ok(())) => Beat::Well,
-            Ok(Err(SpoolError::Unavailable { .. })) => Beat::Full,
-            Ok(Err(_)) | Err(_) => Beat::Silent,
-        };
+        let beat = Beat::of(&self.spool, PATIENCE).await;
         *last = Some((Instant::now(), beat.clone()));
         beat
+    }
+
+    /// The same, with nothing that was answered before.
+    pub(super) async fn beat_anew(&self) -> Beat {
+        self.hub.probe();
+        Beat::of(&self.spool, PATIENCE).await
+    }
+
+    /// For who has room for no more.
+    pub(super) fn in_a_line(&self) -> String {
+        let vitals = self.roster.vitals();
+        let channels = || vitals.iter().filter(|vital| vital.kind == Kind::Channel);
+        let (waiting, running) = self.hub.outstanding();
+        format!(
+            "{} of {} channels receive, {waiting} messages wait, {running} turns under way",
+            channels().filter(|channel| channel.receives()).count(),
+            channels().count(),
+        )
     }
 
     pub(super) fn is_started(&self) -> bool {
@@ -182,6 +206,17 @@ mod tests {
             restarts: 0,
             crashes: 0,
         }
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_hangs_is_silent_and_one_that_works_is_well() {
+        let state = tempfile::tempdir().unwrap();
+        let spool = SqliteSpool::open(state.path()).unwrap().spool;
+        assert_eq!(Beat::of(&spool, Duration::from_secs(30)).await, Beat::Well);
+        let release = spool.hang();
+        assert_eq!(Beat::of(&spool, Duration::from_millis(200)).await, Beat::Silent);
+        drop(release);
+        assert_eq!(Beat::of(&spool, Duration::from_secs(30)).await, Beat::Well);
     }
 
     #[test]

@@ -119,6 +119,11 @@ fn counters(page: &mut Page, counters: &Counters) {
             &counters.done,
         ),
         (
+            "miniclaw_messages_dead_total",
+            "Messages that ended the process too often and became dead letters.",
+            &counters.buried,
+        ),
+        (
             "miniclaw_replies_delivered_total",
             "Messages to a platform that it took.",
             &counters.delivered,

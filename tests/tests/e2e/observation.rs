@@ -1,9 +1,11 @@
 //! What is seen of a running gateway from outside.
 
+mod alerts;
 mod health;
 mod hostile;
 mod metrics;
 mod ports;
+mod systemd;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

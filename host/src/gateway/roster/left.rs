@@ -3,8 +3,9 @@
 use crate::config::Config;
 
 /// Sections whose values a reload takes up. What is not named here waits, and the operator is told so.
-const LIVE: [&str; 13] = [
+const LIVE: [&str; 14] = [
     "agent",
+    "alerts",
     "channels",
     "currency",
     "delivery",
@@ -29,6 +30,7 @@ pub(super) fn keep(config: &mut Config, before: &Config) {
     config.home.clone_from(&before.home);
     config.workspace.clone_from(&before.workspace);
     config.log.clone_from(&before.log);
+    config.http.clone_from(&before.http);
 }
 
 /// The keys that differ from those at the start and wait for the next one.

@@ -44,6 +44,7 @@ impl Roster {
     /// Reads the configuration again and takes it up. Every reload begins and ends here, whoever asked for it.
     pub(crate) async fn reconfigure(&self) -> Taken {
         let _turn = self.turn.lock().await;
+        let _reloading = crate::observe::systemd::reloading();
         let taken = self.reconfigured().await.unwrap_or_else(|errors| Taken {
             errors,
             ..Taken::default()
