@@ -177,11 +177,7 @@ fn instances(page: &mut Page, vitals: &[Vital]) {
     for vital in vitals {
         let is = vital.state.describe().0;
         for state in states {
-            let labels = [
-                ("kind", kind(vital)),
-                ("instance", &*vital.name),
-                ("state", state),
-            ];
+            let labels = [("kind", kind(vital)), ("name", &*vital.name), ("state", state)];
             page.sample(name, &labels, u8::from(state == is));
         }
     }
@@ -211,7 +207,7 @@ fn instances(page: &mut Page, vitals: &[Vital]) {
         for vital in vitals {
             page.sample(
                 name,
-                &[("kind", kind(vital)), ("instance", &*vital.name)],
+                &[("kind", kind(vital)), ("name", &*vital.name)],
                 value(vital),
             );
         }

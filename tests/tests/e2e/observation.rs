@@ -1,6 +1,7 @@
 //! What is seen of a running gateway from outside.
 
 mod alerts;
+mod documents;
 mod health;
 mod hostile;
 mod metrics;

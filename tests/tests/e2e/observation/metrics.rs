@@ -64,7 +64,7 @@ fn the_page_tells_of_channels_and_of_the_process() {
     let address = address(&gateway);
     gateway.wait_for_line("Gateway ready");
     let page = metrics(&address);
-    let telegram = [("kind", "channel"), ("instance", "telegram")];
+    let telegram = [("kind", "channel"), ("name", "telegram")];
     assert_eq!(page.value("miniclaw_instance_up", &telegram), Some(1.0));
     let state = |page: &Page, state: &str| {
         page.value(
@@ -128,7 +128,7 @@ fn crashes_and_restarts_are_counted_by_instance() {
     let gateway = world.start();
     let address = address(&gateway);
     gateway.wait_for_line("is quarantined");
-    let of = |name| metrics(&address).value(name, &[("instance", "panicky")]);
+    let of = |name| metrics(&address).value(name, &[("name", "panicky")]);
     assert_eq!(of("miniclaw_plugin_crashes_total"), Some(3.0));
     assert_eq!(of("miniclaw_plugin_restarts_total"), Some(2.0));
     let (status, _) = get(&address, "/readyz");
