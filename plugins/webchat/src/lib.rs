@@ -17,7 +17,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use miniclaw_plugin_api::{
@@ -41,8 +41,10 @@ const TEXT_CAP: u32 = 32 * 1024;
 
 /// The channel.
 pub struct Webchat {
-    app: Arc<App>,
+    context: Context,
     site: Site,
+    /// From the start on: an instance that is only made, to see whether its settings hold, touches no file.
+    app: OnceLock<Arc<App>>,
     server: Mutex<Option<Server>>,
 }
 
@@ -63,17 +65,17 @@ impl Channel for Webchat {
     type Config = Settings;
 
     async fn create(settings: Settings, context: Context) -> Result<Self> {
-        let site = settings.check()?;
-        let app = App::new(context, &site)?;
         Ok(Self {
-            app: Arc::new(app),
-            site,
+            context,
+            site: settings.check()?,
+            app: OnceLock::new(),
             server: Mutex::new(None),
         })
     }
 
     async fn start(&self) -> Result<Account> {
-        self.app.store.claim()?;
+        let app = Arc::new(App::new(self.context.clone(), &self.site)?);
+        self.app.get_or_init(|| app).store.claim()?;
         if !self.site.listen.ip().is_loopback() {
             tracing::warn!(
                 listen = %self.site.listen,
@@ -86,10 +88,11 @@ impl Channel for Webchat {
     }
 
     async fn receive(&self, inbox: Inbox, stop: Stop) -> Result<()> {
-        self.app.store.claim()?;
+        let app = self.app()?;
+        app.store.claim()?;
         self.take_over_port().await?;
-        let ended = handover::receive(&self.app, &inbox, stop).await;
-        if self.app.store.is_succeeded()? {
+        let ended = handover::receive(app, &inbox, stop).await;
+        if app.store.is_succeeded()? {
             self.close().await;
         }
         ended
@@ -97,7 +100,7 @@ impl Channel for Webchat {
 
     async fn send(&self, message: OutboundMessage) -> Result<Sent> {
         let chat = known_chat(&message.chat)?;
-        let seq = self.app.store.say(chat, &message)?;
+        let seq = self.app()?.store.say(chat, &message)?;
         Ok(Sent::one(format!("m-{seq}")))
     }
 
@@ -107,8 +110,8 @@ impl Channel for Webchat {
         let seq = target.id.strip_prefix("m-").and_then(|seq| seq.parse().ok());
         let seq: i64 = seq.ok_or_else(gone)?;
         let found = match change {
-            Change::Edit { message } => self.app.store.edit(chat, seq, &message)?,
-            Change::Delete => self.app.store.remove(chat, seq)?,
+            Change::Edit { message } => self.app()?.store.edit(chat, seq, &message)?,
+            Change::Delete => self.app()?.store.remove(chat, seq)?,
             _ => return Err(Error::unsupported("update")),
         };
         found.then_some(()).ok_or_else(gone)
@@ -117,7 +120,7 @@ impl Channel for Webchat {
     async fn signal(&self, chat: ChatRef, signal: Signal) -> Result<()> {
         if signal == Signal::Typing {
             // An error means that no page is open.
-            let _ = self.app.typing.send(chat.id.into());
+            let _ = self.app()?.typing.send(chat.id.into());
         }
         Ok(())
     }
@@ -130,13 +133,24 @@ impl Channel for Webchat {
             .as_ref()
             .map(|server| server.rules.base.clone());
         let base = base.ok_or_else(|| Error::transient("the web chat does not listen yet"))?;
-        let token = self.app.links.issue()?;
+        let token = self.app()?.links.issue()?;
         Ok(json!({ "url": format!("{base}/login?token={token}"), "valid_s": VALID.as_secs() }))
     }
 
     async fn shutdown(&self) -> Result<()> {
         self.close().await;
-        self.app.store.close()
+        match self.app.get() {
+            Some(app) => app.store.close(),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Webchat {
+    fn app(&self) -> Result<&Arc<App>> {
+        self.app
+            .get()
+            .ok_or_else(|| Error::transient("the web chat has not started"))
     }
 }
 

@@ -77,14 +77,15 @@ impl Webchat {
     /// # Errors
     /// Nobody can listen there.
     pub(crate) fn serve(&self) -> Result<bool> {
+        let app = self.app()?;
         let mut server = lock(&self.server);
         if server.as_ref().is_some_and(|server| !server.task.is_finished()) {
             return Ok(true);
         }
-        let Some(listener) = bind::bind(&self.site, &self.app.store)? else {
+        let Some(listener) = bind::bind(&self.site, &app.store)? else {
             return Ok(false);
         };
-        *server = Some(Server::start(&self.app, &self.site, listener)?);
+        *server = Some(Server::start(app, &self.site, listener)?);
         Ok(true)
     }
 
@@ -95,7 +96,7 @@ impl Webchat {
             server.close.send_replace(true);
             // It ended by itself, or by a panic, which was told.
             let _ = server.task.await;
-            let _ = self.app.store.note(bind::HELD, "");
+            let _ = self.app().and_then(|app| app.store.note(bind::HELD, ""));
         }
     }
 }

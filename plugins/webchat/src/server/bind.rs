@@ -29,7 +29,7 @@ impl Webchat {
         while !self.serve()? {
             if begun.elapsed() > PATIENCE {
                 // Whoever has it is another program.
-                self.app.store.note(HELD, "")?;
+                self.app()?.store.note(HELD, "")?;
             }
             tokio::time::sleep(LOOK).await;
         }
