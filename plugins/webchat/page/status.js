@@ -4,7 +4,6 @@ import { ask } from './net.js';
 import { bars, lines } from './chart.js';
 
 const EVERY_MS = 3000;
-const LINES = 200;
 const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'];
 const GOOD = ['running'];
 const BAD = ['failed', 'quarantined'];
@@ -49,7 +48,7 @@ export class StatusView {
 
   async #look() {
     try {
-      const [status, log] = await Promise.all([ask('/api/status'), ask(`/api/logs?lines=${LINES}`)]);
+      const [status, log] = await Promise.all([ask('/api/status'), ask('/api/logs')]);
       if (!this.#timer) return;
       this.#show(status);
       this.#log = log;

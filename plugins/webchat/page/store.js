@@ -14,7 +14,7 @@ const first = (text) => text.trim().split('\n')[0].slice(0, 80);
 export const isDraft = (message) => message.role === 'agent' && (message.draft ?? message.text.endsWith(MORE)) && Date.now() - message.heard < ANSWER_MS;
 export const written = (message) => (message.role === 'agent' && isDraft(message) && message.text.endsWith(MORE) ? message.text.slice(0, -MORE.length) : message.text);
 
-// Emits `chats`, `thread` (detail: the chat's id), `final` (detail: an agent's message that is whole).
+// Emits `chats`; `thread` and `gone` (detail: the chat's id); `final` (detail: an agent's message that is whole).
 export class Store extends EventTarget {
   chats = new Map();
   // By chat: `messages` by seq, `whole` once the history is there.
@@ -25,7 +25,7 @@ export class Store extends EventTarget {
   unread = new Set();
   current = null;
   #outbox;
-  #others = typeof BroadcastChannel === 'function' ? new BroadcastChannel('miniclaw') : null;
+  #soon = null;
 
   constructor(events, outbox) {
     super();
@@ -38,7 +38,6 @@ export class Store extends EventTarget {
     });
     outbox.addEventListener('accepted', ({ detail }) => this.#accepted.set(detail.id, detail));
     outbox.addEventListener('change', () => this.#tell('thread', this.current));
-    this.#others?.addEventListener('message', ({ data }) => this.#forget(data.deleted));
   }
 
   #tell(name, detail) {
@@ -72,6 +71,7 @@ export class Store extends EventTarget {
     messages.forEach((message) => this.#take(thread, message, message.at_ms));
     thread.whole = true;
     this.#tell('thread', chat);
+    if (messages.some((message) => message.deleted)) this.#bury(chat, thread);
   }
 
   #thread(chat) {
@@ -91,7 +91,8 @@ export class Store extends EventTarget {
     const thread = this.#thread(chat);
     if (!this.#take(thread, message, Date.now())) return;
     if (message.role === 'agent') this.#typing.delete(chat);
-    this.#list(chat, message);
+    if (message.deleted) this.#bury(chat, thread);
+    else this.#list(chat, message);
     const whole = { ...message, heard: Date.now() };
     if (message.role === 'agent' && !message.deleted && !isDraft(whole)) {
       if (chat !== this.current || document.hidden) this.unread.add(chat);
@@ -102,7 +103,6 @@ export class Store extends EventTarget {
   }
 
   #list(chat, message) {
-    if (message.deleted) return;
     const known = this.chats.get(chat) ?? { chat, title: '', messages: 0 };
     const title = known.title || (message.role === 'user' ? first(message.text) : '');
     this.chats.set(chat, { ...known, title, at_ms: Math.max(known.at_ms ?? 0, message.at_ms) });
@@ -147,12 +147,18 @@ export class Store extends EventTarget {
 
   async remove(chat) {
     await ask(`/api/chats/${chat}/delete`, {});
-    this.#others?.postMessage({ deleted: chat });
+    this.#outbox.dropChat(chat);
     this.#forget(chat);
   }
 
+  // A chat whose messages are all deleted is gone, wherever that was done.
+  #bury(chat, thread) {
+    if (thread.whole && thread.messages.size && !this.messages(chat).length && !this.pending(chat).length) return this.#forget(chat);
+    clearTimeout(this.#soon);
+    this.#soon = setTimeout(() => this.refresh(), 300);
+  }
+
   #forget(chat) {
-    this.#outbox.dropChat(chat);
     this.chats.delete(chat);
     this.#threads.delete(chat);
     this.unread.delete(chat);

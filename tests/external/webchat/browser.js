@@ -13,11 +13,18 @@ class Browser {
 
   async start() {
     const args = ['--no-sandbox', '--disable-dev-shm-usage', '--lang=en-GB', '--disable-background-timer-throttling', '--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding'];
-    this.#browser = await puppeteer.launch({ executablePath: process.env.BROWSER_BINARY, headless: true, protocolTimeout: 30000, args });
+    this.#browser = await puppeteer.launch({ executablePath: process.env.BROWSER_BINARY, headless: true, protocolTimeout: 30000, args, env: { ...process.env, LANGUAGE: 'en_GB', LANG: 'en_GB.UTF-8' } });
   }
 
   close() {
     return this.#browser.close();
+  }
+
+  // What is on show, for whoever looks for the reason of a failure.
+  async shown() {
+    const pages = await this.#browser.pages();
+    const texts = pages.map((page) => page.evaluate(() => `${location.href}: ${document.body?.innerText.slice(0, 600)}`).catch(() => 'a page that does not answer'));
+    return (await Promise.all(texts)).filter((text) => !text.startsWith('about:')).map((text) => text.replace(/\s*\n\s*/g, ' | '));
   }
 
   // A browser of its own: no cookies, nothing stored.
@@ -50,10 +57,13 @@ class Browser {
   async chat(person, url, options) {
     const page = await this.page(person, options);
     await page.goto(url);
-    await page.waitForSelector('#link-state.on');
+    await shows(page, '#link-state.on');
     return page;
   }
 }
+
+// Asked from here: a tab in the background looks at nothing by itself.
+const shows = (page, selector) => until(`${selector} is there`, () => page.$(selector));
 
 const say = async (page, text) => {
   await page.focus('#text');
@@ -77,4 +87,4 @@ const newChat = async (page) => {
   await until('the chat is new', async () => (await messages(page)).length === 0 && page.$eval('#title', (title) => title.textContent === 'New chat'));
 };
 
-module.exports = { Browser, answered, has, messages, newChat, quiet, say };
+module.exports = { Browser, answered, has, messages, newChat, quiet, say, shows };

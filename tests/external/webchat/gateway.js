@@ -64,4 +64,21 @@ class Gateway {
   }
 }
 
-module.exports = { Gateway };
+// A gateway in a home of its own, without a configuration: its link, and how to end it.
+async function unconfigured() {
+  const fresh = fs.mkdtempSync(path.join(process.env.SCRATCH, 'fresh-'));
+  const child = spawn(binary, ['gateway'], { stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, MINICLAW_HOME: fresh } });
+  const ended = new Promise((done) => { child.once('exit', done); });
+  let said = '';
+  child.stdout.on('data', (data) => { said += data; });
+  const end = async () => { child.kill('SIGTERM'); await ended; };
+  try {
+    const [link] = await until('the gateway prints a link', () => said.match(/https?:\/\/\S+\/login\?token=[^\s"]+/));
+    return { link, said, end };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+module.exports = { Gateway, unconfigured };

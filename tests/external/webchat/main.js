@@ -1,11 +1,11 @@
 // Runs every check, in order, with one gateway; one line each, and a count at the end. With arguments: those checks alone whose
 // names have one of them.
 const net = require('node:net');
-const { Browser } = require('./browser');
+const { Browser, shows } = require('./browser');
 const { Gateway } = require('./gateway');
 const { model } = require('./model');
 
-const groups = ['door', 'chat', 'loss', 'look', 'status', 'pictures'];
+const groups = ['door', 'chat', 'markdown', 'loss', 'look', 'status', 'pictures'];
 
 const freePort = () => new Promise((done) => {
   const server = net.createServer().listen(0, '127.0.0.1', () => {
@@ -22,7 +22,7 @@ async function main() {
   const world = { browser, gateway, teller, origin: gateway.origin, ada: await browser.person() };
   const login = await browser.page(world.ada);
   await login.goto(await gateway.link());
-  await login.waitForSelector('#link-state.on');
+  await shows(login, '#link-state.on');
   await login.close();
 
   const only = process.argv.slice(2);
@@ -40,7 +40,7 @@ async function main() {
     } catch (error) {
       failures.push(name);
       console.log(`FAILED  ${name}: ${error.stack ?? error}`);
-      if (browser.complaints.length) console.log(`    ${browser.complaints.join('\n    ')}`);
+      for (const more of [...browser.complaints, ...await browser.shown()]) console.log(`    ${more}`);
       await gateway.start().catch(() => {});
     }
     for (const page of await world.ada.pages()) await page.close();

@@ -1,6 +1,6 @@
 // What a conversation is like.
 const assert = require('node:assert/strict');
-const { answered, has, messages, newChat, quiet, say } = require('../browser');
+const { answered, has, messages, newChat, quiet, say, shows } = require('../browser');
 const { STORY } = require('../model');
 const { until } = require('../until');
 
@@ -61,7 +61,7 @@ module.exports = {
     await say(page, 'a story to reload');
     await has(page, 'part 5');
     await page.reload();
-    await page.waitForSelector('#link-state.on');
+    await shows(page, '#link-state.on');
     await has(page, 'a story to reload');
     assert.ok((await agent(page))[0]?.text.length < STORY.length, 'it was reloaded in the middle');
     await until('it goes on to the end', async () => (await agent(page))[0]?.text === STORY);
@@ -73,7 +73,7 @@ module.exports = {
     const page = await browser.chat(ada, `${origin}/#/new`);
     await page.type('#text', 'half a thou');
     await page.reload();
-    await page.waitForSelector('#link-state.on');
+    await shows(page, '#link-state.on');
     assert.equal(await page.$eval('#text', (text) => text.value), 'half a thou');
     await page.type('#text', 'ght');
     await page.keyboard.press('Enter');
@@ -92,7 +92,7 @@ module.exports = {
     assert.equal((await messages(one)).length, 4);
     await one.bringToFront();
     await one.click('#delete');
-    await one.waitForSelector('#confirm[open]');
+    await shows(one, '#confirm[open]');
     assert.match(await one.$eval('#confirm', (dialog) => dialog.innerText), /hello from one/);
     await one.click('#confirm-yes');
     for (const page of [one, other]) {
@@ -100,7 +100,7 @@ module.exports = {
       assert.equal((await messages(page)).length, 0);
     }
     await one.reload();
-    await one.waitForSelector('#link-state.on');
+    await shows(one, '#link-state.on');
     await until('the list is there', () => one.$eval('#chats', (list) => list.children.length > 0));
     assert.ok(!(await one.$eval('#chats', (list) => list.innerText)).includes('hello from one'), 'it does not come back');
   },

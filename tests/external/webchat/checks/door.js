@@ -1,10 +1,27 @@
 // Who gets in.
 const assert = require('node:assert/strict');
+const { answered, say, shows } = require('../browser');
+const { unconfigured } = require('../gateway');
 const { until } = require('../until');
 
 const shown = (page) => page.$eval('body', (body) => body.innerText);
 
 module.exports = {
+  async 'a gateway without a configuration prints a link, and its echo answers in the browser'({ browser }) {
+    const { link, said, end } = await unconfigured();
+    try {
+      assert.match(link, /^http:\/\/127\.0\.0\.1:/);
+      assert.match(said, /miniclaw web/);
+      const bea = await browser.person();
+      const page = await browser.chat(bea, link);
+      await say(page, 'is anybody there?');
+      await answered(page, 'Offline echo');
+      await bea.close();
+    } finally {
+      await end();
+    }
+  },
+
   async 'a browser that nobody knows is told to run `miniclaw web`'({ browser, origin }) {
     const eve = await browser.person();
     const page = await browser.page(eve, { refused: true });
@@ -47,15 +64,15 @@ module.exports = {
     const other = await browser.chat(bea, `${gateway.origin}/`, { refused: true, away: true });
     await one.bringToFront();
     await one.click('#logout');
-    await one.waitForSelector('#locked:not([hidden])');
+    await shows(one, '#locked:not([hidden])');
     assert.match(await shown(one), /miniclaw web/);
     await other.evaluate(() => { location.hash = '#/status'; });
-    await other.waitForSelector('#locked:not([hidden])');
+    await shows(other, '#locked:not([hidden])');
     await one.goto(await gateway.link());
-    await one.waitForSelector('#link-state.on');
+    await shows(one, '#link-state.on');
     await other.bringToFront();
     await other.$eval('#unlock', (button) => button.click());
-    await other.waitForSelector('#link-state.on');
+    await shows(other, '#link-state.on');
     await until('the status is on show again', () => other.$eval('#status', (status) => !status.hidden));
     await bea.close();
   },

@@ -1,7 +1,7 @@
 // Phones, the dark, keyboards, screen readers.
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
-const { answered, has, messages, quiet, say } = require('../browser');
+const { answered, has, messages, quiet, say, shows } = require('../browser');
 const { until } = require('../until');
 
 const axe = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -108,7 +108,7 @@ module.exports = {
     await page.evaluate(() => document.activeElement.blur());
     await tabTo(page, 'delete');
     await page.keyboard.press('Enter');
-    await page.waitForSelector('#confirm[open]');
+    await shows(page, '#confirm[open]');
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await until('the chat is gone', async () => (await messages(page)).length === 0);
@@ -121,7 +121,7 @@ module.exports = {
     for (const hash of [null, '#/status']) {
       if (hash) {
         await page.evaluate((to) => { location.hash = to; }, hash);
-        await page.waitForSelector('.lines-card li');
+        await shows(page, '.lines-card li');
       }
       const tree = await page.accessibility.snapshot({ interestingOnly: false });
       const nameless = [];
@@ -146,7 +146,7 @@ module.exports = {
       await answered(page, 'Shall I look up the trains');
       await look('chat');
       await page.evaluate(() => { location.hash = '#/status'; });
-      await page.waitForSelector('.lines-card li');
+      await shows(page, '.lines-card li');
       await look('status');
       await page.click('#others a');
       await has(page, 'When does the train leave?');
@@ -168,7 +168,7 @@ module.exports = {
     assert.deepEqual(await violations(page), []);
     const out = await browser.chat(eve, await gateway.link(), { refused: true });
     await out.click('#logout');
-    await out.waitForSelector('#locked:not([hidden])');
+    await shows(out, '#locked:not([hidden])');
     assert.deepEqual(await violations(out), []);
     await eve.close();
   },

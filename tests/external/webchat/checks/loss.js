@@ -1,6 +1,6 @@
 // What is lost, and what is doubled, when things end in the middle: nothing.
 const assert = require('node:assert/strict');
-const { answered, has, messages, quiet, say } = require('../browser');
+const { answered, has, messages, quiet, say, shows } = require('../browser');
 const { STORY } = require('../model');
 const { until } = require('../until');
 
@@ -15,7 +15,7 @@ module.exports = {
     await gateway.kill();
     await until('the page says so', () => page.$eval('#banner', (banner) => /No connection/.test(banner.innerText)));
     await gateway.start();
-    await page.waitForSelector('#link-state.on');
+    await shows(page, '#link-state.on');
     await until('the answer is whole', async () => (await texts(page, 'agent')).includes(STORY));
     await quiet(page);
     assert.deepEqual(await texts(page, 'user'), ['a story to be killed']);
@@ -102,7 +102,7 @@ module.exports = {
     await gateway.kill('SIGTERM');
     await until('a banner is there', () => page.evaluate(() => window.told.some((text) => /stopping|No connection/.test(text))));
     await gateway.start();
-    await page.waitForSelector('#link-state.on');
+    await shows(page, '#link-state.on');
     await say(page, 'after the stop');
     await answered(page, 'I heard: after the stop');
   },

@@ -36,7 +36,7 @@ const hour = () => {
 module.exports = {
   async 'pictures of the chat, a phone and the status'({ browser, gateway }) {
     const cleo = await browser.person();
-    const page = await browser.chat(cleo, await gateway.link(), { wide: 1200, high: 800 });
+    const page = await browser.chat(cleo, await gateway.link(), { wide: 1120, high: 880 });
     for (const text of ['Which bread keeps longest?', 'Notes for the board meeting']) {
       await newChat(page);
       await say(page, text);
@@ -56,7 +56,7 @@ module.exports = {
     await picture(small, 'phone');
     await small.close();
 
-    const status = await browser.chat(cleo, `${gateway.origin}/#/status`, { wide: 1200, high: 1000, scheme: 'dark', before: hour });
+    const status = await browser.chat(cleo, `${gateway.origin}/#/status`, { wide: 1120, high: 880, scheme: 'dark', before: hour });
     await until('the plots are there', () => status.$eval('.rate-card svg', (plot) => plot.querySelectorAll('rect').length > 30));
     await until('log lines are there', () => status.$$eval('.lines-card li b', (all) => all.length > 0));
     await picture(status, 'status');
