@@ -13,6 +13,9 @@ fail() { printf 'FAILED: %s\n' "$1"; FAILED=1; }
 not_checked() { printf 'NOT CHECKED: %s\n' "$1"; }
 die() { printf 'FAILED: %s\n' "$1"; exit 1; }
 
+# Ends a script whose prerequisites are not there.
+cannot() { not_checked "$0: $1"; exit 0; }
+
 # check NAME COMMAND…: what the command prints is shown where it fails.
 check() {
     local name=$1 said
@@ -31,6 +34,16 @@ need() {
     [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null || return 1
     { apt-get install -y -q --no-install-recommends "$2" || { apt-get update -q && apt-get install -y -q --no-install-recommends "$2"; }; } > /dev/null 2>&1
     command -v "$1" > /dev/null
+}
+
+# Builds what is shipped in the dev profile, with what the tests built before.
+debug_build() {
+    local manifest
+    set --
+    for manifest in plugins/*/cdylib/Cargo.toml; do
+        set -- "$@" -p "$(sed -n 's/^name = "\(.*\)"/\1/p' "$manifest" | head -n 1)"
+    done
+    cargo build --locked --quiet -p miniclaw "$@"
 }
 
 # cargo_tool CRATE VERSION: puts target/deploy/cargo/bin first and installs a subcommand of cargo there.
