@@ -5,6 +5,7 @@ mod args;
 mod backup;
 mod config;
 mod gateway;
+mod logs;
 mod models;
 mod onboard;
 mod pairing;
@@ -17,6 +18,8 @@ mod sessions;
 mod setup;
 mod spans;
 mod status;
+mod stop;
+mod tap;
 mod trace;
 mod usage;
 mod web;
@@ -31,7 +34,7 @@ use clap::Parser;
 pub(crate) use self::config::describe as config_error;
 
 use self::args::{Cli, Command, ConfigArgs, ConfigCommand, Output, PluginCommand};
-use crate::config::KnownPlugin;
+use crate::config::{Config, KnownPlugin};
 use crate::plugins::inspect::ManifestInfo;
 use crate::plugins::{catalog, isolate, load};
 use crate::telemetry;
@@ -146,7 +149,10 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Queue(command) => queue::run(&global, &command),
         Command::Send(args) => send::run(&global, args),
         Command::Web(args) => web::run(&global, args),
-        Command::Status(output) => status::run(&global, output),
+        Command::Status(args) => status::run(&global, &args),
+        Command::Logs(args) => logs::run(&global, args),
+        Command::Tap(args) => tap::run(&global, args),
+        Command::Stop(args) => stop::run(&global, &args),
         Command::Pairing(command) => pairing::run(&global, &command),
         Command::Trace { id, output } => trace::run(&global, id, output),
         Command::Backup(args) => backup::back_up(&global, &args),
@@ -177,8 +183,7 @@ fn version(json: bool) -> io::Result<()> {
 
 fn plugin(global: &args::Global, command: PluginCommand) -> Outcome {
     use plugin::manage::{self, Verb};
-    let shelves = |flags: &[PathBuf]| -> Result<plugin::Shelves, Failure> {
-        let config = setup::load(&setup::sources(global, flags))?.config;
+    let shelves = |config: Config| -> Result<plugin::Shelves, Failure> {
         Ok(plugin::Shelves {
             folders: config.plugin_folders(),
             trust: setup::trust(&config)?,
@@ -196,15 +201,18 @@ fn plugin(global: &args::Global, command: PluginCommand) -> Outcome {
         PluginCommand::Enable(args) => return manage::run(global, Verb::Enable, &args),
         PluginCommand::Disable(args) => return manage::run(global, Verb::Disable, &args),
         PluginCommand::List { plugins, output } => {
-            let config = setup::load(&setup::sources(global, &plugins))?.config;
+            let config = setup::usable(global, &plugins)?.config;
             let states = manage::states(&config);
-            plugin::list(&shelves(&plugins)?, &states, output.json, out)
+            plugin::list(&shelves(config)?, &states, output.json, out)
         }
         PluginCommand::Info {
             plugin,
             plugins,
             output,
-        } => plugin::info(&plugin, &shelves(&plugins)?, output.json, out),
+        } => {
+            let config = setup::load(&setup::sources(global, &plugins))?.config;
+            plugin::info(&plugin, &shelves(config)?, output.json, out)
+        }
         PluginCommand::New(args) => return plugin::new::run(&args),
         PluginCommand::Check(args) => return plugin::check::run(&args),
         PluginCommand::Run(args) => return plugin::run::run(global, &args),
@@ -216,7 +224,7 @@ fn plugin(global: &args::Global, command: PluginCommand) -> Outcome {
 }
 
 /// Every plugin that a configuration could name.
-fn known_plugins(config: &crate::config::Config) -> Vec<KnownPlugin> {
+fn known_plugins(config: &Config) -> Vec<KnownPlugin> {
     known_in(&config.plugin_folders())
 }
 

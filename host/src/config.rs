@@ -118,6 +118,17 @@ pub(crate) fn for_shell(path: &Path) -> String {
     file::word(path)
 }
 
+/// What is left of a configuration that cannot be used: home, defaults, flags and plugin folders of the environment.
+///
+/// # Errors
+/// Where there is no home, or what is left is wrong too.
+pub(crate) fn bare(sources: &Sources) -> Result<Loaded, ConfigErrors> {
+    let location = locate::locate(sources.config.clone(), sources.home.clone(), &sources.env)?;
+    let mut sources = sources.clone();
+    sources.env.retain(|name, _| name == "MINICLAW_PLUGINS");
+    merge(&sources, location, None)
+}
+
 /// Checks what all sources say and lays it over each other.
 fn merge(sources: &Sources, location: Location, content: Option<Content>) -> Result<Loaded, ConfigErrors> {
     let mut errors = Vec::new();

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod draft;
+mod events;
 mod hold;
 pub(crate) mod queue;
 pub(crate) mod split;

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::Kind;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 pub(crate) use assemble::log_sink;
@@ -173,7 +174,9 @@ pub(crate) struct Running {
     upkeep: Tasks,
     console_closed: watch::Receiver<bool>,
     watched: Watched,
-    _control: Option<ControlServer>,
+    /// The operator wants it to stop.
+    asked_to_stop: CancellationToken,
+    control: Option<ControlServer>,
 }
 
 impl Running {
@@ -189,6 +192,7 @@ impl Running {
                     Wanted::Stop(stop) => return Reason::Signal(stop),
                     Wanted::Reload => self.reload(),
                 },
+                () = self.asked_to_stop.cancelled() => return Reason::Asked,
                 error = &mut failed => return Reason::Fatal(error),
                 _ = console.wait_for(|closed| *closed), if options.ends_with_console => return Reason::ConsoleClosed,
             }

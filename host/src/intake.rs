@@ -1,6 +1,7 @@
 //! Who may speak, and what is taken. The gate decides from configuration, load and message alone.
 
 mod albums;
+mod events;
 mod newcomers;
 mod people;
 mod pump;
@@ -9,6 +10,7 @@ mod told;
 use std::time::Duration;
 
 use miniclaw_plugin_api::{InboundMessage, Part};
+use serde::Serialize;
 
 pub(crate) use albums::Albums;
 pub(crate) use people::{Groups, Known, People};
@@ -55,7 +57,8 @@ pub(crate) enum Decision {
 }
 
 /// Why a message of somebody who may speak is not answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Refusal {
     TooLong,
     TooFast,
@@ -63,7 +66,8 @@ pub(crate) enum Refusal {
 }
 
 /// Why a message is ignored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Reason {
     Stranger,
     /// Somebody who may write, in a group that is not in the list.

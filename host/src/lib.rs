@@ -13,6 +13,7 @@ mod control;
 mod delivery;
 mod desk;
 mod dispatch;
+mod feed;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -23,6 +23,7 @@ use self::crashes::Crashes;
 use self::life::Ready;
 use crate::backoff::{Backoff, chance};
 use crate::config::Config;
+use crate::feed::{self, Kind};
 use crate::plugins::instance::{Hooks, Instance, is_unresponsive};
 use crate::tasks::Tasks;
 
@@ -236,7 +237,18 @@ impl Supervised {
                 end => self.rest(end, &mut orders, &mut past).await,
             };
         }
-        self.state.send_replace(State::Stopped);
+        self.turn_to(State::Stopped);
+    }
+
+    /// What it is doing from here on.
+    fn turn_to(&self, state: State) {
+        feed::tell(Kind::State, |event| {
+            let (word, reason) = state.describe();
+            let kind = self.key.split_once("s.").map_or("", |(kind, _)| kind);
+            let event = event.channel(&self.name).with("instance_kind", kind);
+            event.with("state", word).with("reason", reason)
+        });
+        self.state.send_replace(state);
     }
 
     /// Why it is not even started.
@@ -364,7 +376,7 @@ impl Supervised {
         past: &mut Past,
     ) -> Next {
         loop {
-            self.state.send_replace(state.clone());
+            self.turn_to(state.clone());
             let again = async {
                 match wait {
                     Some(wait) => tokio::time::sleep(wait).await,

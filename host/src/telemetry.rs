@@ -5,6 +5,7 @@ mod fields;
 mod layer;
 mod line;
 mod plugin_log;
+mod recent;
 mod scrub;
 mod stderr;
 mod targets;
@@ -23,6 +24,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 
 pub(crate) use clock::rfc3339_ms;
 pub(crate) use plugin_log::PluginLog;
+pub(crate) use recent::{Logged, Wanted, follow, recent};
 pub(crate) use scrub::{Scrubber, printable};
 pub(crate) use stderr::flush;
 pub(crate) use targets::targets;
@@ -64,7 +66,7 @@ pub(crate) fn init(filter: &str, format: LogFormat, secrets: Vec<String>) -> Res
     scrubber.register(secrets);
     // A second call fails below.
     let _ = SCRUBBER.set(scrubber.clone());
-    let (dispatch, handle) = build(filter, style, scrubber, Box::new(stderr::Stderr))?;
+    let (dispatch, handle) = build(filter, style, scrubber, Box::new(stderr::Stderr), true)?;
     tracing::dispatcher::set_global_default(dispatch).map_err(|_| TelemetryError::Twice)?;
     // Crates of built-in plugins log through `log`. It fails only where a logger exists, which is then heard instead.
     let level = level_filter(handle.max_level);
@@ -120,6 +122,7 @@ fn build(
     style: Style,
     scrubber: Arc<Scrubber>,
     out: Box<dyn Write + Send>,
+    keeps: bool,
 ) -> Result<(Dispatch, Handle), TelemetryError> {
     let filter = parse(filter)?;
     let max_level = Layer::<Registry>::max_level_hint(&filter).unwrap_or(LevelFilter::TRACE);
@@ -127,7 +130,10 @@ fn build(
         max_level: max_level.into_level().map_or(0, level_number),
         scrubber: scrubber.clone(),
     };
-    let layer = LogLayer::new(out, scrubber, style, SystemTime::now);
+    let mut layer = LogLayer::new(out, scrubber, style, SystemTime::now);
+    if keeps {
+        layer = layer.keeping();
+    }
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.and_then(filter)));
     Ok((dispatch, handle))
 }

@@ -1,6 +1,7 @@
 //! What the command line takes.
 
 mod author;
+mod observe;
 mod onboard;
 mod pairing;
 mod plugin;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use author::{CheckArgs, KindArg, NewArgs, RunArgs, SettingsArgs};
+pub(crate) use observe::{LogsArgs, StatusArgs, StopArgs, TapArgs};
 pub(crate) use onboard::OnboardArgs;
 pub(crate) use pairing::PairingCommand;
 pub(crate) use plugin::{Instances, PluginCommand};
@@ -93,7 +95,13 @@ pub(crate) enum Command {
     /// Print a link that opens the web chat of the running gateway, once
     Web(WebArgs),
     /// Tell how the running gateway, its channels and providers are
-    Status(Output),
+    Status(StatusArgs),
+    /// Print the last lines of the running gateway's log
+    Logs(LogsArgs),
+    /// Print what happens in the running gateway as it happens, as JSON lines
+    Tap(TapArgs),
+    /// Stop the running gateway as SIGTERM does, and wait for its end
+    Stop(StopArgs),
     /// Let people in who asked to write, or keep them out
     #[command(subcommand)]
     Pairing(PairingCommand),

@@ -54,6 +54,30 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, Failure> {
     config::load(sources).map_err(|errors| Failure::new(BAD_CONFIG, errors))
 }
 
+/// The configuration; where it cannot be used, what finds the gateway of this home all the same, and a warning.
+///
+/// # Errors
+/// Status 78 where not even that is to be had.
+pub(super) fn usable(global: &Global, plugins: &[PathBuf]) -> Result<Loaded, Failure> {
+    let sources = sources(global, plugins);
+    config::load(&sources).or_else(|errors| {
+        let Ok(bare) = config::bare(&sources) else {
+            return Err(Failure::new(BAD_CONFIG, errors));
+        };
+        eprintln!("warning: the configuration cannot be used, this goes on without it:\n{errors}");
+        Ok(bare)
+    })
+}
+
+/// Nobody answers who had to.
+pub(super) fn no_gateway(config: &Config) -> Failure {
+    let home = config.home.display();
+    Failure::new(
+        NO_GATEWAY,
+        format!("no gateway runs on {home}; `miniclaw gateway` starts one"),
+    )
+}
+
 /// Which libraries may be loaded.
 ///
 /// # Errors
@@ -131,11 +155,7 @@ pub(super) fn ask(config: &Config, op: Op) -> Result<Option<Value>, Failure> {
 /// # Errors
 /// Status 69 where none runs, 1 with the gateway's refusal.
 pub(super) fn ask_running(config: &Config, op: Op) -> Result<Value, Failure> {
-    ask(config, op)?.ok_or_else(|| {
-        let home = config.home.display();
-        let text = format!("no gateway runs on {home}; `miniclaw gateway` starts one");
-        Failure::new(NO_GATEWAY, text)
-    })
+    ask(config, op)?.ok_or_else(|| no_gateway(config))
 }
 
 /// Prints a command's result.

@@ -1,40 +1,88 @@
 //! `miniclaw status`: how the running gateway is.
 
 use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::args::{Global, Output};
+use super::args::{Global, StatusArgs};
 use super::spans::{ago, span};
 use super::usage::Used;
-use super::{Failure, NO_GATEWAY, Outcome, setup};
+use super::{Failure, Outcome, setup};
+use crate::config::Config;
 use crate::control::Op;
 
-/// Prints it.
+/// Between the top of a terminal and what is drawn there.
+const CLEAR: &str = "\x1b[H\x1b[2J";
+
+/// Prints it, once or again and again.
 ///
 /// # Errors
-/// 69 where no gateway runs, 78 for a configuration that cannot be used.
-pub(super) fn run(global: &Global, output: Output) -> Outcome {
-    let loaded = setup::load(&setup::sources(global, &[]))?;
-    let config = &loaded.config;
-    let Some(mut status) = setup::ask(config, Op::Status)? else {
-        if output.json {
-            setup::print(&format!("{:#}\n", json!({ "running": false })), 0)?;
+/// 69 where no gateway runs.
+pub(super) fn run(global: &Global, args: &StatusArgs) -> Outcome {
+    let config = setup::usable(global, &[])?.config;
+    let as_json = args.output.json;
+    match (look(&config)?, args.watch) {
+        (None, _) => {
+            if as_json {
+                setup::print(&format!("{:#}\n", json!({ "running": false })), 0)?;
+            }
+            Err(setup::no_gateway(&config))
         }
-        let home = config.home.display();
-        let text = format!("no gateway runs on {home}; `miniclaw gateway` starts one");
-        return Err(Failure::new(NO_GATEWAY, text));
+        (Some(seen), None) if as_json => setup::print(&format!("{:#}\n", seen.status), 0),
+        (Some(seen), None) => setup::print(&seen.told, 0),
+        (Some(seen), Some(pause)) => setup::printed(watch(&config, seen, pause, as_json)),
+    }
+}
+
+/// A gateway that ends is waited for: it may be on its way to its next start.
+fn watch(config: &Config, first: Seen, pause: Duration, as_json: bool) -> std::io::Result<u8> {
+    let draws = std::io::stdout().is_terminal() && !as_json;
+    let mut seen = Some(Ok(Some(first)));
+    let mut begun = false;
+    loop {
+        let block = match seen.take().unwrap_or_else(|| look(config)) {
+            Ok(Some(seen)) if as_json => format!("{}\n", seen.status),
+            Ok(None) if as_json => format!("{}\n", json!({ "running": false })),
+            Err(failure) if as_json => {
+                format!("{}\n", json!({ "running": null, "error": failure.text }))
+            }
+            Ok(Some(seen)) => seen.told,
+            Ok(None) => format!("no gateway runs on {}\n", config.home.display()),
+            Err(failure) => format!("{}\n", failure.text),
+        };
+        let before = match (draws, begun && !as_json) {
+            (true, _) => CLEAR,
+            (false, true) => "\n",
+            (false, false) => "",
+        };
+        let mut out = std::io::stdout().lock();
+        out.write_all(before.as_bytes())?;
+        out.write_all(setup::shown(&block).as_bytes())?;
+        out.flush()?;
+        drop(out);
+        begun = true;
+        std::thread::sleep(pause);
+    }
+}
+
+/// How the gateway is, for programs and for people.
+struct Seen {
+    status: Value,
+    told: String,
+}
+
+/// How it is; `None` where no gateway runs.
+fn look(config: &Config) -> Result<Option<Seen>, Failure> {
+    let Some(mut status) = setup::ask(config, Op::Status)? else {
+        return Ok(None);
     };
     let used = Used::today(config)?;
-    let text = if output.json {
-        status["running"] = true.into();
-        status["usage_today"] = used.json_of_today();
-        format!("{status:#}\n")
-    } else {
-        format!("{}used today: {}\n", text(&status), used.told_today())
-    };
-    setup::print(&text, 0)
+    status["running"] = true.into();
+    status["usage_today"] = used.json_of_today();
+    let told = format!("{}used today: {}\n", text(&status), used.told_today());
+    Ok(Some(Seen { status, told }))
 }
 
 fn text(status: &Value) -> String {

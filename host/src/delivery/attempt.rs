@@ -8,7 +8,7 @@ use miniclaw_plugin_api::{Cause, Error, OutboundMessage, Outcome, Role, Sent};
 use tokio::sync::SemaphorePermit;
 use tracing::{debug, error, warn};
 
-use super::{Busy, Outbox, draft, lock};
+use super::{Busy, Outbox, draft, events, lock};
 use crate::backoff::{Backoff, chance};
 use crate::config::OnUnknown;
 use crate::dispatch::is_alert;
@@ -107,6 +107,7 @@ impl Outbox {
             }
             match next(&error, attempts, self.config.on_unknown, chance()) {
                 Next::Dead => {
+                    events::failed(row, attempts, None, &error);
                     instance.blueprint.hint_at_sandbox(&self.channel, &error);
                     return self.bury(row, &error.message).await;
                 }
@@ -115,6 +116,7 @@ impl Outbox {
                     let wait = wait.min(self.left(row) + Duration::from_secs(1));
                     self.counters.failed.add(1);
                     warn!(id = row.id, attempts, ?wait, %error, "Message not sent, it is sent again");
+                    events::failed(row, attempts, Some(wait), &error);
                     instance.blueprint.hint_at_sandbox(&self.channel, &error);
                     not_before = Instant::now() + wait;
                     outage = of_the_platform(&error);
@@ -339,6 +341,7 @@ impl Outbox {
         })
         .await?;
         self.parcels.sent(&row.message);
+        events::sent(row, &sent);
         Some(Delivered::Sent)
     }
 
@@ -358,6 +361,7 @@ impl Outbox {
             })
             .await?;
         self.sessions.journaled(&row.session);
+        events::buried(row, reason, rows);
         Some(Delivered::Dead(rows))
     }
 

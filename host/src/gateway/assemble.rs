@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::ground::Ground;
@@ -102,6 +103,7 @@ pub(super) async fn assemble(
     );
     let minutes = observers.minutes.clone();
     let watched = observers.start(&hub, &store, &roster, follows, &tasks);
+    let asked_to_stop = CancellationToken::new();
     let hands = Arc::new(Hands {
         sessions: sessions.clone(),
         desk: Desk {
@@ -116,6 +118,7 @@ pub(super) async fn assemble(
             channels: hub.channels.clone(),
             minutes,
         },
+        stop: asked_to_stop.clone(),
     });
     tasks.spawn("observer", questions.answer(hands.clone()));
     let control = ControlServer::start(&config.state_dir(), hands, &tasks)
@@ -131,7 +134,8 @@ pub(super) async fn assemble(
         roster,
         upkeep: tasks,
         watched,
-        _control: control,
+        asked_to_stop,
+        control,
     })
 }
 

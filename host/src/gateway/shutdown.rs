@@ -8,6 +8,8 @@ use tracing::{error, info, warn};
 
 use super::Running;
 use super::signals::{Signals, Stop};
+use crate::control::Ending;
+use crate::feed::{self, Kind};
 use crate::observe::systemd;
 use crate::spool::SpoolError;
 
@@ -27,9 +29,22 @@ const CLOSE: Duration = Duration::from_secs(1);
 /// Why the gateway stops.
 pub(super) enum Reason {
     Signal(Stop),
+    /// `miniclaw stop`.
+    Asked,
     Fatal(SpoolError),
     /// The console ended, which was the only channel.
     ConsoleClosed,
+}
+
+impl Reason {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Signal(stop) => stop.name(),
+            Self::Asked => "asked",
+            Self::Fatal(_) => "storage",
+            Self::ConsoleClosed => "console_closed",
+        }
+    }
 }
 
 /// How far the shutdown got.
@@ -50,10 +65,12 @@ impl Running {
         let limit = self.roster.config().gateway.shutdown_timeout;
         match &reason {
             Reason::Signal(stop) => info!(signal = stop.name(), timeout = ?limit, "Shutdown started"),
+            Reason::Asked => info!(timeout = ?limit, "Shutdown started, the operator asked for it"),
             Reason::ConsoleClosed => info!(timeout = ?limit, "Shutdown started, the console was closed"),
             Reason::Fatal(error) => error!(%error, "Shutdown started, storage failed"),
         }
         systemd::stopping(limit);
+        feed::tell(Kind::Stop, |event| event.with("reason", reason.word()));
         let deadline = started + limit;
         self.stops.receiving.cancel();
         self.hub.stop_extras();
@@ -83,9 +100,14 @@ impl Running {
             dead = counters.dead.get(),
             "Messages since the start"
         );
-        info!(elapsed = ?started.elapsed(), complete = end == Step::Done, "Shutdown complete");
+        let complete = end == Step::Done;
+        info!(elapsed = ?started.elapsed(), complete, "Shutdown complete");
+        if let Some(control) = &self.control {
+            control.close(Ending { complete }).await;
+        }
         match (reason, end) {
             (Reason::Fatal(_), _) | (_, Step::Failed) => 1,
+            (Reason::Asked, Step::OutOfTime) => Stop::Terminate.status(),
             (_, Step::Cut(stop)) | (Reason::Signal(stop), Step::OutOfTime) => stop.status(),
             // Whoever closed the console sees that not all of it was answered.
             (Reason::ConsoleClosed, Step::OutOfTime) => 1,

@@ -1,5 +1,6 @@
 //! One turn: history, answer, T2, reply.
 
+mod events;
 mod reply;
 mod signs;
 
@@ -62,6 +63,7 @@ impl ChatHub {
         }
         let started = std::time::Instant::now();
         let policy = self.policy();
+        events::started(&rows);
         // Whatever text a model or a person writes: a defect here costs one answer, not the message.
         let prepared = AssertUnwindSafe(self.prepare(&rows, &policy, &stop))
             .catch_unwind()
@@ -98,6 +100,7 @@ impl ChatHub {
             sessions.journaled(session);
         }
         debug!(chunks = outbox.len(), elapsed = ?started.elapsed(), "Turn answered");
+        events::ended(rows.lead(), &outbox, started.elapsed());
         if let (Some(first), Some(wait)) = (outbox.first_mut(), not_before) {
             first.not_before_ms = wall_ms() + i64::try_from(wait.as_millis()).unwrap_or_default();
         }
@@ -160,6 +163,7 @@ impl ChatHub {
         let (writing, done) = (Writing::default(), CancellationToken::new());
         let mut tab = Tab::default();
         let mut listener = |progress: Progress<'_>| {
+            events::progress(row, progress);
             tab.hear(progress);
             match progress {
                 Progress::Text(text) => writing.push(text),

@@ -161,6 +161,7 @@ impl Pump {
             .is_some_and(|outbox| outbox.is_full())
         {
             counters.turned_away.add(handed_over);
+            self.tell_busy("replies", handed_over);
             return Err(Error::transient("too many replies wait to be sent").because(Cause::Busy));
         }
         let batch = Batch {
@@ -198,7 +199,9 @@ impl Pump {
                 sender_before: &self.sender_before(&message),
                 paired: gate.pairs() && self.pairing.is_approved(&self.channel, &message.sender.id),
             };
-            match gate.decide(&message, known, load, now_ms) {
+            let decision = gate.decide(&message, known, load, now_ms);
+            self.tell(&session, &message, &decision);
+            match decision {
                 Decision::Accept => {
                     self.hub.load.take(&session);
                     self.albums.taken(&message, now);
@@ -263,6 +266,7 @@ impl Pump {
                 Decision::Busy => {
                     self.take_back(&gated.taken, &gated.told_old);
                     counters.turned_away.add(handed_over);
+                    self.tell_busy("messages", handed_over);
                     return Err(
                         Error::transient("too many messages wait to be answered").because(Cause::Busy)
                     );
@@ -358,12 +362,14 @@ impl Pump {
                     "Message accepted"
                 );
                 self.hub.counters.journaled.add(1);
+                self.tell_journaled(&row);
                 self.hub.push(row);
                 Verdict::Accepted
             }
             Some(Admission::Noted(_) | Admission::Duplicate) | None => {
                 self.hub.counters.duplicates.add(1);
                 if let Some(session) = taken {
+                    self.tell_duplicate(session);
                     self.hub.load.release(session);
                 }
                 Verdict::Duplicate

@@ -23,6 +23,12 @@ impl SessionKey {
         Self(key.into())
     }
 
+    /// The channel's name in the text of a key.
+    pub(crate) fn channel_of(key: &str) -> String {
+        let part = key.split_once('_').map_or(key, |(part, _)| part);
+        part.replace("%5F", "_").replace("%25", "%")
+    }
+
     /// The session of `miniclaw agent --session ID`. It belongs to no chat, so its id stays as it was typed.
     pub(crate) fn of_command_line(id: &str) -> Self {
         Self(format!("cli_{id}").into())

@@ -161,7 +161,7 @@ impl Supervised {
         } else {
             debug!(channel = %self.name, %error, "Channel paused");
         }
-        self.state.send_replace(State::Paused(error.message.clone()));
+        self.turn_to(State::Paused(error.message.clone()));
         let level = duties.channel.gate.borrow().resume_level();
         let resumed = async {
             tokio::time::sleep(PAUSE).await;
@@ -172,7 +172,7 @@ impl Supervised {
             () = receiving.cancelled() => {}
         }
         *last = Some(Instant::now());
-        self.state.send_replace(State::Running);
+        self.turn_to(State::Running);
     }
 
     /// Ends when a channel that was heard is heard no more; never for one that reports no progress, and not while

@@ -45,7 +45,7 @@ impl Supervised {
         let ready = match ready {
             Some(ready) => ready,
             None => {
-                self.state.send_replace(State::Starting);
+                self.turn_to(State::Starting);
                 match self.begin().await {
                     Ok(ready) => ready,
                     Err(end) => {
@@ -74,7 +74,7 @@ impl Supervised {
             instance.set_account(name);
         }
         self.current.send_replace(Some(instance.clone()));
-        self.state.send_replace(State::Running);
+        self.turn_to(State::Running);
         if let Some(told) = told {
             told.tell(Ok(format!("running {of} {version}")));
         }
@@ -173,7 +173,7 @@ impl Supervised {
                 Order::Enable(answer) => answer.tell(Ok("it runs already".into())),
                 Order::Disable(answer) => {
                     quiet(&receiving, instance, &mut serve).await;
-                    self.state.send_replace(State::Disabled);
+                    self.turn_to(State::Disabled);
                     answer.tell(Ok("disabled".into()));
                     break End::Disabled;
                 }

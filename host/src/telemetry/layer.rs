@@ -14,12 +14,16 @@ use tracing_subscriber::registry::LookupSpan;
 use super::Scrubber;
 use super::fields::{Collect, Fields};
 use super::line::{Line, SpanPart, Style};
+use super::recent::{self, Logged};
+use crate::config::LogFormat;
 
 pub(super) struct LogLayer {
     out: Mutex<Box<dyn Write + Send>>,
     scrubber: Arc<Scrubber>,
     style: Style,
     now: fn() -> SystemTime,
+    /// Its lines can be asked for later.
+    keeps: bool,
 }
 
 impl LogLayer {
@@ -34,7 +38,13 @@ impl LogLayer {
             scrubber,
             style,
             now,
+            keeps: false,
         }
+    }
+
+    /// The layer of this process's own log.
+    pub(super) fn keeping(self) -> Self {
+        Self { keeps: true, ..self }
     }
 
     fn collect<'a>(&'a self, fields: &'a mut Fields) -> Collect<'a> {
@@ -90,7 +100,16 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
             fields: &fields,
             spans: &spans,
         };
-        let text = line.render(self.style, &self.scrubber);
+        let text = if self.keeps {
+            let parts = line.parts(&self.scrubber);
+            recent::keep(Logged::new(&line, &parts.spans, &parts.target, &parts.said));
+            match self.style.format {
+                LogFormat::Text => parts.text(&line, self.style.colour),
+                LogFormat::Json => line.render(self.style, &self.scrubber),
+            }
+        } else {
+            line.render(self.style, &self.scrubber)
+        };
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody is left to tell that stderr takes no more.
         let _ = out.write_all(text.as_bytes());

@@ -1,5 +1,6 @@
 //! What a line looks like, for people and for machines.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
@@ -32,40 +33,20 @@ pub(super) struct SpanPart {
     pub(super) fields: Vec<(&'static str, Value)>,
 }
 
-impl Line<'_> {
-    /// The line with its end, scrubbed and with nothing in it that could forge another one.
-    pub(super) fn render(&self, style: Style, scrubber: &Scrubber) -> String {
-        match style.format {
-            LogFormat::Text => self.text(style.colour, scrubber),
-            LogFormat::Json => self.json(scrubber),
-        }
-    }
+/// A line without its time and its level.
+pub(super) struct Parts {
+    /// With their end, where there are any.
+    pub(super) spans: String,
+    pub(super) target: String,
+    /// Message and fields.
+    pub(super) said: String,
+}
 
-    fn text(&self, colour: bool, scrubber: &Scrubber) -> String {
-        let mut body = String::with_capacity(160);
-        for span in self.spans {
-            push_text(&mut body, span.name);
-            if !span.fields.is_empty() {
-                body.push('{');
-                push_pairs(&mut body, &span.fields);
-                body.push('}');
-            }
-            body.push(':');
-        }
-        if !self.spans.is_empty() {
-            body.push(' ');
-        }
-        push_text(&mut body, self.target);
-        body.push(':');
-        if let Some(message) = &self.fields.message {
-            body.push(' ');
-            push_text(&mut body, message);
-        }
-        if !self.fields.list.is_empty() {
-            body.push(' ');
-            push_pairs(&mut body, &self.fields.list);
-        }
-        let (time, level, body) = (rfc3339(self.time), self.level, scrubber.scrub(&body));
+impl Parts {
+    pub(super) fn text(&self, line: &Line<'_>, colour: bool) -> String {
+        let Self { spans, target, said } = self;
+        let (time, level) = (rfc3339(line.time), line.level);
+        let gap = if said.is_empty() { "" } else { " " };
         if colour {
             let paint = match level {
                 Level::ERROR => 31,
@@ -74,9 +55,53 @@ impl Line<'_> {
                 Level::DEBUG => 34,
                 Level::TRACE => 35,
             };
-            format!("\x1b[2m{time}\x1b[0m \x1b[{paint}m{level:>5}\x1b[0m {body}\n")
+            format!("\x1b[2m{time}\x1b[0m \x1b[{paint}m{level:>5}\x1b[0m {spans}{target}:{gap}{said}\n")
         } else {
-            format!("{time} {level:>5} {body}\n")
+            format!("{time} {level:>5} {spans}{target}:{gap}{said}\n")
+        }
+    }
+}
+
+impl Line<'_> {
+    /// The line with its end, scrubbed and with nothing in it that could forge another one.
+    pub(super) fn render(&self, style: Style, scrubber: &Scrubber) -> String {
+        match style.format {
+            LogFormat::Text => self.parts(scrubber).text(self, style.colour),
+            LogFormat::Json => self.json(scrubber),
+        }
+    }
+
+    /// What a text line is made of, scrubbed.
+    pub(super) fn parts(&self, scrubber: &Scrubber) -> Parts {
+        let mut spans = String::new();
+        for span in self.spans {
+            push_text(&mut spans, span.name);
+            if !span.fields.is_empty() {
+                spans.push('{');
+                push_pairs(&mut spans, &span.fields);
+                spans.push('}');
+            }
+            spans.push(':');
+        }
+        if !self.spans.is_empty() {
+            spans.push(' ');
+        }
+        let mut target = String::with_capacity(self.target.len());
+        push_text(&mut target, self.target);
+        let mut said = String::with_capacity(160);
+        if let Some(message) = &self.fields.message {
+            push_text(&mut said, message);
+        }
+        if !self.fields.list.is_empty() {
+            if !said.is_empty() {
+                said.push(' ');
+            }
+            push_pairs(&mut said, &self.fields.list);
+        }
+        Parts {
+            spans: scrubbed(spans, scrubber),
+            target: scrubbed(target, scrubber),
+            said: scrubbed(said, scrubber),
         }
     }
 
@@ -105,6 +130,13 @@ impl Line<'_> {
         let mut out = escape_json(&scrubber.scrub(&text));
         out.push('\n');
         out
+    }
+}
+
+fn scrubbed(text: String, scrubber: &Scrubber) -> String {
+    match scrubber.scrub(&text) {
+        Cow::Owned(scrubbed) => scrubbed,
+        Cow::Borrowed(_) => text,
     }
 }
 

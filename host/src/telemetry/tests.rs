@@ -55,7 +55,7 @@ fn log(filter: &str, format: LogFormat) -> (Dispatch, Arc<Scrubber>, Captured) {
         colour: false,
     };
     let scrubber = Arc::new(Scrubber::default());
-    let (dispatch, _) = build(filter, style, scrubber.clone(), Box::new(out.clone())).unwrap();
+    let (dispatch, _) = build(filter, style, scrubber.clone(), Box::new(out.clone()), false).unwrap();
     (dispatch, scrubber, out)
 }
 
@@ -186,10 +186,16 @@ fn filters_come_from_flags_then_configuration() {
             format: LogFormat::Text,
             colour: false,
         };
-        build(filter, style, Arc::default(), Box::new(Captured::default()))
-            .unwrap()
-            .1
-            .max_level()
+        build(
+            filter,
+            style,
+            Arc::default(),
+            Box::new(Captured::default()),
+            false,
+        )
+        .unwrap()
+        .1
+        .max_level()
     };
     assert_eq!(max_level("warn,a=debug"), 4);
     assert_eq!(max_level("off"), 0);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::cli::args::{Global, Instances};
-use crate::cli::{Failure, NO_GATEWAY, Outcome, setup};
+use crate::cli::{Failure, Outcome, setup};
 use crate::config::Config;
 use crate::control::Op;
 use crate::gateway::{Changed, InstanceState, StateLock, private_folder};
@@ -25,7 +25,8 @@ pub(crate) enum Verb {
 /// # Errors
 /// An unknown name, or what the gateway says.
 pub(crate) fn run(global: &Global, verb: Verb, args: &Instances) -> Outcome {
-    let config = setup::load(&setup::sources(global, &[]))?.config;
+    // A gateway that runs needs no configuration of ours.
+    let config = setup::usable(global, &[])?.config;
     let name = args.name.clone();
     let op = match verb {
         Verb::Reload => Op::ReloadPlugin { name },
@@ -34,7 +35,11 @@ pub(crate) fn run(global: &Global, verb: Verb, args: &Instances) -> Outcome {
     };
     let changed: Vec<Changed> = match setup::ask(&config, op)? {
         Some(answer) => serde_json::from_value(answer).map_err(|error| Failure::new(1, error))?,
-        None => offline(&config, verb, &args.name)?,
+        None if verb == Verb::Reload => return Err(setup::no_gateway(&config)),
+        None => {
+            let config = setup::load(&setup::sources(global, &[]))?.config;
+            offline(&config, verb, &args.name)?
+        }
     };
     let status = u8::from(changed.iter().any(|change| !change.ok));
     if args.output.json {
@@ -56,10 +61,6 @@ pub(crate) fn run(global: &Global, verb: Verb, args: &Instances) -> Outcome {
 
 /// The list alone, for the next start to read.
 fn offline(config: &Config, verb: Verb, name: &str) -> Result<Vec<Changed>, Failure> {
-    if verb == Verb::Reload {
-        let text = "no gateway runs on this home; the next one loads what is there by then";
-        return Err(Failure::new(NO_GATEWAY, text));
-    }
     let all = configured(config);
     let mut wanted: Vec<&InstanceState> = all.iter().filter(|state| state.instance == name).collect();
     if wanted.is_empty() {

@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 use super::{Changed, Made, Roster, Slot, Slots, Which, blocking, changed, left, lock, plugin_of, workshop};
 use crate::agent::{Provider, Providers};
 use crate::config::{Config, ConfigErrors};
+use crate::feed;
 use crate::gateway::blueprints::NoBlueprint;
 use crate::gateway::ground::Arrival;
 use crate::gateway::policy::policy;
@@ -55,8 +56,16 @@ impl Roster {
                 taken.next_start.join(", ")
             );
         }
+        let failed = taken.instances.iter().filter(|change| !change.ok).count();
+        feed::tell(feed::Kind::Reload, |event| {
+            let errors = (!taken.errors.is_empty()).then(|| taken.errors.clone());
+            event
+                .with("ok", errors.is_none() && failed == 0)
+                .with("instances", serde_json::json!(taken.instances))
+                .with("next_start", taken.next_start.clone())
+                .with("errors", errors)
+        });
         if taken.errors.is_empty() {
-            let failed = taken.instances.iter().filter(|change| !change.ok).count();
             info!(
                 reloaded = taken.instances.len() - failed,
                 failed, "Configuration reloaded"
