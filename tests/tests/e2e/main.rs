@@ -11,6 +11,7 @@ mod commands;
 mod compat;
 mod control;
 mod conversations;
+mod documented;
 mod durability;
 mod exec_channel;
 mod fault_fixtures;
