@@ -72,7 +72,7 @@ fn token_and_provider_are_tried_and_secrets_are_in_files_of_their_own() {
         "--telegram-token-file",
         &token,
         "--telegram-api-url",
-        &api,
+        api,
         "--allow-from",
         "42,43",
         "--provider",
@@ -114,7 +114,7 @@ fn a_refused_token_is_told_and_nothing_is_written() {
         "--telegram-token-file",
         &token,
         "--telegram-api-url",
-        &api,
+        api,
     ];
     let finished = run(&home, &arguments);
     let told = &finished.expect_code(1).stderr;

@@ -13,6 +13,8 @@ pub(super) const RUNNING: &[(&str, i32)] = &[
     ("miniclaw providers check", 0),
     ("miniclaw status", 0),
     ("miniclaw web", 0),
+    ("miniclaw logs -n 5", 0),
+    ("timeout --signal=INT 2 miniclaw tap", 124),
     ("miniclaw send --channel telegram --to USER 'a *text*'", 0),
     ("miniclaw sessions list", 0),
     ("miniclaw sessions show telegram_USER", 0),
@@ -37,6 +39,7 @@ pub(super) const RUNNING: &[(&str, i32)] = &[
     ("miniclaw plugin reload telegram", 0),
     ("miniclaw backup backup.db", 0),
     ("miniclaw sessions delete telegram_USER", 0),
+    ("miniclaw stop", 0),
 ];
 
 /// When the gateway has ended.
