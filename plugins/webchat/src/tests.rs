@@ -4,6 +4,8 @@ mod browser;
 mod chatting;
 mod hostile;
 mod logins;
+mod tabs;
+mod takeover;
 
 use miniclaw_plugin_api::testkit::{ChannelKit, Receiving, check_schema, conformance};
 use miniclaw_plugin_api::{Channel as _, Meta};
@@ -41,6 +43,16 @@ impl Gateway {
         let url = link["url"].as_str().unwrap();
         let (base, token) = url.split_once("/login?token=").unwrap();
         (base.to_owned(), token.to_owned())
+    }
+
+    /// The same of one that may still wait for its port.
+    async fn link_within_a_moment(&self) -> (String, String) {
+        let begun = std::time::Instant::now();
+        while self.kit.invoke("link", json!({})).await.is_err() {
+            assert!(begun.elapsed() < browser::PATIENCE, "it never listens");
+            tokio::task::yield_now().await;
+        }
+        self.link().await
     }
 
     async fn browser(&self) -> Browser {

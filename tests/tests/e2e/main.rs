@@ -59,3 +59,4 @@ mod telegram_faults;
 mod telegram_scripts;
 mod telegram_webhook;
 mod usage_and_models;
+mod webchat;
