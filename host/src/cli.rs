@@ -13,6 +13,7 @@ mod plugin;
 mod provider;
 mod providers;
 mod queue;
+mod reload;
 mod send;
 mod sessions;
 mod setup;
@@ -153,6 +154,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Logs(args) => logs::run(&global, args),
         Command::Tap(args) => tap::run(&global, args),
         Command::Stop(args) => stop::run(&global, &args),
+        Command::Reload(output) => reload::run(&global, output),
         Command::Pairing(command) => pairing::run(&global, &command),
         Command::Trace { id, output } => trace::run(&global, id, output),
         Command::Backup(args) => backup::back_up(&global, &args),

@@ -78,6 +78,9 @@ pub(crate) enum Op {
     /// Answers a [`Link`](crate::gateway::Link).
     #[serde(rename = "channels.link")]
     Link { channel: Option<String> },
+    /// Answers a [`Taken`](crate::gateway::Taken).
+    #[serde(rename = "reload")]
+    Reload,
     /// Answers a [`Dispatched`](crate::dispatch::Dispatched).
     #[serde(rename = "send")]
     Send(Message),
@@ -183,6 +186,7 @@ pub(crate) async fn perform(op: Op, hands: &Hands) -> Result<Value, String> {
         } => {
             return Ok(telemetry::recent(lines, &Wanted { channel, level }).into());
         }
+        Op::Reload => return Ok(json!(roster.reconfigure().await)),
         Op::Counters => return Ok(json!(desk.counters())),
         Op::Status => {
             let look = Look { roster, desk, sights };

@@ -49,7 +49,7 @@ pub(crate) struct Outbox {
     channel: Arc<str>,
     spool: Arc<dyn Spool>,
     queue: Mutex<Queue>,
-    config: DeliveryConfig,
+    config: Mutex<Arc<DeliveryConfig>>,
     sends: Semaphore,
     hold: Mutex<RateHold>,
     instance: watch::Receiver<Option<Arc<Instance>>>,
@@ -111,7 +111,7 @@ impl Outbox {
             spool: parts.spool,
             queue: Mutex::new(queue),
             sends: Semaphore::new(parts.config.max_concurrent_sends),
-            config: parts.config,
+            config: Mutex::new(Arc::new(parts.config)),
             hold: Mutex::new(RateHold::default()),
             instance: parts.instance,
             limit: Mutex::new(parts.limit),
@@ -228,6 +228,29 @@ impl Outbox {
         }
     }
 
+    fn config(&self) -> Arc<DeliveryConfig> {
+        lock(&self.config).clone()
+    }
+
+    /// Sends that begin from here on follow another configuration.
+    pub(crate) fn set_config(self: &Arc<Self>, config: &DeliveryConfig) {
+        let before = std::mem::replace(&mut *lock(&self.config), Arc::new(config.clone()));
+        let (before, places) = (before.max_concurrent_sends, config.max_concurrent_sends);
+        self.sends.add_permits(places.saturating_sub(before));
+        if let Ok(fewer @ 1..) = u32::try_from(before.saturating_sub(places)) {
+            // Those under way keep their places until they end.
+            let outbox = self.clone();
+            self.tasks.spawn("fewer sends", async move {
+                tokio::select! {
+                    () = outbox.closed.cancelled() => {}
+                    permits = outbox.sends.acquire_many(fewer) => permits.into_iter().for_each(SemaphorePermit::forget),
+                }
+            });
+        }
+        // Whoever waits for room looks again.
+        self.waiting.send_modify(|_| {});
+    }
+
     /// Rows that are neither sent nor dead.
     pub(crate) fn waiting(&self) -> usize {
         *self.waiting.borrow()
@@ -242,17 +265,16 @@ impl Outbox {
 
     /// Whether the channel must wait until some replies are through.
     pub(crate) fn is_full(&self) -> bool {
-        self.waiting() >= self.config.max_waiting
+        self.waiting() >= self.config().max_waiting
     }
 
     /// Waits until there is room again for a channel that was paused.
     pub(crate) async fn drained(&self) {
-        let level = self.config.max_waiting / 2;
         // The sender lives as long as self.
         let _ = self
             .waiting
             .subscribe()
-            .wait_for(|waiting| *waiting <= level)
+            .wait_for(|waiting| *waiting <= self.config().max_waiting / 2)
             .await;
     }
 

@@ -31,7 +31,7 @@ pub(crate) use blueprints::{Blueprints, NoBlueprint, isolated};
 pub(crate) use folders::{FolderError, private_folder};
 pub(crate) use lock::StateLock;
 
-pub(crate) use roster::{Changed, InstanceState, Link, Look, Reread, Roster, Sights, Which};
+pub(crate) use roster::{Changed, InstanceState, Link, Look, Reread, Roster, Sights, Taken, Which};
 
 use self::lock::{LockError, PidFile};
 use self::observers::Watched;

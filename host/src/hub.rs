@@ -164,6 +164,7 @@ impl ChatHub {
     /// Turns that begin from here on follow another configuration.
     pub(crate) fn follow(self: &Arc<Self>, policy: Arc<Policy>) {
         lock(&self.lanes).set_limit(policy.max_turns);
+        self.load.look_again();
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
         self.dispatch();
     }
@@ -215,7 +216,7 @@ impl ChatHub {
 
     /// Waits until a channel that was paused may receive again: at most `level` messages wait for an answer, and its
     /// own replies have drained.
-    pub(crate) async fn has_room(&self, channel: &str, level: usize) {
+    pub(crate) async fn has_room(&self, channel: &str, level: impl Fn() -> usize) {
         self.load.falls_to(level).await;
         if let Some(outbox) = self.outbox(channel) {
             outbox.drained().await;
@@ -246,15 +247,17 @@ impl ChatHub {
         running.values().any(|turn| turn.messages.contains(&seq))
     }
 
-    /// Waits until the turns of a channel have ended that are under way now.
-    pub(crate) async fn answered(&self, channel: &str) {
+    /// The messages of a channel that are being answered right now.
+    pub(crate) fn under_way(&self, channel: &str) -> Vec<u64> {
+        let running = lock(&self.running);
+        let of_channel = running.values().filter(|turn| *turn.channel == *channel);
+        of_channel.flat_map(|turn| turn.messages.clone()).collect()
+    }
+
+    /// Waits until none of these messages is being answered.
+    pub(crate) async fn ended(&self, messages: &[u64]) {
         let mut ends = self.ends.subscribe();
-        let under_way: Vec<u64> = {
-            let running = lock(&self.running);
-            let of_channel = running.values().filter(|turn| *turn.channel == *channel);
-            of_channel.flat_map(|turn| turn.messages.clone()).collect()
-        };
-        while under_way.iter().any(|seq| self.answers(*seq)) && ends.changed().await.is_ok() {}
+        while messages.iter().any(|seq| self.answers(*seq)) && ends.changed().await.is_ok() {}
     }
 
     /// Does no more than answer what was taken.

@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::feed::{self, Kind};
 use crate::plugins::instance::{Hooks, Instance, is_unresponsive};
 use crate::tasks::Tasks;
+use crate::telemetry;
 
 /// Between attempts to reach a platform that is down: it is to be back soon after its outage.
 const OUTAGE: Backoff = Backoff {
@@ -149,7 +150,7 @@ pub(crate) struct Supervised {
     pub(crate) make: Option<Make>,
     /// Of what makes instances from here on, see [`Make::mark`].
     pub(crate) mark: Arc<Mutex<Option<String>>>,
-    pub(crate) log_level: u8,
+    pub(crate) telemetry: telemetry::Handle,
     pub(crate) hooks: Hooks,
     pub(crate) current: watch::Sender<Option<Arc<Instance>>>,
     pub(crate) state: watch::Sender<State>,
@@ -447,6 +448,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn one_instance_ends_beside_the_others_and_all_end_with_the_host() {
+        let all = Stops::default();
+        let (one, other) = (all.of_one(), all.of_one());
+        let (receives, others) = (one.receives(), other.receives());
+        one.receiving.cancel();
+        one.running.cancel();
+        assert!(!other.receiving.is_cancelled() && !all.running.is_cancelled());
+        drop(receives);
+        one.quiet().await;
+        assert_eq!(*all.receivers.borrow(), 1);
+        drop(others);
+        all.quiet().await;
+        all.receiving.cancel();
+        assert!(other.receiving.is_cancelled() && all.of_one().receiving.is_cancelled());
+    }
 
     #[test]
     fn only_what_the_plugin_itself_did_is_a_crash() {

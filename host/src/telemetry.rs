@@ -12,6 +12,7 @@ mod targets;
 
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -21,6 +22,7 @@ use tracing_log::AsLog as _;
 use tracing_subscriber::Registry;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::reload;
 
 pub(crate) use clock::rfc3339_ms;
 pub(crate) use plugin_log::PluginLog;
@@ -39,7 +41,8 @@ static SCRUBBER: OnceLock<Arc<Scrubber>> = OnceLock::new();
 /// The log of this process.
 #[derive(Clone)]
 pub(crate) struct Handle {
-    max_level: u8,
+    max_level: Arc<AtomicU8>,
+    filter: reload::Handle<Targets, Registry>,
     scrubber: Arc<Scrubber>,
 }
 
@@ -69,7 +72,7 @@ pub(crate) fn init(filter: &str, format: LogFormat, secrets: Vec<String>) -> Res
     let (dispatch, handle) = build(filter, style, scrubber, Box::new(stderr::Stderr), true)?;
     tracing::dispatcher::set_global_default(dispatch).map_err(|_| TelemetryError::Twice)?;
     // Crates of built-in plugins log through `log`. It fails only where a logger exists, which is then heard instead.
-    let level = level_filter(handle.max_level);
+    let level = level_filter(handle.max_level());
     drop(
         tracing_log::LogTracer::builder()
             .with_max_level(level.as_log())
@@ -103,7 +106,20 @@ pub(crate) fn filter(verbose: u8, configured: &str) -> String {
 impl Handle {
     /// The most detailed level that any target is logged at: 1 error … 5 trace, 0 for none. Plugins forward no more.
     pub(crate) fn max_level(&self) -> u8 {
-        self.max_level
+        self.max_level.load(Ordering::Relaxed)
+    }
+
+    /// From here on another filter decides.
+    ///
+    /// # Errors
+    /// One that is none.
+    pub(crate) fn set_filter(&self, filter: &str) -> Result<(), TelemetryError> {
+        let (targets, level) = parsed(filter)?;
+        // The log lives as long as the process.
+        let _ = self.filter.reload(targets);
+        self.max_level.store(level, Ordering::Relaxed);
+        tracing_log::log::set_max_level(level_filter(level).as_log());
+        Ok(())
     }
 
     /// A text without the secrets that are kept out of the log.
@@ -124,10 +140,11 @@ fn build(
     out: Box<dyn Write + Send>,
     keeps: bool,
 ) -> Result<(Dispatch, Handle), TelemetryError> {
-    let filter = parse(filter)?;
-    let max_level = Layer::<Registry>::max_level_hint(&filter).unwrap_or(LevelFilter::TRACE);
+    let (targets, level) = parsed(filter)?;
+    let (filter, reload) = reload::Layer::new(targets);
     let handle = Handle {
-        max_level: max_level.into_level().map_or(0, level_number),
+        max_level: Arc::new(AtomicU8::new(level)),
+        filter: reload,
         scrubber: scrubber.clone(),
     };
     let mut layer = LogLayer::new(out, scrubber, style, SystemTime::now);
@@ -136,6 +153,21 @@ fn build(
     }
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.and_then(filter)));
     Ok((dispatch, handle))
+}
+
+/// Whether it is a filter.
+///
+/// # Errors
+/// Why it is none.
+pub(crate) fn check_filter(filter: &str) -> Result<(), TelemetryError> {
+    parse(filter).map(drop)
+}
+
+/// A filter, and the most detailed level that it lets pass.
+fn parsed(filter: &str) -> Result<(Targets, u8), TelemetryError> {
+    let targets = parse(filter)?;
+    let level = Layer::<Registry>::max_level_hint(&targets).unwrap_or(LevelFilter::TRACE);
+    Ok((targets, level.into_level().map_or(0, level_number)))
 }
 
 fn parse(filter: &str) -> Result<Targets, TelemetryError> {

@@ -161,6 +161,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn other_bounds_forget_neither_who_waits_nor_what_was_asked_in_the_minute() {
+        let terms = |concurrent, minute| Terms {
+            max_concurrent_requests: Some(concurrent),
+            requests_per_minute: Some(minute),
+            ..Terms::default()
+        };
+        let with =
+            |terms: Terms, before: &Places| Places::new(&[("p".to_owned(), terms)].into(), Some(before));
+        let end = Instant::now() + Duration::from_secs(1);
+        let first = places(terms(1, 2));
+        let held = first.take("p", end, true).await.unwrap();
+        let same = with(terms(1, 2), &first);
+        assert!(same.take("p", end, true).await.is_err(), "the place is taken");
+        drop(held);
+        drop(same.take("p", end, true).await.unwrap());
+        assert!(with(terms(1, 2), &same).take("p", end, true).await.is_err());
+        assert!(with(terms(5, 3), &same).take("p", end, true).await.is_ok());
+        assert!(with(terms(5, 1), &same).take("p", end, true).await.is_err());
+        let none = Places::new(&[("p".to_owned(), Terms::default())].into(), Some(&same));
+        assert!(none.take("p", end, true).await.is_ok());
+    }
+
+    #[tokio::test]
     async fn who_would_wait_too_long_for_the_minute_is_told_at_once() {
         let places = places(Terms {
             requests_per_minute: Some(1),

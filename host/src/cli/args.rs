@@ -102,6 +102,8 @@ pub(crate) enum Command {
     Tap(TapArgs),
     /// Stop the running gateway as SIGTERM does, and wait for its end
     Stop(StopArgs),
+    /// Take up the changed configuration in the running gateway
+    Reload(Output),
     /// Let people in who asked to write, or keep them out
     #[command(subcommand)]
     Pairing(PairingCommand),

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{self, Config, ConfigError, ConfigErrors, KnownPlugin, Loaded, Origin, Sources};
 use crate::plugins::trust::keys::TrustedKey;
+use crate::telemetry;
 
 /// Exit status of a command that found the configuration in order.
 const OK: u8 = 0;
@@ -27,18 +28,7 @@ pub(crate) fn validate(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let checked = config::load(sources).and_then(|mut loaded| {
-        loaded.check_plugin_folders()?;
-        loaded
-            .check_trusted_keys(|key| TrustedKey::read(key).map(drop).map_err(|error| error.to_string()))?;
-        let plugins = plugins(&loaded.config);
-        loaded.check_plugins(&plugins)?;
-        // After the schemas: what they refuse is told by them alone, with its place.
-        ConfigErrors::refuse(trial::refusals(&loaded))?;
-        let doubts = loaded.doubts(&plugins);
-        loaded.warnings.extend(doubts);
-        Ok(loaded)
-    });
+    let checked = config::load(sources).and_then(|loaded| checked(loaded, plugins));
     if json {
         let report = match &checked {
             Ok(loaded) => json!({
@@ -67,6 +57,26 @@ pub(crate) fn validate(
         }
         Err(errors) => refuse(&errors, err),
     }
+}
+
+/// A configuration that a start, and a reload, would take; with what is doubtful of it among the warnings.
+///
+/// # Errors
+/// What they would refuse, of the kind that is found first.
+pub(crate) fn checked(
+    mut loaded: Loaded,
+    plugins: &dyn Fn(&Config) -> Vec<KnownPlugin>,
+) -> Result<Loaded, ConfigErrors> {
+    loaded.check_log_level(|level| telemetry::check_filter(level).map_err(|error| error.to_string()))?;
+    loaded.check_plugin_folders()?;
+    loaded.check_trusted_keys(|key| TrustedKey::read(key).map(drop).map_err(|error| error.to_string()))?;
+    let plugins = plugins(&loaded.config);
+    loaded.check_plugins(&plugins)?;
+    // After the schemas: what they refuse is told by them alone, with its place.
+    ConfigErrors::refuse(trial::refusals(&loaded))?;
+    let doubts = loaded.doubts(&plugins);
+    loaded.warnings.extend(doubts);
+    Ok(loaded)
 }
 
 /// Prints every value in effect and where it comes from, secrets redacted; returns the exit status.

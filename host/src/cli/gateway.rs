@@ -6,6 +6,7 @@ use super::args::{GatewayArgs, Global};
 use super::{Failure, Outcome, setup};
 use crate::config::{self, ConfigErrors, Loaded, Sources};
 use crate::gateway::{self, Options};
+use crate::telemetry;
 
 /// The key that makes a console channel.
 const CONSOLE_PLUGIN: &str = "channels.console.plugin";
@@ -33,7 +34,7 @@ pub(super) fn run(global: &Global, args: &GatewayArgs) -> Outcome {
             setup::flag(CONSOLE_ISOLATION, "in-process".into(), "--console"),
         ]);
     }
-    let (loaded, alone) =
+    let (mut loaded, alone) =
         loaded(&sources).map_err(|errors| Failure::new(super::config::BAD_CONFIG, errors))?;
     let telemetry = setup::start_log(global, &loaded, false)?;
     let console_alone = loaded
@@ -41,13 +42,16 @@ pub(super) fn run(global: &Global, args: &GatewayArgs) -> Outcome {
         .channels
         .values()
         .all(|channel| channel.plugin == "console");
+    let (verbose, was_read) = (global.verbose, loaded.file.is_some());
+    let level = &mut loaded.config.log.level;
+    *level = telemetry::filter(verbose, level);
     let options = Options {
         pid_file: args.pid_file.clone(),
         // Where nobody else can reach the agent, the end of the input is the end of the work.
         ends_with_console: console_alone && !loaded.config.channels.is_empty(),
         watch: args.watch,
         welcome: alone,
-        reread: Arc::new(move || reread(&sources)),
+        reread: Arc::new(move || reread(&sources, verbose, was_read)),
     };
     gateway::run(loaded, &options, &telemetry).map_err(|error| Failure::chain(error.status(), &error))
 }
@@ -64,10 +68,12 @@ fn loaded(sources: &Sources) -> Result<(Loaded, bool), ConfigErrors> {
     Ok((config::load(&sources)?, true))
 }
 
-/// The configuration as it is by now, with settings that their plugins take.
-fn reread(sources: &Sources) -> Result<Loaded, ConfigErrors> {
+/// The configuration as it is by now, where a start would take it.
+fn reread(sources: &Sources, verbose: u8, was_read: bool) -> Result<Loaded, ConfigErrors> {
     let (loaded, _) = loaded(sources)?;
-    loaded.check_plugin_folders()?;
-    loaded.check_plugins(&super::known_plugins(&loaded.config))?;
+    loaded.check_file(was_read)?;
+    let mut loaded = super::config::checked(loaded, &super::known_plugins)?;
+    let level = &mut loaded.config.log.level;
+    *level = telemetry::filter(verbose, level);
     Ok(loaded)
 }

@@ -48,6 +48,8 @@ pub(crate) enum Problem {
     NoUserHome,
     #[error("the file does not exist, but {by} names it; create it, or leave {by} out to use {default}")]
     Missing { by: String, default: String },
+    #[error("the file is gone; put it back, or write `{{}}` to it where nothing is to be configured")]
+    Gone,
     #[error("a symbolic link that leads nowhere; correct it or remove it")]
     DanglingLink,
     #[error("a folder, where a file is needed; name the file in it, for example {example}")]

@@ -81,7 +81,7 @@ impl Outbox {
                 return Some(Delivered::Dropped);
             };
             if attempts > 0 && self.left(row).is_zero() {
-                let age = self.config.max_age;
+                let age = self.config().max_age;
                 return self.bury(row, &format!("it could not be sent for {age:?}")).await;
             }
             let error = match self.send(row, &instance).await? {
@@ -105,7 +105,7 @@ impl Outbox {
                     .bury(row, &format!("its send ended the plugin {kills} times"))
                     .await;
             }
-            match next(&error, attempts, self.config.on_unknown, chance()) {
+            match next(&error, attempts, self.config().on_unknown, chance()) {
                 Next::Dead => {
                     events::failed(row, attempts, None, &error);
                     instance.blueprint.hint_at_sandbox(&self.channel, &error);
@@ -155,7 +155,7 @@ impl Outbox {
     /// What is left of the time in which a row is tried again.
     fn left(&self, row: &OutboxRow) -> Duration {
         let age = Duration::from_secs(self.spool.activity_now().saturating_sub(row.created));
-        self.config.max_age.saturating_sub(age)
+        self.config().max_age.saturating_sub(age)
     }
 
     /// The running instance, as soon as there is one; `None` where there is going to be none.
@@ -198,7 +198,7 @@ impl Outbox {
             self.until_old(instance).await?;
         }
         busy.set(true);
-        let places = match u32::try_from(self.config.max_concurrent_sends) {
+        let places = match u32::try_from(self.config().max_concurrent_sends) {
             Ok(all) if alone => all,
             _ => 1,
         };
@@ -232,7 +232,7 @@ impl Outbox {
 
     /// One attempt; the outer `None` where the spool is over.
     async fn send(&self, row: &OutboxRow, instance: &Instance) -> Option<Result<Sent, Error>> {
-        if self.config.on_unknown == OnUnknown::Hold {
+        if self.config().on_unknown == OnUnknown::Hold {
             self.record(|| SendEvent::Sending { id: row.id }).await?;
         }
         let message = self.addressed(&row.message);
@@ -276,7 +276,7 @@ impl Outbox {
 
     /// Whether a send may have happened, and the operator wants none twice.
     fn must_not_repeat(&self, row: &OutboxRow) -> bool {
-        row.ambiguous && self.config.on_unknown == OnUnknown::Hold
+        row.ambiguous && self.config().on_unknown == OnUnknown::Hold
     }
 
     /// Waits for a row's time. It comes at once when the operator asks for that and, with `outage`, when the platform

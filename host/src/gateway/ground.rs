@@ -141,7 +141,7 @@ impl Ground {
             make,
             mark: slot.mark.clone(),
             failure: slot.failure.clone(),
-            log_level: self.telemetry.max_level(),
+            telemetry: self.telemetry.clone(),
             current,
             state,
             stops: slot.stops.clone(),

@@ -20,6 +20,7 @@ use tracing::{error, info};
 
 pub(crate) use link::Link;
 pub(crate) use look::{Look, Sights};
+pub(crate) use takeup::Taken;
 pub(super) use workshop::{Made, Workshop, gate, habits};
 
 use super::blueprints::NoBlueprint;
@@ -214,6 +215,9 @@ impl Roster {
         let outcome = order(slot, |answer| Order::Replace(Box::new(make), answer)).await;
         if let Ok(text) = &outcome {
             info!(instance = name, "Plugin reloaded: {text}");
+            if slot.kind == Kind::Provider {
+                self.ground.hub.policy().agent.breakers.forget(name);
+            }
         }
         Some(changed(name, outcome))
     }

@@ -144,3 +144,74 @@ fn tell(name: &str, gate: &Gate) {
         warn!(channel = name, "Allow list is empty: {reason}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{DeliveryConfig, OnUnknown};
+    use crate::delivery::OutboxParts;
+    use crate::dispatch::Parcels;
+    use crate::intake::{Limits, People};
+    use crate::sessions::SessionManager;
+    use crate::spool::SqliteSpool;
+
+    const LIMITS: Limits = Limits {
+        message_bytes: 1,
+        pending: 1,
+        pending_per_conversation: 1,
+        message_age: None,
+    };
+
+    fn outbox(name: &str, spool: &Arc<SqliteSpool>, folder: &std::path::Path) -> Arc<Outbox> {
+        Outbox::new(OutboxParts {
+            channel: name.into(),
+            spool: spool.clone(),
+            config: DeliveryConfig {
+                max_age: std::time::Duration::from_secs(60),
+                on_unknown: OnUnknown::Resend,
+                max_concurrent_sends: 1,
+                max_waiting: 1,
+            },
+            instance: watch::channel(None).1,
+            limit: (4096, TextUnit::Utf16),
+            attaches: true,
+            sessions: SessionManager::new(spool.clone(), folder.into(), 1, 1),
+            counters: Arc::default(),
+            aliases: Arc::new(Aliases::new(name.into(), &[])),
+            parcels: Parcels::new(folder),
+        })
+    }
+
+    #[tokio::test]
+    async fn each_channel_lets_in_its_own_and_one_that_goes_is_remembered_by_its_limit_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = SqliteSpool::open(folder.path()).unwrap().spool;
+        let gate = |people| Arc::new(Gate::new(people, LIMITS));
+        let channels = Channels::default();
+        for (name, user) in [("a", "42"), ("b", "43")] {
+            let outbox = outbox(name, &spool, folder.path());
+            let aliases = Arc::new(Aliases::new(name.into(), &[]));
+            let gate = gate(People::listed(&[user]));
+            let channel = Channel::new(name, outbox, aliases, gate, Habits::default());
+            channels.insert(name.into(), Arc::new(channel));
+        }
+        assert!(channels.is_admin("a", "42") && channels.is_admin("b", "43"));
+        assert!(!channels.is_admin("a", "43") && !channels.is_admin("c", "42"));
+        let people = People {
+            admins: Some(["7".to_owned()].into()),
+            pairing: true,
+            ..People::listed(&["42"])
+        };
+        channels
+            .get("a")
+            .unwrap()
+            .admit("a", gate(people), Habits::default());
+        assert!(channels.is_admin("a", "7") && !channels.is_admin("a", "42"));
+        assert!(channels.pairs("a") && !channels.pairs("b") && !channels.pairs("c"));
+        channels.remove("a");
+        assert!(channels.get("a").is_none() && !channels.pairs("a"));
+        assert_eq!(channels.text_limit("a"), (4096, TextUnit::Utf16));
+        assert_eq!(channels.text_limit("c"), (0, TextUnit::Chars));
+        assert_eq!(channels.names(), ["b".into()]);
+    }
+}

@@ -77,13 +77,18 @@ impl LoadTable {
     }
 
     /// Waits until at most `level` messages are pending.
-    pub(crate) async fn falls_to(&self, level: usize) {
+    pub(crate) async fn falls_to(&self, level: impl Fn() -> usize) {
         // The sender lives as long as self.
         let _ = self
             .pending
             .subscribe()
-            .wait_for(|pending| *pending <= level)
+            .wait_for(|pending| *pending <= level())
             .await;
+    }
+
+    /// Whoever waits does so for another level.
+    pub(crate) fn look_again(&self) {
+        self.pending.send_modify(|_| {});
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, (usize, bool)>> {

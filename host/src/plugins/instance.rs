@@ -212,6 +212,14 @@ impl Instance {
         Ok((Arc::new(instance), requests))
     }
 
+    /// The most detailed level that it forwards from here on, as [`telemetry::Handle::max_level`](crate::telemetry::Handle).
+    pub(crate) fn set_log_level(&self, level: u8) {
+        let plugin = lock(&self.shared.plugin).clone();
+        if let Some(plugin) = plugin {
+            plugin.set_log_level(level);
+        }
+    }
+
     /// Runs one method to its end. A passed deadline cancels it.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ mod probe;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use miniclaw_plugin_api::abi::PluginModRef;
@@ -43,7 +43,7 @@ pub(crate) struct Loaded {
 pub(crate) struct Loader {
     cache: Cache,
     probe: Probe,
-    trust: TrustPolicy,
+    trust: Mutex<Arc<TrustPolicy>>,
     /// By digest: the same content is the same module.
     loaded: Mutex<HashMap<String, Loaded>>,
     /// Digests of copies that are in use.
@@ -60,7 +60,7 @@ impl Loader {
         Self {
             cache: Cache::new(cache_dir),
             probe,
-            trust,
+            trust: Mutex::new(Arc::new(trust)),
             loaded: Mutex::default(),
             kept: Mutex::default(),
         }
@@ -122,7 +122,7 @@ impl Loader {
     fn trusted_copy(&self, inspected: &Inspected) -> Result<(Copy, Option<Reason>), Reason> {
         let (name, path) = (&inspected.manifest.name, &inspected.path);
         let copy = self.cache.copy(path)?;
-        let doubt = self.trust.check(name, path, &copy.path, &copy.sha256)?;
+        let doubt = self.trust().check(name, path, &copy.path, &copy.sha256)?;
         Ok((copy, doubt))
     }
 
@@ -139,8 +139,13 @@ impl Loader {
         Ok(())
     }
 
-    pub(crate) fn trust(&self) -> &TrustPolicy {
-        &self.trust
+    pub(crate) fn trust(&self) -> Arc<TrustPolicy> {
+        lock(&self.trust).clone()
+    }
+
+    /// From here on another policy decides; gives the one before.
+    pub(crate) fn trust_by(&self, trust: impl Into<Arc<TrustPolicy>>) -> Arc<TrustPolicy> {
+        std::mem::replace(&mut *lock(&self.trust), trust.into())
     }
 
     /// Removes copies of what this process did not admit. For the one process that owns the folder, after it took what

@@ -1,6 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::file::{Damaged, read_session, remove_checkpoints, remove_media, sync_folder};
@@ -15,9 +16,9 @@ pub(crate) struct SessionManager {
     pub(super) spool: Arc<dyn Spool>,
     pub(super) dir: Arc<Path>,
     /// Messages that a session remembers.
-    history: usize,
+    history: AtomicUsize,
     /// Sessions that stay in memory.
-    cache: usize,
+    cache: AtomicUsize,
     live: Mutex<Sessions>,
     /// One checkpoint at a time: two would race for a session's files.
     pub(super) writing: tokio::sync::Mutex<()>,
@@ -80,8 +81,8 @@ impl SessionManager {
         Arc::new(Self {
             spool,
             dir: dir.into(),
-            history: history.max(1),
-            cache: cache.max(1),
+            history: AtomicUsize::new(history.max(1)),
+            cache: AtomicUsize::new(cache.max(1)),
             live: Mutex::new(Sessions {
                 live: HashMap::new(),
                 outdated: HashSet::new(),
@@ -91,6 +92,17 @@ impl SessionManager {
             writing: tokio::sync::Mutex::default(),
             removing: tokio::sync::RwLock::default(),
         })
+    }
+
+    /// Other bounds, which sessions in memory come to as they are used.
+    pub(crate) fn set_bounds(&self, history: usize, cache: usize) {
+        let before = self.history.swap(history.max(1), Ordering::Relaxed);
+        self.cache.store(cache.max(1), Ordering::Relaxed);
+        if before < history {
+            // Their files and journals may hold more than they were read for.
+            let keys: Vec<SessionKey> = self.sessions().live.keys().cloned().collect();
+            keys.iter().for_each(|key| self.journaled(key));
+        }
     }
 
     /// A session's history, loaded where it is not in memory. An unknown session is empty.
@@ -133,7 +145,7 @@ impl SessionManager {
             {
                 let history = Arc::make_mut(&mut live.entries);
                 append(history, entries);
-                limit(history, self.history);
+                limit(history, self.history.load(Ordering::Relaxed));
                 (live.seq, live.activity, live.touched, live.updated_ms) = (seq, now, now, wall_ms());
                 live.version = version;
             }
@@ -236,7 +248,12 @@ impl SessionManager {
             key: key.to_string(),
             source,
         })?;
-        Ok(assemble(file, self.spool.id(), journal, self.history))
+        Ok(assemble(
+            file,
+            self.spool.id(),
+            journal,
+            self.history.load(Ordering::Relaxed),
+        ))
     }
 
     /// Puts a loaded session in memory, unless a change went by meanwhile; then it must be read again.
@@ -273,7 +290,10 @@ impl SessionManager {
     async fn make_room(&self) {
         let leaving = {
             let sessions = self.sessions();
-            let excess = sessions.live.len().saturating_sub(self.cache);
+            let excess = sessions
+                .live
+                .len()
+                .saturating_sub(self.cache.load(Ordering::Relaxed));
             let mut by_use: Vec<_> = sessions.live.iter().map(|(key, live)| (live.used, key)).collect();
             if excess == 0 {
                 return;

@@ -162,7 +162,8 @@ impl Supervised {
             debug!(channel = %self.name, %error, "Channel paused");
         }
         self.turn_to(State::Paused(error.message.clone()));
-        let level = duties.channel.gate.borrow().resume_level();
+        let gate = duties.channel.gate.subscribe();
+        let level = || gate.borrow().resume_level();
         let resumed = async {
             tokio::time::sleep(PAUSE).await;
             duties.hub.has_room(&self.name, level).await;

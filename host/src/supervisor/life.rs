@@ -106,7 +106,7 @@ impl Supervised {
         let attempt = attempt(
             self.name.clone(),
             make,
-            self.log_level,
+            self.telemetry.max_level(),
             self.hooks.clone(),
             self.stops.clone(),
             self.channel.is_some(),
@@ -192,7 +192,8 @@ impl Supervised {
 
     /// Starts another instance beside the one that runs. It receives nothing before that one stopped receiving.
     fn trial(&self, make: Box<Make>, answer: Answer) -> Trial {
-        let (name, log_level, hooks) = (self.name.clone(), self.log_level, self.hooks.clone());
+        let (name, hooks) = (self.name.clone(), self.hooks.clone());
+        let log_level = self.telemetry.max_level();
         let (stops, is_channel) = (self.stops.clone(), self.channel.is_some());
         Box::pin(async move {
             let started = attempt(name, &make, log_level, hooks, stops, is_channel).await;

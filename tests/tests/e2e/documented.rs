@@ -28,9 +28,18 @@ fn commands_below(world: &World, path: &str) -> Vec<String> {
     let help = &help.expect_code(0).stdout;
     let listed = help.split("Commands:\n").nth(1).unwrap_or_default();
     let lines = listed.lines().take_while(|line| !line.is_empty());
+<<<<<<< Updated upstream
     let names = lines.filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
     let names = names.filter(|name| name.starts_with(|letter: char| letter.is_ascii_lowercase()));
+    names
+        .map(|name| format!("{path} {name}").trim().to_owned())
+        .collect()
+=======
+    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    // Descriptions go on further to the right.
+    let names = names.filter(|name| !name.is_empty());
     names.map(|name| format!("{path} {name}").trim().to_owned()).collect()
+>>>>>>> Stashed changes
 }
 
 /// All commands that do something themselves.
@@ -51,15 +60,18 @@ fn leaves(world: &World) -> BTreeSet<String> {
 fn command_of<'a>(line: &str, leaves: &'a BTreeSet<String>) -> Option<&'a String> {
     let line = line.split("miniclaw ").nth(1)?;
     let words: Vec<&str> = line.split_whitespace().take(2).collect();
-    leaves.get(&words.join(" ")).or_else(|| leaves.get(*words.first()?))
+    leaves
+        .get(&words.join(" "))
+        .or_else(|| leaves.get(*words.first()?))
 }
 
 /// A world with a message that was answered, a dead letter, and somebody who asks to be let in.
 fn world() -> World {
     let world = World::with(|config| {
-        config
-            .with("/channels/telegram/pairing", json!(true))
-            .with("/channels/webchat", json!({ "settings": { "listen": "127.0.0.1:0" } }))
+        config.with("/channels/telegram/pairing", json!(true)).with(
+            "/channels/webchat",
+            json!({ "settings": { "listen": "127.0.0.1:0" } }),
+        )
     });
     std::fs::create_dir(world.home.root().join("bin")).unwrap();
     symlink(&build::artifacts().binary, world.home.root().join("bin/miniclaw")).unwrap();
@@ -137,7 +149,10 @@ fn every_command_is_executed_and_every_command_that_a_page_names_exists() {
         let help = shell(&world, &format!("miniclaw {command} --help"));
         assert_eq!(help.code(), 0, "{page} names `{mention}`, which is no command");
         for flag in pages::flags(&mention) {
-            assert!(help.stdout.contains(&flag), "{page} names `{mention}`, which has no {flag}");
+            assert!(
+                help.stdout.contains(&flag),
+                "{page} names `{mention}`, which has no {flag}"
+            );
         }
     }
     let text = pages::all();

@@ -42,6 +42,7 @@ mod process_loading;
 mod process_telegram;
 mod providers;
 mod queue;
+mod reload;
 mod sandbox;
 mod script;
 mod secrets;

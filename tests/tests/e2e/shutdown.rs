@@ -94,7 +94,8 @@ fn the_flag_overrides_the_configured_timeout() {
 fn sighup_stops_nothing_whatever_the_configuration_file_holds() {
     let world = World::new();
     let gateway = world.start();
-    for (n, text) in [(1, "{}"), (2, "{ this is no JSON")] {
+    let emptied = r#"{ "routes": [{ "provider": "nobody" }] }"#;
+    for (n, text) in [(1, emptied), (2, "{ this is no JSON")] {
         world.home.write_config(text);
         gateway.hang_up();
         gateway.wait_for_lines("SIGHUP", n);

@@ -41,6 +41,25 @@ fn a_dead_chunk_takes_the_rest_of_its_reply_and_nothing_else() {
 }
 
 #[test]
+fn a_row_that_the_first_reading_found_is_not_sent_again_when_it_is_pushed() {
+    let mut queue = Queue::new(100, SHARE);
+    queue.begin_scan();
+    assert_eq!(queue.scanned(vec![row(1, 0), row(5, 0)]), [key(0)]);
+    queue.end_scan();
+    for id in [1, 5] {
+        let next = queue.front(&key(0)).unwrap();
+        assert_eq!(next.id, id);
+        queue.finish(&key(0), &next, false);
+    }
+    // It was committed before it was found, and comes from its turn only now: the spool says that nothing of it is left.
+    assert_eq!(queue.push(row(5, 0)), None);
+    assert_eq!(queue.refill(), Some((key(0), 4)));
+    assert_eq!(queue.refilled(Some(Vec::new()), SHARE), None);
+    assert!(!queue.has_waiting());
+    assert_eq!(queue.push(row(6, 0)), Some(key(0)));
+}
+
+#[test]
 fn a_conversation_that_is_stuck_leaves_the_window_to_the_others() {
     let mut queue = Queue::new(100, SHARE);
     for id in 1..=500 {

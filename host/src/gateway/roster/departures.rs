@@ -64,8 +64,16 @@ impl Roster {
         slot.stops.receiving.cancel();
         // One that hangs is cut off with its instance.
         let _ = timeout(QUIET, slot.stops.quiet()).await;
+        let messages = hub.under_way(name);
+        if !messages.is_empty() {
+            info!(
+                channel = name,
+                ?messages,
+                "Channel is being removed. These turns end first"
+            );
+        }
         let under_way = async {
-            hub.answered(name).await;
+            hub.ended(&messages).await;
             channel.outbox.flushed().await;
         };
         if timeout_at(end, under_way).await.is_err() {

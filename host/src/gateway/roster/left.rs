@@ -22,14 +22,14 @@ const LIVE: [&str; 14] = [
 
 fn is_live(key: &str) -> bool {
     let section = key.split(['.', '[']).next().unwrap_or(key);
-    LIVE.contains(&section)
+    LIVE.contains(&section) || key == "log.level"
 }
 
 /// What cannot change while the process lives stays as it is.
 pub(super) fn keep(config: &mut Config, before: &Config) {
     config.home.clone_from(&before.home);
     config.workspace.clone_from(&before.workspace);
-    config.log.clone_from(&before.log);
+    config.log.format = before.log.format;
     config.http.clone_from(&before.http);
 }
 

@@ -16,6 +16,7 @@ use crate::gateway::blueprints::NoBlueprint;
 use crate::gateway::ground::Arrival;
 use crate::gateway::policy::policy;
 use crate::plugins::catalog;
+use crate::plugins::trust::TrustPolicy;
 use crate::spool::{Spool as _, SpoolError};
 use crate::supervisor::State;
 
@@ -29,6 +30,13 @@ pub(crate) struct Taken {
     /// Why nothing was taken up, each with its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) errors: Vec<Value>,
+}
+
+impl Taken {
+    /// Whether all of it is in effect that can be before the next start.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.errors.is_empty() && self.instances.iter().all(|change| change.ok)
+    }
 }
 
 /// Which instances a configuration means, against those that there are.
@@ -117,22 +125,31 @@ impl Roster {
             errors.iter().map(crate::cli::config_error).collect::<Vec<_>>()
         })?;
         self.ground.telemetry.hide(loaded.config.secrets.clone());
+        let trust =
+            TrustPolicy::of(&loaded.config.trust).map_err(|error| refused(crate::cli::chain(&error)))?;
         let next_start = left::left(&lock(&self.values), &loaded.comparable());
         let mut config = loaded.config;
         left::keep(&mut config, &self.config());
         let config = Arc::new(config);
-        let workshop = self.workshop(config.clone());
-        let folders = config.plugin_folders();
-        let made = blocking(move || workshop.make_configured(&catalog::find(&folders)?)).await;
-        let made = made.map_err(refused)?;
-        let made = made.map_err(|error| refused(crate::cli::chain(&error)))?;
-        let instances = self.take_up(config, made).await;
-        let instances = instances.map_err(|error| refused(crate::cli::chain(&error)))?;
+        let trusted = self.loader.trust_by(trust);
+        let instances = self.make_and_take_up(config).await.map_err(|reason| {
+            self.loader.trust_by(trusted);
+            refused(reason)
+        })?;
         Ok(Taken {
             instances,
             next_start,
             errors: Vec::new(),
         })
+    }
+
+    async fn make_and_take_up(&self, config: Arc<Config>) -> Result<Vec<Changed>, String> {
+        let workshop = self.workshop(config.clone());
+        let folders = config.plugin_folders();
+        let made = blocking(move || workshop.make_configured(&catalog::find(&folders)?)).await?;
+        let made = made.map_err(|error| crate::cli::chain(&error))?;
+        let instances = self.take_up(config, made).await;
+        instances.map_err(|error| crate::cli::chain(&error))
     }
 
     /// Changes nothing where it fails.
@@ -227,7 +244,29 @@ impl Roster {
         let policy = policy(config, providers, &before.agent.budget, Some(&before));
         self.config.send_replace(config.clone());
         self.slots.send_replace(slots);
+        self.ground
+            .sessions
+            .set_bounds(config.sessions.history, config.sessions.cache);
+        self.log_at(&config.log.level);
+        let channels = hub.channels.all();
+        channels
+            .iter()
+            .for_each(|channel| channel.outbox.set_config(&config.delivery));
         hub.follow(policy);
+    }
+
+    fn log_at(&self, filter: &str) {
+        let telemetry = &self.ground.telemetry;
+        let before = telemetry.max_level();
+        if let Err(error) = telemetry.set_filter(filter) {
+            warn!(%error, "Log filter not taken up");
+        }
+        let level = telemetry.max_level();
+        if level != before {
+            let slots = self.slots.borrow();
+            let running = slots.iter().filter_map(|slot| slot.current.borrow().clone());
+            running.for_each(|instance| instance.set_log_level(level));
+        }
     }
 
     /// Who may write to a channel that stays, by what its instance that runs can, and how its turns go.

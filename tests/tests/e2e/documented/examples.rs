@@ -29,10 +29,16 @@ pub(super) const RUNNING: &[(&str, i32)] = &[
     ("miniclaw pairing deny CODE", 0),
     ("miniclaw plugin list --plugins ~/plugins", 0),
     ("miniclaw plugin info telegram", 0),
-    ("miniclaw plugin install ~/plugins/libminiclaw_fixture_loopback.so", 0),
+    (
+        "miniclaw plugin install ~/plugins/libminiclaw_fixture_loopback.so",
+        0,
+    ),
     ("miniclaw plugin verify loopback", 0),
     ("miniclaw plugin keygen --no-password --out ~/work/own", 0),
-    ("miniclaw plugin sign --secret-key own.key ~/plugins/libminiclaw_fixture_loopback.so", 0),
+    (
+        "miniclaw plugin sign --secret-key own.key ~/plugins/libminiclaw_fixture_loopback.so",
+        0,
+    ),
     ("miniclaw plugin remove loopback", 0),
     ("miniclaw plugin disable telegram", 0),
     ("miniclaw plugin enable telegram", 0),

@@ -15,7 +15,12 @@ fn pages() -> Vec<(String, String)> {
         paths.extend(entries.map(|entry| entry.unwrap().path()));
     }
     paths.retain(|path| path.extension().is_some_and(|end| end == "md"));
-    let read = |path: PathBuf| (path.display().to_string(), std::fs::read_to_string(&path).unwrap());
+    let read = |path: PathBuf| {
+        (
+            path.display().to_string(),
+            std::fs::read_to_string(&path).unwrap(),
+        )
+    };
     paths.into_iter().map(read).collect()
 }
 
