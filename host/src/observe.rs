@@ -7,6 +7,8 @@ mod histogram;
 mod http;
 mod metrics;
 mod minutes;
+#[cfg(feature = "otel")]
+pub(crate) mod otel;
 pub(crate) mod systemd;
 
 pub(crate) use alerts::Alerts;

@@ -84,7 +84,12 @@ impl Outbox {
                 let age = self.config().max_age;
                 return self.bury(row, &format!("it could not be sent for {age:?}")).await;
             }
-            let error = match self.send(row, &instance).await? {
+            #[cfg(feature = "otel")]
+            let began = Instant::now();
+            let sent = self.send(row, &instance).await?;
+            #[cfg(feature = "otel")]
+            crate::observe::otel::sent(self.spool.id(), row, attempts + 1, began.elapsed(), sent.is_err());
+            let error = match sent {
                 Ok(sent) => {
                     let stub = draft::left_over(&row.message, &sent);
                     let delivered = self.record_sent(row, sent).await;

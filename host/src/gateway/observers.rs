@@ -45,6 +45,10 @@ impl Observers {
         tasks.spawn("minutes", self.minutes.keep(hub.counters.clone()));
         let (started, starts) = watch::channel(false);
         let health = Arc::new(Health::new(hub.clone(), spool.clone(), roster.clone(), starts));
+        #[cfg(feature = "otel")]
+        if let Some(connected) = crate::observe::otel::connect() {
+            tasks.spawn("traces", crate::observe::otel::run(connected));
+        }
         if systemd::is_there() {
             tasks.spawn("systemd", systemd::report(health.clone()));
         }

@@ -84,6 +84,8 @@ impl ChatHub {
         policy.agent.budget.add(&turn.session, &turn.usage);
         self.counters.done.add(turn.inbound.len() as u64);
         let now_ms = wall_ms();
+        #[cfg(feature = "otel")]
+        crate::observe::otel::turn(self.parts.spool.id(), rows.rows(), &turn, started.elapsed());
         for row in rows.rows() {
             self.counters.turn_time.observe_since(row.received_ms, now_ms);
         }

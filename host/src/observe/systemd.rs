@@ -210,7 +210,7 @@ mod tests {
             let feeding = feed(
                 Duration::from_millis(20),
                 || std::future::ready(beat()),
-                move |_| drop(sender.send(())),
+                move |_| sender.send(()).unwrap_or(()),
             );
             let work = async {
                 tokio::time::sleep(Duration::from_millis(50)).await;
