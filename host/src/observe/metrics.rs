@@ -157,6 +157,9 @@ fn counters(page: &mut Page, counters: &Counters) {
     page.histogram(name, &[], &counters.delivery_time.snapshot());
 }
 
+/// Name, type, help, and the value of one instance.
+type Row<'a> = (&'a str, &'a str, &'a str, &'a dyn Fn(&Vital) -> u64);
+
 fn instances(page: &mut Page, vitals: &[Vital]) {
     let states = [
         "starting",
@@ -182,7 +185,7 @@ fn instances(page: &mut Page, vitals: &[Vital]) {
         }
     }
     let up = |vital: &Vital| u64::from(matches!(vital.state, State::Running | State::Paused(_)));
-    let rows: [(&str, &str, &str, &dyn Fn(&Vital) -> u64); 3] = [
+    let rows: [Row<'_>; 3] = [
         (
             "miniclaw_instance_up",
             "gauge",
