@@ -6,6 +6,7 @@ mod backup;
 mod config;
 mod gateway;
 mod logs;
+mod manual;
 mod models;
 mod onboard;
 mod pairing;
@@ -160,6 +161,8 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Backup(args) => backup::back_up(&global, &args),
         Command::Restore(args) => backup::restore(&global, &args),
         Command::Spool(command) => backup::spool(&global, &command),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
         Command::Version(Output { json }) => setup::printed(version(json).map(|()| 0)),
         Command::PluginProbe { file } => Ok(load::probe(&file)),
         Command::PluginCheck { file } => Ok(plugin::check::child(&file)),

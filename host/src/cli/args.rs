@@ -1,6 +1,8 @@
 //! What the command line takes.
 
 mod author;
+mod examples;
+mod manual;
 mod observe;
 mod onboard;
 mod pairing;
@@ -16,6 +18,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use author::{CheckArgs, KindArg, NewArgs, RunArgs, SettingsArgs};
+pub(crate) use manual::{CompletionsArgs, ManArgs, ShellArg};
 pub(crate) use observe::{LogsArgs, StatusArgs, StopArgs, TapArgs};
 pub(crate) use onboard::OnboardArgs;
 pub(crate) use pairing::PairingCommand;
@@ -31,7 +34,9 @@ pub(crate) use web::WebArgs;
     name = "miniclaw",
     version,
     disable_help_subcommand = true,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    max_term_width = 80,
+    after_help = "Begin with `miniclaw onboard`, or with `miniclaw gateway` alone."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -68,10 +73,12 @@ pub(crate) enum Format {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the gateway until SIGTERM or SIGINT
+    #[command(after_help = examples::GATEWAY)]
     Gateway(GatewayArgs),
     /// Write a first configuration, by questions or by options
     Onboard(OnboardArgs),
     /// Ask the agent one question and print the answer; needs no running gateway
+    #[command(after_help = examples::AGENT)]
     Agent(AgentArgs),
     /// List the models that the servers of the providers offer; needs no running gateway
     Models(ModelsArgs),
@@ -79,7 +86,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Providers(ProvidersCommand),
     /// Look at plugins, install, sign and verify them, write one, check it and try it
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::PLUGIN)]
     Plugin(PluginCommand),
     /// Check and show the configuration
     #[command(subcommand)]
@@ -91,10 +98,12 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Queue(QueueCommand),
     /// Send a message or a file through a channel of the running gateway
+    #[command(after_help = examples::SEND)]
     Send(SendArgs),
     /// Print a link that opens the web chat of the running gateway, once
     Web(WebArgs),
     /// Tell how the running gateway, its channels and providers are
+    #[command(after_help = examples::STATUS)]
     Status(StatusArgs),
     /// Print the last lines of the running gateway's log
     Logs(LogsArgs),
@@ -121,6 +130,10 @@ pub(crate) enum Command {
     /// Check the spool, and save what can be read of a damaged one
     #[command(subcommand)]
     Spool(SpoolCommand),
+    /// Print what completes commands and options in a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for every command
+    Man(ManArgs),
     /// Print the version
     Version(Output),
     /// Load a library and exit: the gateway runs this before it loads one itself
@@ -295,7 +308,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 
 fn not_blank(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
-        Err("it is empty".into())
+        Err("it is empty; write what it is to be".into())
     } else {
         Ok(text.to_owned())
     }

@@ -113,7 +113,13 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
         file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
         file.sync_all()
     });
-    written.map_err(|error| Failure::new(1, format!("cannot write {}: {error}", shown(path))))
+    written.map_err(|error| {
+        let file = shown(path);
+        Failure::new(
+            1,
+            format!("cannot write {file}: {error}; its folder must be there and writable for this user"),
+        )
+    })
 }
 
 /// From the file, the environment, or the person at the terminal.

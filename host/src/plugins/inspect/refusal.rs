@@ -49,7 +49,7 @@ impl fmt::Display for Refusal {
 /// What is wrong with a library.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Reason {
-    #[error("it cannot be read: {0}")]
+    #[error("it cannot be read: {0}; check the path, and who may read it")]
     Unreadable(std::io::Error),
     #[error("it is a {kind}, a plugin is a regular file")]
     NotAFile { kind: &'static str },
