@@ -4,6 +4,7 @@ mod agent;
 mod args;
 mod backup;
 mod config;
+mod doctor;
 mod gateway;
 mod logs;
 mod manual;
@@ -156,6 +157,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Tap(args) => tap::run(&global, args),
         Command::Stop(args) => stop::run(&global, &args),
         Command::Reload(output) => reload::run(&global, output),
+        Command::Doctor(args) => doctor::run(&global, &args),
         Command::Pairing(command) => pairing::run(&global, &command),
         Command::Trace { id, output } => trace::run(&global, id, output),
         Command::Backup(args) => backup::back_up(&global, &args),

@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use environment::FlagOverride;
-pub(crate) use errors::{ConfigError, ConfigErrors, Origin};
+pub(crate) use errors::{ConfigError, ConfigErrors, Origin, Problem};
 pub(crate) use locate::Environment;
 pub(crate) use model::*;
 pub(crate) use names::BUILT_IN_PROVIDERS;

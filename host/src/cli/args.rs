@@ -1,6 +1,7 @@
 //! What the command line takes.
 
 mod author;
+mod doctor;
 mod examples;
 mod manual;
 mod observe;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use author::{CheckArgs, KindArg, NewArgs, RunArgs, SettingsArgs};
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use manual::{CompletionsArgs, ManArgs, ShellArg};
 pub(crate) use observe::{LogsArgs, StatusArgs, StopArgs, TapArgs};
 pub(crate) use onboard::OnboardArgs;
@@ -113,6 +115,9 @@ pub(crate) enum Command {
     Stop(StopArgs),
     /// Take up the changed configuration in the running gateway
     Reload(Output),
+    /// Look for what is wrong with configuration, files, plugins and machine, and what to do
+    #[command(after_help = examples::DOCTOR)]
+    Doctor(DoctorArgs),
     /// Let people in who asked to write, or keep them out
     #[command(subcommand)]
     Pairing(PairingCommand),

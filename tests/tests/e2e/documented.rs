@@ -28,18 +28,12 @@ fn commands_below(world: &World, path: &str) -> Vec<String> {
     let help = &help.expect_code(0).stdout;
     let listed = help.split("Commands:\n").nth(1).unwrap_or_default();
     let lines = listed.lines().take_while(|line| !line.is_empty());
-<<<<<<< Updated upstream
-    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
-    let names = names.filter(|name| name.starts_with(|letter: char| letter.is_ascii_lowercase()));
-    names
-        .map(|name| format!("{path} {name}").trim().to_owned())
-        .collect()
-=======
     let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
     // Descriptions go on further to the right.
     let names = names.filter(|name| !name.is_empty());
-    names.map(|name| format!("{path} {name}").trim().to_owned()).collect()
->>>>>>> Stashed changes
+    names
+        .map(|name| format!("{path} {name}").trim().to_owned())
+        .collect()
 }
 
 /// All commands that do something themselves.

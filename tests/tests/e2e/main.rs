@@ -12,6 +12,7 @@ mod commands;
 mod compat;
 mod control;
 mod conversations;
+mod doctor;
 mod documented;
 mod durability;
 mod exec_channel;

@@ -24,3 +24,11 @@ pub(super) const PLUGIN: &str = "Examples:
 pub(super) const AGENT: &str = "Examples:
   miniclaw agent -m 'What is a spool?'
   miniclaw agent --provider openai -M gpt-4o-mini -m hello";
+
+pub(super) const DOCTOR: &str = "Exit status: 0 where all is well (notes do not count), 1 with
+warnings, 2 with errors that keep the gateway, or a part of it, from working.
+
+Examples:
+  miniclaw doctor
+  miniclaw doctor --fix
+  miniclaw doctor --online --json";
