@@ -17,6 +17,7 @@ mod providers;
 mod queue;
 mod reload;
 mod send;
+mod service;
 mod sessions;
 mod setup;
 mod spans;
@@ -163,6 +164,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Backup(args) => backup::back_up(&global, &args),
         Command::Restore(args) => backup::restore(&global, &args),
         Command::Spool(command) => backup::spool(&global, &command),
+        Command::Service(command) => service::run(&global, &command),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
         Command::Version(Output { json }) => setup::printed(version(json).map(|()| 0)),

@@ -10,6 +10,7 @@ mod pairing;
 mod plugin;
 mod providers;
 mod send;
+mod service;
 mod trust;
 mod web;
 
@@ -27,6 +28,7 @@ pub(crate) use pairing::PairingCommand;
 pub(crate) use plugin::{Instances, PluginCommand};
 pub(crate) use providers::{CheckProvidersArgs, ModelsArgs, ProvidersCommand};
 pub(crate) use send::SendArgs;
+pub(crate) use service::{ServiceArgs, ServiceCommand};
 pub(crate) use trust::{InstallArgs, KeygenArgs, RemoveArgs, SignArgs, VerifyArgs};
 pub(crate) use web::WebArgs;
 
@@ -135,6 +137,9 @@ pub(crate) enum Command {
     /// Check the spool, and save what can be read of a damaged one
     #[command(subcommand)]
     Spool(SpoolCommand),
+    /// Run the gateway as a service of systemd
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Print what completes commands and options in a shell
     Completions(CompletionsArgs),
     /// Print the manual page, or write one for every command

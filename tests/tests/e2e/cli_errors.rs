@@ -136,6 +136,11 @@ const WITHOUT_A_GATEWAY: &[Row] = &[
     ),
     (&["completions", "tcsh"], 2, &["tcsh", "bash, zsh, fish"]),
     (&["man", "--dir", "/proc/no"], 1, &["/proc/no"]),
+    (
+        &["service", "uninstall", "--user"],
+        1,
+        &["miniclaw.service", "there is no"],
+    ),
 ];
 
 /// Texts of the configuration, and what must stand in the error: file with line, key, what to do.
