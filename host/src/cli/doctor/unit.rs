@@ -39,10 +39,10 @@ fn of_unit(patient: &Patient, path: &Path, findings: &mut Vec<Finding>) {
         text += &format!("\n{}", fs::read_to_string(file).unwrap_or_default());
     }
     let value = |key: &str| {
-        let lines = text
+        let mut lines = text
             .lines()
             .filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='));
-        lines.last().map(str::trim)
+        lines.next_back().map(str::trim)
     };
     let place = shown(path);
     if matches!(value("Restart"), None | Some("no")) {
