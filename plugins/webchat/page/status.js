@@ -48,7 +48,7 @@ export class StatusView {
 
   async #look() {
     try {
-      const [status, log] = await Promise.all([ask('/api/status'), ask('/api/logs')]);
+      const [status, log] = await Promise.all([ask('/api/status'), ask('/api/logs').catch(() => [])]);
       if (!this.#timer) return;
       this.#show(status);
       this.#log = log;

@@ -62,8 +62,8 @@ class Browser {
   }
 }
 
-// Asked from here: a tab in the background looks at nothing by itself.
-const shows = (page, selector) => until(`${selector} is there`, () => page.$(selector));
+// Asked from here: a tab in the background looks at nothing by itself. A page that is just being left has nothing.
+const shows = (page, selector) => until(`${selector} is there`, () => page.$(selector).catch(() => null));
 
 const say = async (page, text) => {
   await page.focus('#text');

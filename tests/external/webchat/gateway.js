@@ -8,12 +8,14 @@ const { until } = require('./until');
 const binary = process.env.MINICLAW;
 const home = process.env.MINICLAW_HOME;
 // Says one thing when it is told to receive, and takes every reply.
-const BRIDGE = `while read -r line; do case $line in
-*'"type":"start"'*) echo '{"type":"ready","account":"bridge","name":"Bridge"}';;
-*'"type":"receive"'*) echo '{"type":"message","id":"1","chat":"7_1","sender":"7","text":"When does the train leave?"}';;
-*'"type":"send"'*) id=\${line#*'"id":"'}; id=\${id%%'"'*}; echo '{"type":"sent","id":"'"$id"'","ids":["r'"$id"'"]}';;
-*'"type":"stop"'*) exit 0;;
-esac; done`;
+const BRIDGE = `const say = (line) => console.log(JSON.stringify(line));
+require('node:readline').createInterface({ input: process.stdin }).on('line', (text) => {
+  const { type, id } = JSON.parse(text);
+  if (type === 'start') say({ type: 'ready', account: 'bridge', name: 'Bridge' });
+  if (type === 'receive') say({ type: 'message', id: '1', chat: '7_1', sender: '7', text: 'When does the train leave?' });
+  if (type === 'send') say({ type: 'sent', id, ids: ['r' + id] });
+  if (type === 'stop') process.exit(0);
+}).on('close', () => process.exit(0));`;
 
 class Gateway {
   #child = null;
@@ -26,7 +28,7 @@ class Gateway {
       agent: { retries: 0 },
       gateway: { max_message_bytes: 8000 },
       providers: { openai: { settings: { base_url: modelUrl, model: 'teller' } } },
-      channels: { webchat: settings, bridge: { plugin: 'exec', allow_from: ['7'], settings: { command: ['sh', '-c', BRIDGE] } } },
+      channels: { webchat: settings, bridge: { plugin: 'exec', allow_from: ['7'], settings: { command: [process.execPath, '-e', BRIDGE] } } },
     }), { mode: 0o600 });
   }
 
