@@ -42,7 +42,7 @@ pub(super) async fn watch(mut slots: watch::Receiver<Slots>, mut told: bool, sto
                 Ok(()) = slots.changed() => continue,
             }
         }
-        match standing(states.iter_mut().map(|state| state.borrow_and_update().clone())) {
+        match standing(&mut states) {
             Standing::Up => {
                 since = None;
                 if std::mem::take(&mut told) {
@@ -84,13 +84,14 @@ async fn changed(state: &mut watch::Receiver<State>) {
     }
 }
 
-fn standing(states: impl Iterator<Item = State>) -> Standing {
+/// Takes all of them for seen, those beside a running one too: what is not would count as a change for ever.
+fn standing(channels: &mut [watch::Receiver<State>]) -> Standing {
     let mut standing = Standing::Down;
-    for state in states {
-        match state {
-            State::Running | State::Paused(_) => return Standing::Up,
-            State::Starting | State::Backoff(_) => standing = Standing::Waiting,
-            State::Failed(_) | State::Quarantined(_) | State::Disabled | State::Stopped => {}
+    for channel in channels {
+        match &*channel.borrow_and_update() {
+            State::Running | State::Paused(_) => standing = Standing::Up,
+            State::Starting | State::Backoff(_) if standing == Standing::Down => standing = Standing::Waiting,
+            _ => {}
         }
     }
     standing
@@ -102,7 +103,15 @@ mod tests {
 
     #[test]
     fn one_channel_that_hears_people_is_enough() {
-        let of = |states: &[State]| standing(states.iter().cloned());
+        let of = |states: &[State]| {
+            let channels = states.iter().map(|state| watch::channel(state.clone()));
+            let (_senders, mut channels): (Vec<_>, Vec<_>) = channels.unzip();
+            channels.iter_mut().for_each(watch::Receiver::mark_changed);
+            let standing = standing(&mut channels);
+            let unseen = |channel: &watch::Receiver<State>| channel.has_changed().unwrap();
+            assert!(!channels.iter().any(unseen));
+            standing
+        };
         let (failed, backoff) = (State::Failed(String::new()), State::Backoff(String::new()));
         assert_eq!(of(&[failed.clone(), State::Paused(String::new())]), Standing::Up);
         assert_eq!(of(&[failed.clone(), backoff, failed.clone()]), Standing::Waiting);

@@ -1,8 +1,24 @@
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use miniclaw_tests::gateway::write_private;
-use miniclaw_tests::{Command, Gateway, Home};
+use miniclaw_tests::{Command, ConfigFile, DEADLINE, Gateway, Home, procfs, until};
+use serde_json::json;
 
 use crate::phrases::{CONNECTED, NO_CHANNEL, READY};
 use crate::setup::World;
+
+/// The status of a plain request.
+fn status_of(address: &str, path: &str) -> u16 {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
 
 #[test]
 fn start_up_is_logged_from_version_to_ready() {
@@ -95,12 +111,51 @@ fn a_second_gateway_in_the_same_home_exits_1_and_names_the_first() {
 }
 
 #[test]
-fn without_configuration_and_terminal_it_runs_on_and_says_what_is_missing() {
+fn without_configuration_it_offers_a_web_chat_on_loopback_that_its_link_alone_opens() {
     let home = Home::empty();
+    let gateway = Gateway::start(&home, &[]);
+    gateway.wait_for_line(READY);
+    until("the welcome", || gateway.stdout().contains("miniclaw stop"));
+    let told = gateway.stdout();
+    assert!(told.contains("miniclaw gateway --console"), "{told}");
+    let url = told.split_whitespace().find(|word| word.starts_with("http://"));
+    let url = url.unwrap_or_else(|| panic!("no link in {told}"));
+    let (address, token) = url.trim_start_matches("http://").split_once("/login?token=").unwrap();
+    assert_eq!(procfs::listening(gateway.pid()), [address]);
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    let get = |path: &str| status_of(address, path);
+    assert_eq!(get(&format!("/login?token={token}")), 200);
+    for path in ["/", "/login", "/login?token=0", "/app.js", "/api/chats", "/api/status", "/api/events"] {
+        assert_eq!(get(path), 401, "{path}");
+    }
+    assert!(!gateway.log().contains(token), "the token stands in the log");
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn a_configuration_without_channels_opens_no_port_and_says_what_is_missing() {
+    let home = Home::with(&ConfigFile::default().with("/provider", "echo".into()));
     let gateway = Gateway::start(&home, &[]);
     gateway.wait_for_line(NO_CHANNEL);
     gateway.wait_for_line(READY);
-    assert!(gateway.is_running());
+    assert!(procfs::listening(gateway.pid()).is_empty());
+    assert_eq!(gateway.stdout(), "");
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn a_gateway_with_nothing_to_do_does_nothing() {
+    let world = World::with(|config| {
+        config.channel("web", json!({ "plugin": "webchat", "settings": { "listen": "127.0.0.1:0" } }))
+    });
+    let gateway = world.start();
+    gateway.wait_for_line(READY);
+    // The start itself goes on for a moment.
+    std::thread::sleep(Duration::from_secs(3));
+    let before = procfs::cpu_time(gateway.pid());
+    std::thread::sleep(Duration::from_secs(1));
+    let used = procfs::cpu_time(gateway.pid()) - before;
+    assert!(used < Duration::from_millis(200), "{used:?} in a second");
     gateway.stop().expect_code(0);
 }
 
