@@ -52,7 +52,10 @@ cargo_tool() {
     [ -x "$CACHE/cargo/bin/$1" ] || cargo install "$1" --version "$2" --locked --quiet --root "$CACHE/cargo"
 }
 
-# debian TO PACKAGE…: a copy of a small Debian 12 that is made once, from the mirror MINICLAW_DEBIAN_MIRROR.
+# The mirror that this machine's own Debian comes from, or MINICLAW_DEBIAN_MIRROR.
+mirror() { echo "${MINICLAW_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' | grep -v security | head -n 1)}"; }
+
+# debian TO PACKAGE…: a copy of a small Debian 12 that is made once.
 debian() {
     local to=$1 made name
     shift
@@ -61,7 +64,7 @@ debian() {
     if [ ! -e "$made/.whole" ]; then
         rm -rf "$made"
         mkdir -p "$CACHE"
-        debootstrap --variant=minbase ${*:+--include="$(IFS=,; echo "$*")"} bookworm "$made" "${MINICLAW_DEBIAN_MIRROR:-http://deb.debian.org/debian}" > "$made.log" 2>&1 \
+        debootstrap --variant=minbase ${*:+--include="$(IFS=,; echo "$*")"} bookworm "$made" "$(mirror)" > "$made.log" 2>&1 \
             || { tail -n 20 "$made.log"; return 1; }
         touch "$made/.whole"
     fi

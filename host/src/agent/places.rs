@@ -169,18 +169,18 @@ mod tests {
         };
         let with =
             |terms: Terms, before: &Places| Places::new(&[("p".to_owned(), terms)].into(), Some(before));
-        let end = Instant::now() + Duration::from_secs(1);
+        let end = || Instant::now() + Duration::from_secs(1);
         let first = places(terms(1, 2));
-        let held = first.take("p", end, true).await.unwrap();
+        let held = first.take("p", end(), true).await.unwrap();
         let same = with(terms(1, 2), &first);
-        assert!(same.take("p", end, true).await.is_err(), "the place is taken");
+        assert!(same.take("p", end(), true).await.is_err(), "the place is taken");
         drop(held);
-        drop(same.take("p", end, true).await.unwrap());
-        assert!(with(terms(1, 2), &same).take("p", end, true).await.is_err());
-        assert!(with(terms(5, 3), &same).take("p", end, true).await.is_ok());
-        assert!(with(terms(5, 1), &same).take("p", end, true).await.is_err());
+        drop(same.take("p", end(), true).await.unwrap());
+        assert!(with(terms(1, 2), &same).take("p", end(), true).await.is_err());
+        assert!(with(terms(5, 3), &same).take("p", end(), true).await.is_ok());
+        assert!(with(terms(5, 1), &same).take("p", end(), true).await.is_err());
         let none = Places::new(&[("p".to_owned(), Terms::default())].into(), Some(&same));
-        assert!(none.take("p", end, true).await.is_ok());
+        assert!(none.take("p", end(), true).await.is_ok());
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ pub(super) const RUNNING: &[(&str, i32)] = &[
     ("miniclaw status", 0),
     ("miniclaw web", 0),
     ("miniclaw reload", 0),
-    ("miniclaw doctor", 1),
+    ("miniclaw doctor", 0),
     ("miniclaw completions bash", 0),
     ("miniclaw man", 0),
     ("miniclaw service install --print", 0),
