@@ -58,7 +58,7 @@ macro_rules! __export {
     };
 }
 
-/// A plugin that is part of the host: its manifest and its root module.
+/// A plugin that is part of the host: what gives its manifest, and what gives its root module.
 #[macro_export]
 macro_rules! builtin_plugin {
     (channel: $plugin:ty) => {
@@ -84,11 +84,13 @@ macro_rules! builtin_plugin {
 #[macro_export]
 macro_rules! __builtin {
     ($kind:expr, $trait:path, $plugin:ty, $instantiate:ident) => {{
-        static MANIFEST: $crate::__private::RawManifest = $crate::__private::RawManifest::encode(
-            &<$plugin as $trait>::MANIFEST,
-            $kind,
-            cfg!(panic = "abort"),
-        );
+        // A manifest that is none is a compile error. Its room for a schema would be 16 KiB of the binary, for each plugin.
+        const _: $crate::__private::RawManifest =
+            $crate::__private::RawManifest::encode(&<$plugin as $trait>::MANIFEST, $kind, false);
+        fn manifest() -> $crate::__private::RawManifest {
+            let panic_abort = cfg!(panic = "abort");
+            $crate::__private::RawManifest::encode(&<$plugin as $trait>::MANIFEST, $kind, panic_abort)
+        }
         extern "C" fn instantiate(
             birth: $crate::__private::Birth,
             host: $crate::__private::HostBox,
@@ -98,7 +100,10 @@ macro_rules! __builtin {
         fn root() -> $crate::__private::PluginModRef {
             $crate::__private::root_module(instantiate)
         }
-        (&MANIFEST, root as fn() -> $crate::__private::PluginModRef)
+        (
+            manifest as fn() -> $crate::__private::RawManifest,
+            root as fn() -> $crate::__private::PluginModRef,
+        )
     }};
 }
 

@@ -14,12 +14,12 @@ pub(crate) struct Builtin {
 }
 
 /// What `builtin_plugin!` gives.
-type Linked = (&'static RawManifest, fn() -> PluginModRef);
+type Linked = (fn() -> RawManifest, fn() -> PluginModRef);
 
 impl Builtin {
     /// `None` where the manifest is not readable, which the macro rules out.
     pub(crate) fn new((manifest, root): Linked) -> Option<Self> {
-        let manifest = ManifestInfo::decode(manifest).ok()?;
+        let manifest = ManifestInfo::decode(&manifest()).ok()?;
         Some(Self { manifest, root })
     }
 }
