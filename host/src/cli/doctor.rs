@@ -11,6 +11,7 @@ mod state;
 mod unit;
 
 use std::fmt::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 
 use serde_json::json;
 
@@ -19,6 +20,8 @@ use super::args::{DoctorArgs, Global};
 use super::config::BAD_CONFIG;
 use super::{Failure, Outcome, known_plugins, setup};
 use crate::config::{self, KnownPlugin, Loaded, Place, Sources};
+
+pub(super) use self::running::lock_holder;
 
 /// What the checks look at.
 struct Patient {
@@ -39,6 +42,7 @@ pub(super) fn run(global: &Global, args: &DoctorArgs) -> Outcome {
     let mut findings = look(&sources)?;
     let mut fixed = Vec::new();
     if args.fix {
+        own_home(&sources)?;
         // A repair may bring another fault to light, such as a configuration that could not be read.
         for _ in 0..3 {
             let before = fixed.len();
@@ -73,6 +77,22 @@ pub(super) fn run(global: &Global, args: &DoctorArgs) -> Outcome {
     setup::print(&text, status)
 }
 
+/// What root mends for somebody else could lead anywhere.
+fn own_home(sources: &Sources) -> Result<(), Failure> {
+    let place = config::place(sources).map_err(|errors| Failure::new(BAD_CONFIG, errors))?;
+    let user = rustix::process::geteuid().as_raw();
+    match std::fs::metadata(&place.home) {
+        Ok(home) if home.uid() != user => {
+            let home = place.home.display();
+            Err(Failure::new(
+                1,
+                format!("{home} is another user's; run `miniclaw doctor --fix` as that user"),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn look(sources: &Sources) -> Result<Vec<Finding>, Failure> {
     let place = config::place(sources).map_err(|errors| Failure::new(BAD_CONFIG, errors))?;
     let mut findings = Vec::new();
@@ -105,7 +125,7 @@ fn look(sources: &Sources) -> Result<Vec<Finding>, Failure> {
 fn told(findings: &[Finding], fixed: &[Finding]) -> String {
     let mut text = String::new();
     for finding in fixed {
-        let _ = writeln!(text, "fixed [{}] {}: {}", finding.id, finding.path, finding.fix);
+        let _ = writeln!(text, "fixed [{}] {}: {}", finding.id, finding.path, finding.text);
     }
     for finding in findings {
         let Finding { id, path, fix, .. } = finding;

@@ -115,6 +115,9 @@ fn notes(loaded: &Loaded, known: &[config::KnownPlugin]) -> Vec<String> {
             notes.push("`miniclaw web` prints the address of the web chat".into());
         }
     }
+    if loaded.config.channels.is_empty() {
+        notes.push("there is no channel yet, so nobody can write: say yes to the web chat, or give a Telegram token, with --force".into());
+    }
     if loaded.config.provider == plan::ECHO {
         notes.push("the provider `echo` repeats what it is told; `--provider` names one that thinks".into());
     }

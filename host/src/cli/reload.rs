@@ -79,6 +79,9 @@ fn told(taken: &Taken) -> String {
             taken.next_start.join(", ")
         );
     }
-    text += "The configuration is in effect.\n";
+    text += match taken.instances.iter().all(|change| change.ok) {
+        true => "The configuration is in effect.\n",
+        false => "The configuration is in effect, except for what failed above.\n",
+    };
     text
 }

@@ -145,15 +145,20 @@ fn unit(global: &Global, args: &ServiceArgs) -> Result<String, Failure> {
     };
     let home = std::path::absolute(&home)
         .map_err(|error| Failure::new(1, format!("cannot tell where {} is: {error}", home.display())))?;
-    let hidden = ["/home", "/root", "/run/user"]
-        .iter()
-        .any(|place| home.starts_with(place));
-    if !args.user && hidden {
+    let file = global.config.as_ref();
+    let file = file.and_then(|file| std::path::absolute(file).ok());
+    let hides = |path: &&PathBuf| {
+        let hidden = ["/home", "/root", "/run/user"];
+        hidden.iter().any(|place| path.starts_with(place))
+    };
+    let needed = [Some(&home), Some(&program), file.as_ref()];
+    let hidden = needed.into_iter().flatten().find(hides);
+    if let Some(hidden) = hidden.filter(|_| !args.user) {
         return Err(Failure::new(
             1,
             format!(
-                "a service of the system cannot see {}; name another folder with --home, or give --user",
-                home.display()
+                "a service of the system cannot see {}; choose another place for it, or give --user",
+                hidden.display()
             ),
         ));
     }

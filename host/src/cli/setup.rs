@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::args::{Format, Global};
 use super::config::BAD_CONFIG;
+use super::doctor::lock_holder;
 use super::{Failure, NO_GATEWAY, Outcome};
 use crate::config::{self, Config, FlagOverride, Loaded, Sources};
 use crate::control::{self, Op};
@@ -72,10 +73,14 @@ pub(super) fn usable(global: &Global, plugins: &[PathBuf]) -> Result<Loaded, Fai
 /// Nobody answers who had to.
 pub(super) fn no_gateway(config: &Config) -> Failure {
     let home = config.home.display();
-    Failure::new(
-        NO_GATEWAY,
-        format!("no gateway runs on {home}; `miniclaw gateway` starts one"),
-    )
+    let text = match lock_holder(&config.state_dir()) {
+        Some(process) => format!(
+            "process {process} holds {home}, and has no control socket that answers: it starts or ends, or the socket was \
+             removed; `kill {process}` stops it in order"
+        ),
+        None => format!("no gateway runs on {home}; `miniclaw gateway` starts one"),
+    };
+    Failure::new(NO_GATEWAY, text)
 }
 
 /// Which libraries may be loaded.

@@ -10,7 +10,7 @@ use crate::gateway::Link;
 /// # Errors
 /// 69 where no gateway runs, 1 with its refusal, 78 for a configuration that cannot be used.
 pub(super) fn run(global: &Global, args: WebArgs) -> Outcome {
-    let loaded = setup::load(&setup::sources(global, &[]))?;
+    let loaded = setup::usable(global, &[])?;
     let op = Op::Link {
         channel: args.channel,
     };

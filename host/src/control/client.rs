@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use super::{Op, PATIENCE, Request, VERSION, socket};
 
+/// Longest path of a Unix socket on Linux (`sun_path`, without the zero at its end).
+const SOCKET_BYTES: usize = 107;
 /// Longest line of an answer that is a stream.
 const EVENT_BYTES: u64 = 1024 * 1024;
 
@@ -41,15 +43,17 @@ pub(crate) fn ask(state_dir: &Path, op: Op) -> Result<Option<Value>, String> {
             path.display()
         )
     };
+    let patience = patience_for(&op);
     let broken = |error: io::Error| match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => format!(
-            "the gateway at {} has not answered within {PATIENCE:?}; what was asked of it may still happen",
+            "the gateway at {} has not answered within {patience:?}: it hangs, or its disk does; what was asked of it may still \
+             happen",
             path.display()
         ),
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => closed(),
         _ => broke_off(&path, &error),
     };
-    stream.set_read_timeout(Some(PATIENCE)).map_err(broken)?;
+    stream.set_read_timeout(Some(patience)).map_err(broken)?;
     stream.write_all(line_of(op)?.as_bytes()).map_err(broken)?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).map_err(broken)?;
@@ -116,6 +120,20 @@ pub(crate) fn watch(
     }
 }
 
+/// What is only looked at comes at once, or something is wrong.
+fn patience_for(op: &Op) -> Duration {
+    const LOOK: Duration = Duration::from_secs(10);
+    match op {
+        Op::Status
+        | Op::Counters
+        | Op::PluginStates
+        | Op::Link { .. }
+        | Op::RecentLogs { .. }
+        | Op::ListPairing => LOOK,
+        _ => PATIENCE,
+    }
+}
+
 fn connect(path: &Path) -> Result<Option<UnixStream>, String> {
     match UnixStream::connect(path) {
         Ok(stream) => Ok(Some(stream)),
@@ -127,6 +145,12 @@ fn connect(path: &Path) -> Result<Option<UnixStream>, String> {
         {
             Ok(None)
         }
+        Err(_) if path.as_os_str().len() > SOCKET_BYTES => Err(format!(
+            "the path {} is too long for a socket ({} bytes, {SOCKET_BYTES} are the most), so that no command reaches the \
+             gateway; choose a shorter --home",
+            path.display(),
+            path.as_os_str().len()
+        )),
         Err(error) => Err(format!("cannot reach the gateway at {}: {error}", path.display())),
     }
 }

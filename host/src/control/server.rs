@@ -131,7 +131,7 @@ async fn serve(stream: UnixStream, place: OwnedSemaphorePermit, served: &Served)
             .refuse(&format!("this gateway answers user {own} and root alone"))
             .await;
     }
-    let Some(op) = timeout(PATIENCE, converse(&mut talk, &served.hands)).await?? else {
+    let Some(op) = timeout(PATIENCE, converse(&mut talk, served)).await?? else {
         return Ok(());
     };
     let end = served.ending.subscribe();
@@ -162,7 +162,7 @@ fn may_speak(peer: u32, own: u32) -> bool {
 }
 
 /// Answers requests until there are no more, which is `None`, or one asks for a stream.
-async fn converse(talk: &mut Talk, hands: &Hands) -> io::Result<Option<Op>> {
+async fn converse(talk: &mut Talk, served: &Served) -> io::Result<Option<Op>> {
     loop {
         let line = match timeout(ARRIVES, talk.line()).await? {
             Ok(Some(line)) => line,
@@ -175,13 +175,25 @@ async fn converse(talk: &mut Talk, hands: &Hands) -> io::Result<Option<Op>> {
         };
         let answered = match parse(&line) {
             Ok(op) if op.is_stream() => return Ok(Some(op)),
-            Ok(op) => perform(op, hands).await,
+            Ok(op) => to_its_end(op, served).await,
             Err(error) => Err(error),
         };
         match answered {
             Ok(ok) => talk.send("ok", &ok).await?,
             Err(error) => talk.refuse(&error).await?,
         }
+    }
+}
+
+/// What was begun is done to its end, whether or not anybody still waits for the answer: half a reload is none.
+async fn to_its_end(op: Op, served: &Served) -> Result<Value, String> {
+    let hands = served.hands.clone();
+    let done = served
+        .tasks
+        .spawn("control request", async move { perform(op, &hands).await });
+    match done.await {
+        Ok(Some(answer)) => answer,
+        _ => Err("it broke off, the log tells why".into()),
     }
 }
 

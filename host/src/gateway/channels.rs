@@ -57,7 +57,8 @@ pub(super) async fn watch(mut slots: watch::Receiver<Slots>, mut told: bool, sto
             told = true;
             error!(
                 of = states.len(),
-                "No channel is left that runs, nobody can reach the agent: the reasons stand above; each is tried again"
+                "No channel is left that runs, nobody can reach the agent: the reasons stand above; what failed is tried again, what is disabled or \
+                 quarantined waits for `miniclaw plugin enable`"
             );
             continue;
         }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use miniclaw_plugin_api::Kind;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use self::journal::{Journal, Notice, Topic};
@@ -22,6 +23,8 @@ use crate::supervisor::State;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(2);
+/// After an alert that could not be sent.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// Tells the owner.
 pub(crate) struct Alerts {
@@ -44,6 +47,7 @@ impl Alerts {
     pub(crate) async fn watch(mut self) {
         let state_dir = self.config.borrow().state_dir();
         let mut journal = kept::read(state_dir.clone()).await;
+        let mut not_before = Instant::now();
         loop {
             // Its other end lives as long as the gateway.
             let wanted = self.config.wait_for(|config| config.alerts.is_some()).await;
@@ -53,10 +57,16 @@ impl Alerts {
             tokio::time::sleep(LOOK).await;
             self.look(&mut journal, &owner).await;
             let mut told = false;
+            if Instant::now() < not_before {
+                continue;
+            }
             for notice in journal.due(wall_ms()) {
                 if self.tell(&notice, &owner).await {
                     journal.told(&notice, wall_ms());
                     told = true;
+                } else {
+                    // A platform that is told to wait, or is down, is not asked every other second.
+                    not_before = Instant::now() + AGAIN;
                 }
             }
             if told {

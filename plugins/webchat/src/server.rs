@@ -111,6 +111,12 @@ impl Server {
         app.store.note(bind::LAST, &port)?;
         let rules = Arc::new(Rules::new(site, address));
         tracing::info!(listen = %address, "The web chat listens");
+        if address.port() != site.listen.port() && site.listen.port() != 0 {
+            tracing::warn!(
+                "{} is taken by another program, so that the web chat has another port; `settings.listen` gives it one for good",
+                site.listen
+            );
+        }
         let (close, closing) = watch::channel(false);
         let desk = Desk {
             app: app.clone(),

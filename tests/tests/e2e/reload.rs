@@ -428,3 +428,35 @@ fn twenty_reloads_under_load_lose_nothing_and_leave_nothing_behind() {
     });
     gateway.stop().expect_code(0);
 }
+
+#[test]
+fn a_channel_that_changes_its_plugin_goes_and_comes_back_with_what_waits() {
+    let world = World::with(|config| config.with("/gateway/shutdown_timeout", json!("300ms")));
+    let gateway = world.start();
+    world.model.hold();
+    world.telegram.inject(7, USER, "who will send it?");
+    world.model.wait_for_in_flight(1);
+    let config = ConfigFile::default()
+        .model(&world.model)
+        .channel("telegram", json!({ "plugin": "console" }))
+        .with("/gateway/shutdown_timeout", json!("300ms"));
+    let taken = take_up(&world, &config);
+    assert!(
+        outcome(&taken, "telegram").starts_with("running console"),
+        "{taken}"
+    );
+    assert_eq!(world.telegram.sent_count(), 0);
+    let config = standard(&world).with("/gateway/shutdown_timeout", json!("300ms"));
+    let taken = take_up(&world, &config);
+    assert!(
+        outcome(&taken, "telegram").starts_with("running telegram"),
+        "{taken}"
+    );
+    world.model.release();
+    assert!(
+        world.telegram.wait_for_replies_to(7, 1)[0]
+            .text
+            .starts_with("re: who will send it?")
+    );
+    gateway.stop().expect_code(0);
+}

@@ -23,6 +23,8 @@ pub(super) enum Severity {
 pub(super) enum Repair {
     Mode(PathBuf, u32),
     Remove(PathBuf),
+    /// A socket in a state folder: a gateway may have started since it was looked at.
+    Socket(PathBuf),
     Folder(PathBuf),
 }
 
@@ -107,6 +109,10 @@ impl Finding {
         match &self.repair {
             Some(Repair::Mode(path, mode)) => fs::set_permissions(path, Permissions::from_mode(*mode)),
             Some(Repair::Remove(path)) => fs::remove_file(path),
+            Some(Repair::Socket(path)) => match path.parent().and_then(super::running::lock_holder) {
+                Some(_) => Err(io::Error::other("a gateway has started meanwhile")),
+                None => fs::remove_file(path),
+            },
             Some(Repair::Folder(path)) => DirBuilder::new().recursive(true).mode(0o700).create(path),
             None => Ok(()),
         }

@@ -35,6 +35,10 @@ pub(super) fn check(patient: &Patient, findings: &mut Vec<Finding>) {
         access(folder, private, findings);
     }
     for path in files_in(&secrets) {
+        // What a link leads to is somebody else's.
+        if path.is_symlink() {
+            continue;
+        }
         if let Some(mode) = excess(&path, 0o077) {
             let text = format!("others can read this secret (mode {mode:04o})");
             let fix = format!("run `chmod 600 {}`", for_shell(&path));
@@ -48,7 +52,6 @@ pub(super) fn check(patient: &Patient, findings: &mut Vec<Finding>) {
         &state,
         &sessions,
         &secrets,
-        &workspace,
         &state.join("cache"),
     ] {
         leftovers(folder, findings);
@@ -167,16 +170,17 @@ fn stale(patient: &Patient, findings: &mut Vec<Finding>) {
             "no gateway answers here any more",
             fix,
         );
-        findings.push(found.fixed_by(Repair::Remove(socket)));
+        findings.push(found.fixed_by(Repair::Socket(socket)));
     }
     for path in files_in(&patient.place.home).into_iter().chain(files_in(&state)) {
-        let pid = path.extension().is_some_and(|extension| extension == "pid");
+        if path.extension().is_none_or(|extension| extension != "pid") {
+            continue;
+        }
         let text = fs::read_to_string(&path).unwrap_or_default();
-        let alive = text
-            .trim()
-            .parse::<u32>()
-            .is_ok_and(|pid| Path::new(&format!("/proc/{pid}")).exists());
-        if pid && !alive {
+        let Ok(pid) = text.trim().parse::<u32>() else {
+            continue;
+        };
+        if !Path::new(&format!("/proc/{pid}")).exists() {
             let fix = format!("run `rm {}`", for_shell(&path));
             let text = "it names a process that is gone";
             let found = Finding::warning("stale-pid-file", shown(&path), text, fix);

@@ -134,7 +134,7 @@ fn of_instance(kind: &str, instance: &Value, findings: &mut Vec<Finding>) {
 
 /// The process that holds the lock of a state folder, which is only looked at: to try it could keep a gateway from
 /// starting at this moment.
-pub(super) fn lock_holder(state: &Path) -> Option<u32> {
+pub(in crate::cli) fn lock_holder(state: &Path) -> Option<u32> {
     let inode = std::fs::metadata(state.join("lock")).ok()?.ino().to_string();
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     locks.lines().find_map(|line| {

@@ -54,9 +54,17 @@ impl Written {
 
 /// Where the configuration goes that is there.
 pub(super) fn backup(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".bak");
-    name.into()
+    let name = |end: &str| -> PathBuf {
+        let mut name = file.as_os_str().to_owned();
+        name.push(end);
+        name.into()
+    };
+    let further = (1..1_000).map(|number| name(&format!(".bak.{number}")));
+    let mut names = std::iter::once(name(".bak")).chain(further);
+    // What somebody wrote by hand is the oldest of them.
+    names
+        .find(|name| fs::symlink_metadata(name).is_err())
+        .unwrap_or_else(|| name(".bak"))
 }
 
 /// Writes everything.
@@ -64,7 +72,15 @@ pub(super) fn backup(file: &Path) -> PathBuf {
 /// # Errors
 /// With the path that cannot be written. Without the configuration, which comes last, nothing has an effect.
 pub(super) fn write(place: &Place, plan: &Plan, loaded: &Loaded) -> Result<Vec<(PathBuf, Written)>, Failure> {
+    let replaces = exists(&place.file)?;
     let mut written = Vec::new();
+    for (path, _) in replaced_secrets(place, plan).filter(|_| !replaces) {
+        let text = format!(
+            "{} holds another secret, which a configuration may use; move it away first",
+            path.display()
+        );
+        return Err(Failure::new(1, text));
+    }
     for folder in [&place.home, &loaded.config.workspace] {
         private_folder(folder).map_err(|error| Failure::chain(1, &error))?;
     }
@@ -83,6 +99,11 @@ pub(super) fn write(place: &Place, plan: &Plan, loaded: &Loaded) -> Result<Vec<(
         };
         written.push((path, state));
     }
+    for (path, old) in replaced_secrets(place, plan) {
+        let saved = backup(&path);
+        put(&saved, &old)?;
+        written.push((saved, Written::Saved));
+    }
     let secrets = place.home.join(SECRETS);
     for secret in plan.secret_files() {
         private_folder(&secrets).map_err(|error| Failure::chain(1, &error))?;
@@ -93,7 +114,7 @@ pub(super) fn write(place: &Place, plan: &Plan, loaded: &Loaded) -> Result<Vec<(
     let schema = place.file.with_file_name(SCHEMA);
     let state = put(&schema, format!("{:#}\n", config::schema()).as_bytes())?;
     written.push((schema, state));
-    if exists(&place.file)? {
+    if replaces {
         let old = fs::read(&place.file).map_err(|error| cannot(&place.file, "read", &error))?;
         let saved = backup(&place.file);
         put(&saved, &old)?;
@@ -102,6 +123,16 @@ pub(super) fn write(place: &Place, plan: &Plan, loaded: &Loaded) -> Result<Vec<(
     let state = put(&place.file, format!("{:#}\n", plan.config()).as_bytes())?;
     written.push((place.file.clone(), state));
     Ok(written)
+}
+
+/// Secrets that are there with another content, and that content.
+fn replaced_secrets(place: &Place, plan: &Plan) -> impl Iterator<Item = (PathBuf, Vec<u8>)> {
+    let found = plan.secret_files().into_iter().filter_map(|secret| {
+        let path = place.home.join(SECRETS).join(secret.name);
+        let old = fs::read(&path).ok()?;
+        (old != format!("{}\n", secret.text).as_bytes()).then_some((path, old))
+    });
+    found.collect::<Vec<_>>().into_iter()
 }
 
 fn put(path: &Path, bytes: &[u8]) -> Result<Written, Failure> {

@@ -70,7 +70,7 @@ impl Roster {
             let state = slot.state.borrow();
             let (word, reason) = state.describe();
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-            format!("channel `{}` does not run, it is {word}{reason}", slot.name)
+            format!("channel `{}` does not run ({word}{reason})", slot.name)
         })?;
         Ok((slot.name.clone(), instance))
     }
