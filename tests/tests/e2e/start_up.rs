@@ -120,12 +120,23 @@ fn without_configuration_it_offers_a_web_chat_on_loopback_that_its_link_alone_op
     assert!(told.contains("miniclaw gateway --console"), "{told}");
     let url = told.split_whitespace().find(|word| word.starts_with("http://"));
     let url = url.unwrap_or_else(|| panic!("no link in {told}"));
-    let (address, token) = url.trim_start_matches("http://").split_once("/login?token=").unwrap();
+    let (address, token) = url
+        .trim_start_matches("http://")
+        .split_once("/login?token=")
+        .unwrap();
     assert_eq!(procfs::listening(gateway.pid()), [address]);
     assert!(address.starts_with("127.0.0.1:"), "{address}");
     let get = |path: &str| status_of(address, path);
     assert_eq!(get(&format!("/login?token={token}")), 200);
-    for path in ["/", "/login", "/login?token=0", "/app.js", "/api/chats", "/api/status", "/api/events"] {
+    for path in [
+        "/",
+        "/login",
+        "/login?token=0",
+        "/app.js",
+        "/api/chats",
+        "/api/status",
+        "/api/events",
+    ] {
         assert_eq!(get(path), 401, "{path}");
     }
     assert!(!gateway.log().contains(token), "the token stands in the log");
@@ -146,7 +157,10 @@ fn a_configuration_without_channels_opens_no_port_and_says_what_is_missing() {
 #[test]
 fn a_gateway_with_nothing_to_do_does_nothing() {
     let world = World::with(|config| {
-        config.channel("web", json!({ "plugin": "webchat", "settings": { "listen": "127.0.0.1:0" } }))
+        config.channel(
+            "web",
+            json!({ "plugin": "webchat", "settings": { "listen": "127.0.0.1:0" } }),
+        )
     });
     let gateway = world.start();
     gateway.wait_for_line(READY);

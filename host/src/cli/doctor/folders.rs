@@ -47,13 +47,7 @@ pub(super) fn check(patient: &Patient, findings: &mut Vec<Finding>) {
         }
     }
     disk(home, findings);
-    for folder in [
-        home,
-        &state,
-        &sessions,
-        &secrets,
-        &state.join("cache"),
-    ] {
+    for folder in [home, &state, &sessions, &secrets, &state.join("cache")] {
         leftovers(folder, findings);
     }
     if !patient.runs() {

@@ -74,7 +74,7 @@ pub(super) fn backup(file: &Path) -> PathBuf {
 pub(super) fn write(place: &Place, plan: &Plan, loaded: &Loaded) -> Result<Vec<(PathBuf, Written)>, Failure> {
     let replaces = exists(&place.file)?;
     let mut written = Vec::new();
-    for (path, _) in replaced_secrets(place, plan).filter(|_| !replaces) {
+    if let Some((path, _)) = replaced_secrets(place, plan).find(|_| !replaces) {
         let text = format!(
             "{} holds another secret, which a configuration may use; move it away first",
             path.display()
