@@ -1,5 +1,6 @@
 //! The instances of a running gateway, and what the operator may do with them: replace, disable, enable.
 
+mod arrivals;
 mod departures;
 mod left;
 mod link;

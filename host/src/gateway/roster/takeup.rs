@@ -8,17 +8,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::{error, info, warn};
 
-use super::{Changed, Made, Roster, Slot, Slots, Which, blocking, changed, left, lock, plugin_of, workshop};
+use super::arrivals::refusal;
+use super::{Changed, Made, Roster, Slot, Slots, Which, blocking, left, lock, plugin_of};
 use crate::agent::{Provider, Providers};
 use crate::config::{Config, ConfigErrors};
 use crate::feed;
-use crate::gateway::blueprints::NoBlueprint;
-use crate::gateway::ground::Arrival;
 use crate::gateway::policy::policy;
 use crate::plugins::catalog;
 use crate::plugins::trust::TrustPolicy;
-use crate::spool::{Spool as _, SpoolError};
-use crate::supervisor::State;
+use crate::spool::SpoolError;
 
 /// What became of a reload.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -201,38 +199,9 @@ impl Roster {
         plan
     }
 
-    /// Instances that come: replies find their channels from here on.
-    async fn admit(&self, config: &Config, made: Vec<Made>) -> Result<Vec<Arrival>, SpoolError> {
-        let ground = &self.ground;
-        let aliases = ground.store.aliases(Vec::new()).await?;
-        let arrival = |made: Made| {
-            let make = made.make.map_err(NoBlueprint::reason);
-            ground.arrival(made.kind, &made.name, make)
-        };
-        let arrivals: Vec<_> = made.into_iter().map(arrival).collect();
-        let channels = || {
-            arrivals
-                .iter()
-                .filter(|arrival| arrival.slot.kind == Kind::Channel)
-        };
-        channels().for_each(|arrival| ground.open(arrival, config, &aliases));
-        let outbox = |arrival: &Arrival| ground.hub.outbox(&arrival.slot.name);
-        match ground.store.unfinished().await {
-            Ok(unfinished) => {
-                let outboxes = channels().filter_map(outbox);
-                outboxes.for_each(|outbox| outbox.resume(&unfinished));
-                Ok(arrivals)
-            }
-            Err(error) => {
-                channels().for_each(|arrival| ground.hub.channels.remove(&arrival.slot.name));
-                Err(error)
-            }
-        }
-    }
-
     /// Everything of a configuration but its instances.
     fn put_in_effect(&self, config: &Arc<Config>, mut slots: Slots) {
-        slots.sort_by_key(|slot| (slot.kind == Kind::Channel, slot.name.clone()));
+        slots.sort_by_key(in_order);
         let provider = |slot: &Arc<Slot>| {
             let provider = Provider::new(slot.current.clone(), Some(slot.asked.clone()));
             (slot.name.to_string(), provider)
@@ -268,74 +237,9 @@ impl Roster {
             running.for_each(|instance| instance.set_log_level(level));
         }
     }
-
-    /// Who may write to a channel that stays, by what its instance that runs can, and how its turns go.
-    fn admit_by(&self, config: &Config, slot: &Slot, made: &Made) {
-        let channel = self.ground.hub.channels.get(&slot.name);
-        let Some(channel) = channel.filter(|_| slot.kind == Kind::Channel) else {
-            return;
-        };
-        let running = slot.current.borrow().clone();
-        let running = running.as_ref().map(|instance| &instance.blueprint);
-        let blueprint = running.or(made.make.as_ref().ok().map(|make| &make.blueprint));
-        channel.admit(
-            &slot.name,
-            workshop::gate(config, &slot.name, blueprint),
-            workshop::habits(config, &slot.name, blueprint),
-        );
-    }
-
-    /// Lets an instance live, and waits for its beginning.
-    async fn come(&self, arrival: Arrival, refusal: Option<String>) -> Changed {
-        let slot = arrival.slot.clone();
-        self.ground.supervise(arrival);
-        let mut state = slot.state.clone();
-        let begun = state.wait_for(|state| *state != State::Starting).await;
-        let outcome = match begun.map(|state| state.clone()) {
-            _ if refusal.is_some() => Err(refusal.unwrap_or_default()),
-            Ok(State::Running | State::Paused(_)) => Ok(running(&slot)),
-            Ok(State::Disabled) => Ok("it is disabled, and starts when it is enabled".into()),
-            Ok(State::Backoff(reason)) => Err(format!("{reason}; it is tried again")),
-            Ok(State::Failed(reason) | State::Quarantined(reason)) => Err(reason),
-            Ok(State::Starting | State::Stopped) | Err(_) => Err("the gateway is stopping".into()),
-        };
-        changed(&slot.name, outcome)
-    }
-
-    /// A channel gets another plugin: it goes, and comes back with what waits for it.
-    async fn turn_into(&self, slot: Arc<Slot>, made: Made) -> Changed {
-        let name = slot.name.clone();
-        self.depart(slot).await;
-        let refusal = refusal(&made);
-        let arrivals = self.admit(&self.config(), vec![made]).await;
-        match arrivals.map(|mut arrivals| arrivals.pop()) {
-            Ok(Some(arrival)) => {
-                let slot = arrival.slot.clone();
-                self.slots.send_modify(|slots| slots.push(slot));
-                self.come(arrival, refusal).await
-            }
-            Ok(None) => changed(&name, Err("it is not configured".into())),
-            Err(error) => changed(&name, Err(format!("{error}; reload again"))),
-        }
-    }
 }
 
-fn refusal(made: &Made) -> Option<String> {
-    match &made.make {
-        Err(NoBlueprint::Library(reason)) => Some(reason.clone()),
-        _ => None,
-    }
-}
-
-fn running(slot: &Slot) -> String {
-    let instance = slot.current.borrow().clone();
-    instance.map_or_else(
-        || "running".to_owned(),
-        |instance| {
-            format!(
-                "running {} {}",
-                instance.blueprint.plugin, instance.blueprint.version
-            )
-        },
-    )
+/// Providers before channels, each by name.
+pub(super) fn in_order(slot: &Arc<Slot>) -> (bool, Arc<str>) {
+    (slot.kind == Kind::Channel, slot.name.clone())
 }
