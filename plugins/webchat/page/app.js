@@ -20,9 +20,10 @@ const status = new StatusView(at('status'));
 
 function route() {
   const [, name, rest] = location.hash.match(/^#\/(\w*)\/?(.*)$/) ?? [];
-  const id = decodeURIComponent(rest ?? '');
+  let id = '';
+  try { id = decodeURIComponent(rest ?? ''); } catch { /* none of ours */ }
   if (name === 'chat' && /^[A-Za-z0-9-]{1,64}$/.test(id)) {
-    localStorage.setItem(LAST, id);
+    try { localStorage.setItem(LAST, id); } catch { /* no room */ }
     return show('chat', () => chat.open({ chat: id }));
   }
   if (name === 'session' && id) return show('chat', () => chat.open({ key: id, ...parts(id) }));

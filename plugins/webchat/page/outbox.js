@@ -52,8 +52,10 @@ export class Outbox extends EventTarget {
     return message;
   }
 
+  // As another message: the gateway has refused the one with that id for good.
   again(message) {
-    this.#put({ ...message, refused: undefined });
+    this.drop(message.id);
+    this.#put({ ...message, id: uuid(), refused: undefined });
     this.pump();
   }
 
@@ -78,7 +80,7 @@ export class Outbox extends EventTarget {
     this.#busy = true;
     for (let wait = 500; ;) {
       this.#again = false;
-      const done = await this.#locked();
+      const done = await this.#locked().catch(() => false);
       if (done && !this.#again) break;
       if (done) continue;
       wait = Math.min(wait * 2, LONGEST_MS);
@@ -121,6 +123,8 @@ export class Outbox extends EventTarget {
     try {
       localStorage.setItem(PREFIX + message.id, JSON.stringify(message));
     } catch {
+      // An older copy would be sent as if it were this one.
+      localStorage.removeItem(PREFIX + message.id);
       this.#memory.set(message.id, message);
     }
     this.#changed();

@@ -36,7 +36,8 @@ pub(crate) async fn index(
     Extension(login): Extension<Login>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    desk.app.store.used(&login.0)?;
+    // A full disk is when the page is needed: the login then lasts as it did before.
+    let _ = desk.app.store.used(&login.0);
     let mut response = file(Path("index.html".to_owned())).await;
     if let Some(value) = desk.rules.cookie_of(&headers, &login) {
         set_cookie(&mut response, &cookie(&desk.rules, &value, LASTS.as_secs()));
@@ -73,12 +74,18 @@ pub(crate) async fn log_in(State(desk): State<Desk>, form: Bytes) -> Result<Resp
     let token = std::str::from_utf8(&form)
         .ok()
         .and_then(|form| form.strip_prefix("token="));
-    if !token.is_some_and(|token| desk.app.links.redeem(token)) {
+    let Some(token) = token.filter(|token| desk.app.links.knows(token)) else {
         return Ok(stranger());
-    }
+    };
     let value = random::secret()?;
-    if let Some(digest) = random::digest(&value) {
-        desk.app.store.log_in(&digest)?;
+    let Some(digest) = random::digest(&value) else {
+        return Ok(stranger());
+    };
+    // The disk first: where that takes nothing, the link opens another time.
+    desk.app.store.log_in(&digest)?;
+    if !desk.app.links.redeem(token) {
+        desk.app.store.log_out(&digest)?;
+        return Ok(stranger());
     }
     tracing::info!("A browser logged in to the web chat");
     // One that had to give way ends its streams.

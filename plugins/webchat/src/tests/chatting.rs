@@ -114,6 +114,12 @@ async fn refused_message_stands_nowhere_and_the_page_is_told() {
     let (answer, ()) = tokio::join!(browser.post("/api/chats/c-1/messages", &body), refuse);
     assert_eq!(answer.status, 409);
     assert_eq!(browser.json("/api/chats").await, json!({ "chats": [] }));
+    // The host would call it a duplicate, which looks as if it were answered: it is refused here, again and again.
+    for _ in 0..2 {
+        assert_eq!(browser.post("/api/chats/c-1/messages", &body).await.status, 409);
+    }
+    assert_eq!(browser.json("/api/chats").await, json!({ "chats": [] }));
+    let body = json!({ "id": "a-2", "text": "hello" });
     let busy = async {
         gateway
             .kit
@@ -135,7 +141,7 @@ async fn refused_message_stands_nowhere_and_the_page_is_told() {
         receiving: kit.receive(None),
         kit,
     };
-    say(&gateway, &browser, "c-1", "a-1", "hello").await;
+    say(&gateway, &browser, "c-1", "a-2", "hello").await;
     gateway.stop().await;
 }
 

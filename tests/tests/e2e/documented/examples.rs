@@ -55,7 +55,7 @@ pub(super) const RUNNING: &[(&str, i32)] = &[
 
 /// When the gateway has ended.
 pub(super) const STOPPED: &[(&str, i32)] = &[
-    ("miniclaw restore backup.db", 0),
+    ("miniclaw restore --force backup.db", 0),
     ("miniclaw spool check", 0),
     ("miniclaw spool salvage --to salvaged", 0),
 ];
