@@ -50,7 +50,7 @@ module.exports = {
     await until('the drawer is open', () => page.$eval('#side', (side) => side.getBoundingClientRect().left === 0));
     assert.ok(await page.$eval('#stage', (stage) => stage.inert), 'what is below it cannot be reached');
     await page.tap('#tab-status');
-    await until('the status is there', () => page.$eval('.tiles', (tiles) => tiles.innerText.includes('Delivered')));
+    await until('the status is there', () => page.$$eval('.tiles', ([tiles]) => tiles?.innerText.includes('Delivered')));
     await until('the drawer is closed', () => page.$eval('#side', (side) => getComputedStyle(side).visibility === 'hidden'));
     assert.ok(await fits(page), 'the status fits');
   },

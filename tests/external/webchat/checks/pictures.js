@@ -6,7 +6,7 @@ const { answered, has, newChat, say } = require('../browser');
 const { until } = require('../until');
 
 const folder = process.env.WEBCHAT_PICTURES;
-const LIMIT_BYTES = 120 * 1024;
+const LIMIT_BYTES = 160 * 1024;
 
 async function picture(page, name) {
   if (!folder) return;

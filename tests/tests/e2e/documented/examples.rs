@@ -18,6 +18,11 @@ pub(super) const RUNNING: &[(&str, i32)] = &[
     ("miniclaw completions bash", 0),
     ("miniclaw man", 0),
     ("miniclaw service install --print", 0),
+    ("miniclaw service uninstall --user --print", 1),
+    (
+        "miniclaw onboard --yes --offline --webchat --home ~/work/fresh",
+        0,
+    ),
     ("miniclaw logs -n 5", 0),
     ("timeout --signal=INT 2 miniclaw tap", 124),
     ("miniclaw send --channel telegram --to USER 'a *text*'", 0),
