@@ -9,7 +9,7 @@ pub(crate) mod split;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::{ChatRef, TextUnit};
@@ -30,6 +30,7 @@ use crate::hub::Counters;
 use crate::plugins::instance::Instance;
 use crate::sessions::{SessionKey, SessionManager};
 use crate::spool::{OutboxRow, Spool, Unfinished, wall_ms};
+use crate::sync::lock;
 use crate::tasks::Tasks;
 
 /// Rows of one channel in memory at most.
@@ -461,8 +462,4 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.set(false);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,9 +5,11 @@ mod event;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
+
+use crate::sync::lock;
 
 pub(crate) use event::{Event, Kind, looks_on, tell};
 
@@ -153,10 +155,6 @@ impl<T> Drop for Listening<T> {
         lock(&self.feed.listeners).retain(|queue| !Arc::ptr_eq(queue, &self.queue));
         self.feed.count.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

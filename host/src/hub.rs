@@ -12,7 +12,7 @@ mod turn;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -33,6 +33,7 @@ pub(crate) use self::joined::Joined;
 use crate::delivery::{Outbox, Pace};
 use crate::sessions::SessionKey;
 use crate::spool::{InboundRow, OutboxRow};
+use crate::sync::lock;
 use crate::tasks::Tasks;
 
 /// Attempts from which on a message runs alone, so that innocents beside a poisonous one clear themselves.
@@ -355,8 +356,4 @@ impl Drop for LaneGuard {
         self.hub.ends.send_replace(());
         self.hub.dispatch();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -28,6 +28,7 @@ mod plugins;
 mod sessions;
 mod spool;
 mod supervisor;
+mod sync;
 mod tasks;
 mod telemetry;
 #[cfg(test)]

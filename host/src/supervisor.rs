@@ -7,7 +7,7 @@ mod ledger;
 mod life;
 mod orders;
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::{Cause, Error, Outcome};
@@ -25,6 +25,7 @@ use crate::backoff::{Backoff, chance};
 use crate::config::Config;
 use crate::feed::{self, Kind};
 use crate::plugins::instance::{Hooks, Instance, is_unresponsive};
+use crate::sync::lock;
 use crate::tasks::Tasks;
 use crate::telemetry;
 
@@ -439,10 +440,6 @@ fn is_outage(error: &Error) -> bool {
         error.cause,
         Cause::Network | Cause::Unavailable | Cause::Timeout | Cause::Protocol
     )
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -154,7 +154,7 @@ fn told(findings: &[Finding], fixed: &[Finding]) -> String {
 impl Patient {
     /// The state folder, also where the configuration cannot be used.
     fn state(&self) -> std::path::PathBuf {
-        self.place.home.join("state")
+        config::state_of(&self.place.home)
     }
 
     fn workspace(&self) -> std::path::PathBuf {

@@ -6,9 +6,11 @@ use std::ops::ControlFlow;
 use serde_json::Value;
 
 use super::args::{Global, LogsArgs};
-use super::{Failure, NO_GATEWAY, Outcome, setup};
-use crate::config::Config;
+use super::{Failure, Outcome, setup};
 use crate::control::{self, Ended, Op};
+
+/// What it means that no gateway runs.
+const NOBODY: &str = ", and its log is not kept; of one that systemd ran, `journalctl -u miniclaw` shows it";
 
 /// Prints them.
 ///
@@ -30,7 +32,7 @@ pub(super) fn run(global: &Global, args: LogsArgs) -> Outcome {
             channel,
             level,
         };
-        let answer = setup::ask(&config, op)?.ok_or_else(|| no_gateway(&config))?;
+        let answer = setup::ask(&config, op)?.ok_or_else(|| setup::no_gateway(&config.home, NOBODY))?;
         let lines = answer.as_array().map(Vec::as_slice).unwrap_or_default();
         let text: String = lines.iter().map(|line| told(line, output.json)).collect();
         return setup::print(&text, 0);
@@ -60,7 +62,7 @@ pub(super) fn run(global: &Global, args: LogsArgs) -> Outcome {
     });
     let ended = ended
         .map_err(|error| Failure::new(1, error))?
-        .ok_or_else(|| no_gateway(&config))?;
+        .ok_or_else(|| setup::no_gateway(&config.home, NOBODY))?;
     over(&ended, printed)
 }
 
@@ -99,14 +101,4 @@ fn missing(event: &Value, as_json: bool) -> String {
         return format!("{}\n", serde_json::json!({ "dropped": count }));
     }
     format!("{count} lines of the log are missing here: they came faster than they were read\n")
-}
-
-fn no_gateway(config: &Config) -> Failure {
-    let home = config.home.display();
-    Failure::new(
-        NO_GATEWAY,
-        format!(
-            "no gateway runs on {home}, and its log is not kept; of one that systemd ran, `journalctl -u miniclaw` shows it"
-        ),
-    )
 }

@@ -6,11 +6,14 @@ use serde_json::{Value, json};
 
 use super::args::{Global, Output};
 use super::config::BAD_CONFIG;
-use super::{Failure, NO_GATEWAY, Outcome, setup};
+use super::{Failure, Outcome, setup};
 use crate::config;
 use crate::control::{self, Op};
 use crate::gateway::{Changed, Taken};
 use crate::telemetry::printable;
+
+/// What it means that no gateway runs.
+const NOBODY: &str = "; the next one reads the configuration that is there by then";
 
 /// Runs `miniclaw reload`: 0 where all of it was taken up, 1 where nothing was or an instance failed.
 ///
@@ -21,11 +24,8 @@ pub(super) fn run(global: &Global, output: Output) -> Outcome {
     let place = config::place(&setup::sources(global, &[]));
     let place = place.map_err(|errors| Failure::new(BAD_CONFIG, errors))?;
     let answer =
-        control::ask(&place.home.join("state"), Op::Reload).map_err(|error| Failure::new(1, error))?;
-    let Some(answer) = answer else {
-        let text = "no gateway runs on this home; the next one reads the configuration that is there by then";
-        return Err(Failure::new(NO_GATEWAY, text));
-    };
+        control::ask(&config::state_of(&place.home), Op::Reload).map_err(|error| Failure::new(1, error))?;
+    let answer = answer.ok_or_else(|| setup::no_gateway(&place.home, NOBODY))?;
     let taken: Taken = serde_json::from_value(answer).map_err(|error| Failure::new(1, error))?;
     let status = u8::from(!taken.is_whole());
     if output.json {

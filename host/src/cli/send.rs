@@ -4,10 +4,13 @@ use std::io::Read;
 use std::path::Path;
 
 use super::args::{Global, SendArgs};
-use super::{Failure, NO_GATEWAY, Outcome, setup};
+use super::{Failure, Outcome, setup};
 use crate::config::Config;
 use crate::control::Op;
 use crate::dispatch::{self, Dispatched, Message, Parcel};
+
+/// What it means that no gateway runs.
+const NOBODY: &str = ", so nothing was sent; start it with `miniclaw gateway`";
 
 /// Runs `miniclaw send`.
 ///
@@ -64,22 +67,15 @@ fn from_stdin() -> Result<String, Failure> {
 
 fn pack(config: &Config, file: &Path) -> Result<Parcel, Failure> {
     if !config.state_dir().exists() {
-        return Err(no_gateway(config));
+        return Err(setup::no_gateway(&config.home, NOBODY));
     }
     dispatch::pack(&config.state_dir(), file).map_err(|error| Failure::new(1, error))
 }
 
 fn hand_over(config: &Config, message: Message) -> Result<Dispatched, Failure> {
-    let answer = setup::ask(config, Op::Send(message))?.ok_or_else(|| no_gateway(config))?;
+    let answer =
+        setup::ask(config, Op::Send(message))?.ok_or_else(|| setup::no_gateway(&config.home, NOBODY))?;
     serde_json::from_value(answer).map_err(|error| Failure::new(1, error))
-}
-
-fn no_gateway(config: &Config) -> Failure {
-    let home = config.home.display();
-    Failure::new(
-        NO_GATEWAY,
-        format!("no gateway runs on {home}, so nothing was sent; start it with `miniclaw gateway`"),
-    )
 }
 
 fn told(sent: &Dispatched, as_json: bool) -> String {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -70,15 +70,19 @@ pub(super) fn usable(global: &Global, plugins: &[PathBuf]) -> Result<Loaded, Fai
     })
 }
 
-/// Nobody answers who had to.
-pub(super) fn no_gateway(config: &Config) -> Failure {
-    let home = config.home.display();
-    let text = match lock_holder(&config.state_dir()) {
+/// What starts one.
+pub(super) const START_ONE: &str = "; `miniclaw gateway` starts one";
+
+/// Nobody answers who had to. `then` goes on with the sentence where nobody holds the folder either.
+pub(super) fn no_gateway(home: &Path, then: &str) -> Failure {
+    let holder = lock_holder(&config::state_of(home));
+    let home = home.display();
+    let text = match holder {
         Some(process) => format!(
             "process {process} holds {home}, and has no control socket that answers: it starts or ends, or the socket was \
              removed; `kill {process}` stops it in order"
         ),
-        None => format!("no gateway runs on {home}; `miniclaw gateway` starts one"),
+        None => format!("no gateway runs on {home}{then}"),
     };
     Failure::new(NO_GATEWAY, text)
 }
@@ -153,14 +157,6 @@ pub(super) fn reader(config: &Config) -> Result<Option<SpoolReader>, Failure> {
 /// Status 1 with the gateway's refusal.
 pub(super) fn ask(config: &Config, op: Op) -> Result<Option<Value>, Failure> {
     control::ask(&config.state_dir(), op).map_err(|error| Failure::new(1, error))
-}
-
-/// Asks the gateway that runs on this home, for a command that needs one.
-///
-/// # Errors
-/// Status 69 where none runs, 1 with the gateway's refusal.
-pub(super) fn ask_running(config: &Config, op: Op) -> Result<Value, Failure> {
-    ask(config, op)?.ok_or_else(|| no_gateway(config))
 }
 
 /// Prints a command's result.

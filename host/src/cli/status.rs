@@ -28,7 +28,7 @@ pub(super) fn run(global: &Global, args: &StatusArgs) -> Outcome {
             if as_json {
                 setup::print(&format!("{:#}\n", json!({ "running": false })), 0)?;
             }
-            Err(setup::no_gateway(&config))
+            Err(setup::no_gateway(&config.home, setup::START_ONE))
         }
         (Some(seen), None) if as_json => setup::print(&format!("{:#}\n", seen.status), 0),
         (Some(seen), None) => setup::print(&seen.told, 0),

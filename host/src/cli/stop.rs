@@ -28,7 +28,7 @@ pub(super) fn run(global: &Global, args: &StopArgs) -> Outcome {
     });
     let ended = ended
         .map_err(|error| Failure::new(1, error))?
-        .ok_or_else(|| setup::no_gateway(&config))?;
+        .ok_or_else(|| setup::no_gateway(&config.home, setup::START_ONE))?;
     let gone = match ended {
         Ended::OutOfTime | Ended::Enough => false,
         Ended::Told(_) | Ended::Broken => process.is_none_or(|process| is_gone(&process, deadline)),

@@ -38,6 +38,6 @@ pub(super) fn run(global: &Global, args: TapArgs) -> Outcome {
     });
     let ended = ended
         .map_err(|error| Failure::new(1, error))?
-        .ok_or_else(|| setup::no_gateway(&config))?;
+        .ok_or_else(|| setup::no_gateway(&config.home, setup::START_ONE))?;
     logs::over(&ended, printed)
 }

@@ -10,11 +10,11 @@ use crate::gateway::Link;
 /// # Errors
 /// 69 where no gateway runs, 1 with its refusal, 78 for a configuration that cannot be used.
 pub(super) fn run(global: &Global, args: WebArgs) -> Outcome {
-    let loaded = setup::usable(global, &[])?;
+    let config = setup::usable(global, &[])?.config;
     let op = Op::Link {
         channel: args.channel,
     };
-    let answer = setup::ask_running(&loaded.config, op)?;
+    let answer = setup::ask(&config, op)?.ok_or_else(|| setup::no_gateway(&config.home, setup::START_ONE))?;
     if args.output.json {
         return setup::print(&format!("{answer:#}\n"), 0);
     }

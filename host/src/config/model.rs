@@ -345,10 +345,15 @@ impl std::fmt::Debug for Config {
     }
 }
 
+/// The gateway's own folder in a home folder.
+pub(crate) fn state_of(home: &Path) -> PathBuf {
+    home.join("state")
+}
+
 impl Config {
     /// Where the spool, the lock and the control socket are.
     pub(crate) fn state_dir(&self) -> PathBuf {
-        self.home.join("state")
+        state_of(&self.home)
     }
 
     /// Where the channel `name`, or the provider, may keep files of its own. A channel and a provider may have one name,

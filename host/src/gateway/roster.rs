@@ -10,7 +10,7 @@ mod vitals;
 mod workshop;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
 use miniclaw_plugin_api::Kind;
@@ -30,6 +30,7 @@ use crate::config::{Config, ConfigErrors, Loaded};
 use crate::plugins::instance::Instance;
 use crate::plugins::load::Loader;
 use crate::supervisor::{Answer, Failure, Order, State, Stops};
+use crate::sync::lock;
 use crate::tasks::Tasks;
 
 /// Reads the configuration again, as this process was started.
@@ -327,8 +328,4 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|_| "it broke off, the log tells why".to_owned())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,7 +7,7 @@ mod outage;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::abi::{Birth, LogRecord, Payload, PluginBox, Reply, method};
@@ -15,6 +15,8 @@ use miniclaw_plugin_api::wire::{Named, decode_error, encode_reply};
 use miniclaw_plugin_api::{Cause, Chunk, Error, Verdict};
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use crate::sync::lock;
 
 pub(crate) use blueprint::{Blueprint, Runner};
 pub(crate) use deadlines::Method;
@@ -466,10 +468,6 @@ impl Shared {
             plugin.answer(ticket, reply);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An error as a plugin tells it. What servers and platforms say may repeat a secret, and an error is stored and shown.

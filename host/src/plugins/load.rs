@@ -6,7 +6,7 @@ mod probe;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use miniclaw_plugin_api::abi::PluginModRef;
@@ -17,6 +17,7 @@ use abi_stable::library::{AbiHeaderRef, RootModuleError};
 use super::inspect::{self, Inspected, ManifestInfo, Reason, Refusal, api_text};
 use super::isolate::sandbox::{self, Sandbox};
 use super::trust::TrustPolicy;
+use crate::sync::lock;
 use cache::Cache;
 pub(crate) use cache::{Copy, digest, sha256};
 pub(crate) use probe::{Probe, kill_group, without_core_dump};
@@ -214,10 +215,6 @@ fn open(path: &Path, manifest: &ManifestInfo) -> Result<PluginModRef, Reason> {
             RootModuleError::Unwound => "its constructor panicked".to_owned(),
         })
     })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn refused(error: libloading::Error) -> Reason {

@@ -100,15 +100,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
             fields: &fields,
             spans: &spans,
         };
-        let text = if self.keeps {
-            let parts = line.parts(&self.scrubber);
+        let parts = self.keeps.then(|| line.parts(&self.scrubber));
+        if let Some(parts) = &parts {
             recent::keep(Logged::new(&line, &parts.spans, &parts.target, &parts.said));
-            match self.style.format {
-                LogFormat::Text => parts.text(&line, self.style.colour),
-                LogFormat::Json => line.render(self.style, &self.scrubber),
-            }
-        } else {
-            line.render(self.style, &self.scrubber)
+        }
+        let text = match (parts, self.style.format) {
+            (Some(parts), LogFormat::Text) => parts.text(&line, self.style.colour),
+            _ => line.render(self.style, &self.scrubber),
         };
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody is left to tell that stderr takes no more.

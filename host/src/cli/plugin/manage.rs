@@ -35,7 +35,7 @@ pub(crate) fn run(global: &Global, verb: Verb, args: &Instances) -> Outcome {
     };
     let changed: Vec<Changed> = match setup::ask(&config, op)? {
         Some(answer) => serde_json::from_value(answer).map_err(|error| Failure::new(1, error))?,
-        None if verb == Verb::Reload => return Err(setup::no_gateway(&config)),
+        None if verb == Verb::Reload => return Err(setup::no_gateway(&config.home, setup::START_ONE)),
         None => {
             let config = setup::load(&setup::sources(global, &[]))?.config;
             offline(&config, verb, &args.name)?

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::process::Child;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use abi_stable::sabi_trait::TD_Opaque;
 use miniclaw_plugin_api::abi::{HostApi as _, Payload, Plugin, Plugin_TO, PluginBox, Reply};
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::driver::Driver;
 use super::frame::{self, Body, ToChild};
 use crate::plugins::instance::Host;
+use crate::sync::lock;
 
 /// Bytes that may wait for a child to read them. One that reads so little is ended.
 const MAX_UNREAD: usize = 64 * 1024 * 1024;
@@ -242,8 +243,4 @@ impl Line {
     pub(super) fn reaped(&self) {
         lock(&self.group).take();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
