@@ -19,12 +19,14 @@ use crate::tasks::Tasks;
 
 /// Longer requests are refused. A text to be sent may be six times as long as JSON.
 const REQUEST_BYTES: u64 = 256 * 1024;
-/// Connections with requests at once; more wait in the system's queue.
+/// Connections with requests at once; more wait.
 const CONNECTIONS: usize = 8;
 /// Streams at once; more are refused.
 const STREAMS: usize = 8;
 /// For a request to arrive: it is one line, which its sender has at hand.
 const ARRIVES: Duration = Duration::from_secs(5);
+/// The same where somebody else waits for a place.
+const ARRIVES_IN_A_CROWD: Duration = Duration::from_millis(250);
 /// A stream whose reader takes nothing for this long is cut off.
 const STUCK: Duration = Duration::from_secs(600);
 /// For streams to tell how it ended.
@@ -63,6 +65,7 @@ impl ControlServer {
             tasks: tasks.clone(),
             streams: Tasks::default(),
             stream_places: Arc::new(Semaphore::new(STREAMS)),
+            crowded: watch::channel(false).0,
             ending: watch::channel(None).0,
         };
         let server = Self {
@@ -95,30 +98,34 @@ struct Served {
     tasks: Tasks,
     streams: Tasks,
     stream_places: Arc<Semaphore>,
+    /// Whether a connection waits for a place.
+    crowded: watch::Sender<bool>,
     ending: watch::Sender<Option<Ending>>,
 }
 
 async fn accept(listener: UnixListener, served: Arc<Served>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let served = served.clone();
-                let tasks = served.tasks.clone();
-                tasks.spawn("control connection", async move {
-                    if let Err(error) = serve(stream, place, &served).await {
-                        debug!(%error, "Control connection broke");
-                    }
-                });
-            }
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
             Err(error) => {
                 warn!(%error, "Control connection not taken");
                 tokio::time::sleep(Duration::from_secs(1)).await;
+                continue;
             }
-        }
+        };
+        served.crowded.send_replace(places.available_permits() == 0);
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
+        served.crowded.send_replace(false);
+        let tasks = served.tasks.clone();
+        let served = served.clone();
+        tasks.spawn("control connection", async move {
+            if let Err(error) = serve(stream, place, &served).await {
+                debug!(%error, "Control connection broke");
+            }
+        });
     }
 }
 
@@ -164,7 +171,12 @@ fn may_speak(peer: u32, own: u32) -> bool {
 /// Answers requests until there are no more, which is `None`, or one asks for a stream.
 async fn converse(talk: &mut Talk, served: &Served) -> io::Result<Option<Op>> {
     loop {
-        let line = match timeout(ARRIVES, talk.line()).await? {
+        let line = tokio::select! {
+            biased;
+            line = talk.line() => line,
+            late = too_late(served.crowded.subscribe()) => Err(NoLine::Refused(late)),
+        };
+        let line = match line {
             Ok(Some(line)) => line,
             Ok(None) => return Ok(None),
             Err(NoLine::Io(error)) => return Err(error),
@@ -182,6 +194,16 @@ async fn converse(talk: &mut Talk, served: &Served) -> io::Result<Option<Op>> {
             Ok(ok) => talk.send("ok", &ok).await?,
             Err(error) => talk.refuse(&error).await?,
         }
+    }
+}
+
+/// Returns, with the reason, when a request should have arrived by now: who holds a place and says nothing keeps nobody
+/// from being answered.
+async fn too_late(mut crowded: watch::Receiver<bool>) -> &'static str {
+    tokio::time::sleep(ARRIVES_IN_A_CROWD).await;
+    match timeout(ARRIVES - ARRIVES_IN_A_CROWD, crowded.wait_for(|crowded| *crowded)).await {
+        Ok(_) => "no whole request came, and others wait",
+        Err(_) => "no whole request came",
     }
 }
 

@@ -165,7 +165,7 @@ fn another_user_is_not_answered_even_where_the_modes_let_it_in() {
 fn who_sends_slowly_keeps_nobody_from_being_answered() {
     let world = World::new();
     let gateway = world.start();
-    let slow: Vec<UnixStream> = (0..20)
+    let slow: Vec<UnixStream> = (0..60)
         .map(|_| {
             let mut stream = connect(&world);
             stream.write_all(b"{\"v\":1,").unwrap();
@@ -173,6 +173,12 @@ fn who_sends_slowly_keeps_nobody_from_being_answered() {
         })
         .collect();
     assert_eq!(status(&world)["pid"], gateway.pid());
+    // One that nobody waits behind has its time.
+    let mut alone = connect(&world);
+    alone.write_all(b"{\"v\":1,").unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    alone.write_all(b"\"op\":\"status\"}\n").unwrap();
+    assert_eq!(next(&mut BufReader::new(alone))["ok"]["pid"], gateway.pid());
     drop(slow);
     gateway.stop().expect_code(0);
 }
