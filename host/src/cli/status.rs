@@ -78,10 +78,19 @@ fn look(config: &Config) -> Result<Option<Seen>, Failure> {
     let Some(mut status) = setup::ask(config, Op::Status)? else {
         return Ok(None);
     };
-    let used = Used::today(config)?;
     status["running"] = true.into();
-    status["usage_today"] = used.json_of_today();
-    let told = format!("{}used today: {}\n", text(&status), used.told_today());
+    // The gateway has answered, whatever its spool says to this process.
+    let used = match Used::today(config) {
+        Ok(used) => {
+            status["usage_today"] = used.json_of_today();
+            used.told_today()
+        }
+        Err(failure) => {
+            status["usage_today"] = Value::Null;
+            format!("not known: {}", failure.text)
+        }
+    };
+    let told = format!("{}used today: {used}\n", text(&status));
     Ok(Some(Seen { status, told }))
 }
 
@@ -90,6 +99,12 @@ fn text(status: &Value) -> String {
     let (version, pid) = (word(status, "version"), &status["pid"]);
     let up = span(millis(status, "up_ms").unwrap_or_default());
     let _ = writeln!(text, "miniclaw {version}, process {pid}, up for {up}");
+    if let Some(reason) = status["disk_error"].as_str() {
+        let _ = writeln!(
+            text,
+            "the disk of the state folder takes nothing ({reason}): messages wait at their platforms until it does"
+        );
+    }
     for channel in list(status, "channels") {
         instance(&mut text, "channel", channel);
         channel_lines(&mut text, channel);
@@ -221,6 +236,7 @@ mod tests {
     fn a_status_reads_as_sentences() {
         let status = json!({
             "version": "1.2.3", "pid": 7, "up_ms": 11_530_000,
+            "disk_error": "database or disk is full",
             "channels": [
                 { "instance": "telegram", "kind": "channel", "plugin": "telegram", "version": "1.2.3", "state": "running",
                   "account": "@a_bot", "heard_ms": 3_100, "replies_waiting": 1,
@@ -240,6 +256,7 @@ mod tests {
         assert_eq!(
             text(&status),
             "miniclaw 1.2.3, process 7, up for 3 h 12 min\n\
+             the disk of the state folder takes nothing (database or disk is full): messages wait at their platforms until it does\n\
              channel telegram: running, version 1.2.3, account @a_bot\n  \
                heard its platform 3 s ago\n  \
                outage for 1 min 1 s: too many requests\n  \

@@ -35,6 +35,7 @@ pub(crate) enum Kind {
     Sent,
     SendFailed,
     DeadLetter,
+    Alert,
     State,
     Reload,
     Stop,

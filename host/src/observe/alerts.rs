@@ -18,6 +18,7 @@ use self::journal::{Journal, Notice, Topic};
 use super::health::Health;
 use crate::config::{AlertsConfig, Config};
 use crate::desk::Desk;
+use crate::feed;
 use crate::spool::wall_ms;
 use crate::supervisor::State;
 
@@ -119,7 +120,14 @@ impl Alerts {
             self.desk.alert(channel, chat, &text).await
         };
         match told {
-            Ok(()) => warn!(alert = notice.text, "The owner is told"),
+            Ok(()) => {
+                warn!(alert = notice.text, "The owner is told");
+                feed::tell(feed::Kind::Alert, |event| {
+                    event
+                        .channel(&owner.channel.as_str().into())
+                        .with("alert", notice.text.as_str())
+                });
+            }
             Err(ref error) => debug!(alert = notice.text, error, "The owner cannot be told yet"),
         }
         told.is_ok()

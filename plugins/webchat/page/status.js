@@ -63,6 +63,10 @@ export class StatusView {
   #show(status) {
     const { version, pid, up_ms, queue = {}, counters = {}, minutes = [] } = status;
     this.#parts.about.textContent = `miniclaw ${version}, process ${pid}, up for ${span(up_ms)}`;
+    if (status.disk_error) {
+      const trouble = ` The disk takes nothing (${status.disk_error}): messages wait until it does.`;
+      this.#parts.about.append(h('strong', { class: 'alarm', role: 'alert' }, trouble));
+    }
     const last = minutes.at(-1) ?? {};
     const tiles = [['Waiting', queue.waiting], ['Under way', queue.turns], ['Dead letters', queue.dead_letters, queue.dead_letters > 0],
       ['Last minute', last.received], ['Received', counters.received], ['Delivered', counters.delivered]];

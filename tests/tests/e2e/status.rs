@@ -72,6 +72,23 @@ fn a_gateway_that_is_well_tells_its_channels_providers_and_counts() {
 }
 
 #[test]
+fn a_gateway_that_answers_is_told_of_though_nobody_else_can_read_its_spool() {
+    let world = World::new();
+    let gateway = world.start();
+    let spool = world.home.miniclaw().join("state/spool.db");
+    let aside = spool.with_extension("aside");
+    std::fs::rename(&spool, &aside).unwrap();
+    std::fs::write(&spool, "no database").unwrap();
+    let text = text(&world);
+    assert!(
+        text.contains("channel telegram: running") && text.contains("used today: not known: "),
+        "{text}"
+    );
+    std::fs::rename(&aside, &spool).unwrap();
+    gateway.stop().expect_code(0);
+}
+
+#[test]
 fn an_outage_is_told_with_its_reason_and_its_end() {
     let world = World::new();
     let gateway = world.start();

@@ -62,7 +62,12 @@ fn twice(id: i64) -> String {
 
 #[test]
 fn every_event_of_the_page_happens_and_no_other_one() {
-    let world = World::with(|config| config.with("/gateway/max_message_bytes", 1_000.into()));
+    let world = World::with(|config| {
+        let alerts = serde_json::json!({ "channel": "telegram", "to": "12" });
+        config
+            .with("/gateway/max_message_bytes", 1_000.into())
+            .with("/alerts", alerts)
+    });
     let gateway = world.start();
     let tap = tap(&world, &[]);
     world.say(7, "hello", 1);
@@ -90,6 +95,7 @@ fn every_event_of_the_page_happens_and_no_other_one() {
     world.telegram.on("sendMessage").chat(11).answer(blocked);
     world.telegram.inject(11, USER, "cannot be sent");
     wait_for(&tap, "dead_letter");
+    assert_eq!(wait_for(&tap, "alert")["channel"], "telegram");
     Command::new(&world.home, &["plugin", "disable", "telegram"])
         .run()
         .expect_code(0);

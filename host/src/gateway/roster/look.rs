@@ -60,7 +60,11 @@ impl Look<'_> {
             "minutes": self.sights.minutes.told(),
         });
         if let Some(hub) = &self.desk.hub {
-            status["queue"] = self.queue(hub).await;
+            let (queue, disk_error) = tokio::join!(self.queue(hub), self.disk_error());
+            status["queue"] = queue;
+            if let Some(reason) = disk_error {
+                status["disk_error"] = reason.into();
+            }
         }
         self.scrub(&mut status);
         status
@@ -144,6 +148,15 @@ impl Look<'_> {
                 .map(|(error, at)| ("last_error".into(), told(&error, at, now))),
         );
         map
+    }
+
+    /// Why nothing can be stored at present.
+    async fn disk_error(&self) -> Option<String> {
+        let spool = &self.desk.spool;
+        spool.trouble()?;
+        // Nobody else may have anything to store, and this finds out whether it heals.
+        let _ = tokio::time::timeout(PATIENCE, spool.probe()).await;
+        spool.trouble()
     }
 
     async fn queue(&self, hub: &ChatHub) -> Value {

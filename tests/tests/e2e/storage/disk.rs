@@ -35,6 +35,15 @@ fn inside(world: &World, gateway: &Gateway) -> PathBuf {
     PathBuf::from(format!("/proc/{}/root", gateway.pid())).join(path)
 }
 
+/// What `miniclaw status` prints beside the gateway, in its mount namespace.
+fn status_of(world: &World, gateway: &Gateway) -> String {
+    let pid = gateway.pid().to_string();
+    let inside = Command::of("/usr/bin/nsenter", &world.home).args(&["-m", "-t", &pid]);
+    let binary = build::artifacts().binary.to_str().unwrap();
+    let asked = inside.args(&[binary, "status"]).run();
+    asked.expect_code(0).stdout.clone()
+}
+
 /// Takes all room that is left.
 fn fill(ballast: &std::path::Path) {
     let mut options = std::fs::OpenOptions::new();
@@ -77,9 +86,15 @@ fn a_disk_that_fills_up_stops_intake_with_one_error_and_heals_by_itself() {
         (world.telegram.sent_count(), world.telegram.unconfirmed()),
         (1, 1)
     );
+    let told = status_of(&world, &gateway);
+    assert!(
+        told.contains("the disk of the state folder takes nothing (database or disk is full)"),
+        "{told}"
+    );
 
     std::fs::remove_file(&ballast).unwrap();
     gateway.wait_for_line(ROOM_AGAIN);
+    assert!(!status_of(&world, &gateway).contains("takes nothing"));
     assert_eq!(
         world.telegram.wait_for_replies_to(8, 1)[0].text,
         "re: a turn under way [n=1]"
