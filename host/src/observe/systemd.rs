@@ -6,9 +6,11 @@ use std::fmt::Display;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
 use super::health::{Beat, Health};
@@ -20,6 +22,8 @@ const SPARE: Duration = Duration::from_secs(5);
 
 /// Of this process; set once by [`connect`].
 static MANAGER: OnceLock<Manager> = OnceLock::new();
+/// Whether the manager was told that the start is over.
+static READY: AtomicBool = AtomicBool::new(false);
 
 /// The service manager that started this process.
 struct Manager {
@@ -84,6 +88,7 @@ impl Manager {
 /// The start is over.
 pub(crate) fn ready(channels: usize, of: usize) {
     tell(format_args!("READY=1\nSTATUS={channels} of {of} channels run"));
+    READY.store(true, Ordering::Relaxed);
 }
 
 /// The stop begins; it takes `limit` and a little more at most.
@@ -94,14 +99,18 @@ pub(crate) fn stopping(limit: Duration) {
     ));
 }
 
-/// The configuration is read again, until the guard is dropped.
-pub(crate) fn reloading() -> Reloading {
+/// The configuration is read again, until the guard is dropped. Within the start nothing is told: the end of this would be
+/// taken for the end of that.
+pub(crate) fn reloading() -> Option<Reloading> {
+    if !READY.load(Ordering::Relaxed) {
+        return None;
+    }
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     let micros = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;
     tell(format_args!(
         "RELOADING=1\nMONOTONIC_USEC={micros}\nSTATUS=Reads its configuration again"
     ));
-    Reloading
+    Some(Reloading)
 }
 
 /// See [`reloading`].
@@ -145,11 +154,13 @@ pub(crate) async fn report(health: Arc<Health>) {
 /// that is full is no reason for a restart, nor is an outage of a platform, which is not looked at.
 async fn feed<F: Future<Output = Beat>>(limit: Duration, beat: impl Fn() -> F, tell: impl Fn(&'static str)) {
     loop {
+        // A disk that takes its time takes it from the pause.
+        let next = Instant::now() + limit / 2;
         match beat().await {
             Beat::Well | Beat::Full => tell("WATCHDOG=1"),
             Beat::Silent => warn!("Spool does not answer, the watchdog is not fed"),
         }
-        tokio::time::sleep(limit / 2).await;
+        sleep_until(next).await;
     }
 }
 

@@ -87,6 +87,20 @@ fn the_manager_hears_of_the_start_of_reloads_and_of_the_stop() {
 }
 
 #[test]
+fn a_reload_within_the_start_is_not_taken_for_its_end() {
+    let world = World::new();
+    let late = Duration::from_secs(2);
+    world.telegram.on("getMe").times(1).after(late).delay_only();
+    let (manager, gateway) = managed(&world, None);
+    gateway.wait_for_line("Plugin loaded");
+    world.home.write_config("{");
+    gateway.hang_up();
+    gateway.wait_for_line("Configuration not reloaded");
+    assert_eq!(manager.next(), ["READY=1", "STATUS=1 of 1 channels run"]);
+    gateway.stop().expect_code(0);
+}
+
+#[test]
 fn an_abstract_socket_is_reached_and_no_plugin_gets_its_name() {
     let world = World::with(|config| config.with("/channels/telegram/isolation", "process".into()));
     let name = format!("miniclaw-e2e-{}", std::process::id());
