@@ -111,6 +111,7 @@ pub(crate) fn make(places: &Places, target: &Path, force: bool) -> Result<Made, 
         return Err(BackupError::Unfinished(places.state.clone()));
     }
     check_target(places, target, force)?;
+    crate::spool::sound_log(&places.state)?;
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(format!(".tmp-{}", std::process::id()));
     let unfinished = target.with_file_name(name);

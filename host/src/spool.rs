@@ -4,6 +4,7 @@
 
 mod accept;
 mod aliases;
+mod boot;
 mod check;
 mod clock;
 mod finish;
@@ -25,6 +26,7 @@ mod trouble;
 mod upkeep;
 mod usage;
 mod view;
+mod wal;
 mod work;
 mod writer;
 
@@ -42,6 +44,7 @@ pub(crate) use self::aliases::Alias;
 pub(crate) use self::check::check_folder;
 pub(crate) use self::clock::wall_ms;
 pub(crate) use self::letters::{Requeued, Unfinished, Withdrawn};
+pub(crate) use self::open::sound_log;
 pub(crate) use self::reader::SpoolReader;
 pub(crate) use self::salvage::{Salvaged, salvage};
 pub(crate) use self::snapshot::{

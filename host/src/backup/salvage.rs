@@ -28,12 +28,13 @@ impl fmt::Display for Saved {
         writeln!(
             f,
             "lost: {} messages and {} replies that waited (dead letters name them), {} unreadable messages, \
-             {} other rows, {} pages",
+             {} other rows, {} pages, {} pages of the log",
             counts.lost_inbound,
             counts.lost_outbox,
             counts.unreadable_messages,
             counts.broken_rows,
-            counts.broken_pages
+            counts.broken_pages,
+            counts.broken_frames
         )?;
         writeln!(f, "the sound spool is {}", self.spool.display())?;
         self.moved_aside

@@ -53,7 +53,7 @@ const RULES: &[(&str, &str)] = &[
 /// # Errors
 /// Where it cannot be read for a reason that says nothing of its content.
 pub(crate) fn check_folder(dir: &Path) -> Result<Option<Vec<String>>, SpoolError> {
-    let reader = match SpoolReader::open(dir) {
+    let reader = match open::sound_log(dir).and_then(|()| SpoolReader::open(dir)) {
         Ok(Some(reader)) => reader,
         Ok(None) => return Ok(None),
         Err(SpoolError::Refused { reason, .. }) => return Ok(Some(vec![reason])),

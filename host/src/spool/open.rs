@@ -1,18 +1,22 @@
 use std::fs::Permissions;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use miniclaw_plugin_api::OutboundMessage;
 use rusqlite::config::DbConfig;
+use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
 use rustix::fs::Access;
+use tracing::warn;
 
 use super::clock::{at_start, wall_ms};
 use super::inbound::RawInbound;
 use super::upkeep::dead_letters;
+use super::wal::{self, Damage};
 use super::work::{Ids, from_sql, to_sql};
-use super::{InboundRow, SpoolError, schema};
+use super::{InboundRow, SpoolError, boot, schema};
 
 /// The spool's name in the state folder.
 pub(super) const FILE: &str = "spool.db";
@@ -56,12 +60,47 @@ pub(super) fn start(path: &Path) -> Result<Started, SpoolError> {
         schema::create(path, wall_ms()).map_err(refused)?;
     }
     schema::inspect(path).map_err(refused)?;
+    let torn = judge(path, wal::damage(path)).map_err(refused)?;
     let mut conn = connect(path).map_err(|error| refused(schema::unreadable(&error)))?;
     check(path, &conn).map_err(refused)?;
     std::fs::set_permissions(path, Permissions::from_mode(0o600))
         .map_err(|error| refused(format!("cannot make it private to its owner: {error}")))?;
+    boot::note(dir);
+    if let Some(torn) = torn {
+        // What is behind the tear must not stand behind later commits.
+        conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::TRUNCATE)
+            .map_err(|error| refused(format!("cannot empty its torn log: {error}")))?;
+        warn!(
+            spool = %path.display(),
+            "The spool's log {torn}. A power cut leaves that of the last second before it; of what is behind, nothing is used"
+        );
+    }
     schema::upgrade(&mut conn).map_err(|error| refused(format!("cannot upgrade it: {error}")))?;
     take_note(conn, wall_ms()).map_err(|error| refused(format!("cannot take it over: {error}")))
+}
+
+/// For who goes through all of a spool, also beside its gateway.
+///
+/// # Errors
+/// [`SpoolError::Refused`] where the log is damaged before its end, or cannot be read.
+pub(crate) fn sound_log(dir: &Path) -> Result<(), SpoolError> {
+    let path = dir.join(FILE);
+    let judged = judge(&path, wal::lasting_damage(&path));
+    judged.map(drop).map_err(|reason| SpoolError::Refused {
+        path: path.display().to_string(),
+        reason,
+    })
+}
+
+/// How the log is broken before its end, where a power cut may have done that.
+///
+/// # Errors
+/// Where nothing but damage can have done it.
+fn judge(path: &Path, found: io::Result<Option<Damage>>) -> Result<Option<Damage>, String> {
+    match found.map_err(|error| schema::unreadable_log(path, &error))? {
+        Some(damage) if path.parent().is_some_and(boot::is_noted) => Err(schema::damaged_log(path, &damage)),
+        found => Ok(found),
+    }
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {

@@ -39,6 +39,8 @@ pub(crate) struct Salvaged {
     pub(crate) unreadable_messages: u64,
     pub(crate) broken_rows: u64,
     pub(crate) broken_pages: u64,
+    /// Of the log: what the rows on them were before may stand in their place.
+    pub(crate) broken_frames: u64,
 }
 
 /// Writes a sound spool to `path` with everything that can be read of the one in `dir`, which is left as it is.
@@ -65,6 +67,7 @@ fn write(damaged: &Pages, path: &Path, known: Option<&str>) -> rusqlite::Result<
     let found = scan(damaged, &model);
     let mut salvaged = Salvaged {
         broken_pages: found.broken_pages,
+        broken_frames: damaged.broken_frames,
         broken_rows: found.broken_rows,
         ..Salvaged::default()
     };

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::wal::Damage;
+
 /// Marks the file as a spool of miniclaw (`PRAGMA application_id`): "mcsp".
 pub(super) const APPLICATION: u32 = 0x6d63_7370;
 
@@ -217,6 +219,22 @@ pub(super) fn unreadable(error: &rusqlite::Error) -> String {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(&error.to_string()),
         _ => format!("cannot read it: {error}"),
     }
+}
+
+/// What is wrong with a log that is damaged before its end: SQLite would take that for the end, and write over what is behind.
+pub(super) fn damaged_log(path: &Path, damage: &Damage) -> String {
+    damaged(&format!(
+        "its log {} {damage}",
+        with_suffix(path, "-wal").display()
+    ))
+}
+
+/// What is wrong with a log that cannot be read.
+pub(super) fn unreadable_log(path: &Path, error: &io::Error) -> String {
+    format!(
+        "cannot read its log {}: {error}",
+        with_suffix(path, "-wal").display()
+    )
 }
 
 fn damaged(what: &str) -> String {

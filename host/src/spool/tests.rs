@@ -5,6 +5,7 @@ mod crash;
 mod files;
 mod flow;
 mod letters;
+mod log;
 mod salvage;
 mod trouble;
 mod usage;

@@ -1,21 +1,24 @@
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::super::schema::with_suffix;
+use super::super::wal;
 
-/// SQLite's default, which every spool has.
-pub(super) const PAGE: usize = 4_096;
+pub(super) use super::super::wal::PAGE;
+
 /// Entries of a pointer map page, and the page itself (<https://www.sqlite.org/fileformat.html>, section 1.8).
 const MAPPED: u32 = 4_096 / 5 + 1;
 /// The page that SQLite locks and leaves empty.
 const LOCK_PAGE: u32 = 0x4000_0000 / 4_096 + 1;
 
-/// The pages of a database with its log played in, as far as the log is sound.
+/// The pages of a database with the sound ones of its log played in.
 pub(super) struct Pages {
     content: Vec<u8>,
     log: HashMap<u32, Vec<u8>>,
+    /// Of the log; what stood in them may be as it was before.
+    pub(super) broken_frames: u64,
 }
 
 /// What the pointer map says of a page.
@@ -30,13 +33,15 @@ pub(super) enum Mapped {
 
 impl Pages {
     pub(super) fn read(path: &Path) -> io::Result<Self> {
-        let read = |path: &Path| match fs::read(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-            content => content,
+        let content = match fs::read(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            content => content?,
         };
+        let (log, broken_frames) = committed(path)?;
         Ok(Self {
-            content: read(path)?,
-            log: committed(&read(&with_suffix(path, "-wal"))?),
+            content,
+            log,
+            broken_frames,
         })
     }
 
@@ -88,53 +93,26 @@ pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.try_into().ok().map(u32::from_be_bytes)
 }
 
-/// The last committed pages of a log (section 4 of the file format); what follows a broken frame does not count.
-fn committed(log: &[u8]) -> HashMap<u32, Vec<u8>> {
-    let mut pages = HashMap::new();
-    let _ = play(log, &mut pages);
-    pages
-}
-
-fn play(log: &[u8], pages: &mut HashMap<u32, Vec<u8>>) -> Option<()> {
-    let head = log.get(..32)?;
-    let big = match word(head, 0)? {
-        0x377f_0682 => false,
-        0x377f_0683 => true,
-        _ => return None,
+/// The last committed pages of a log, and how many of its frames are broken in front of others that are not. A torn end is
+/// no damage: nothing behind it was ever committed.
+fn committed(database: &Path) -> io::Result<(HashMap<u32, Vec<u8>>, u64)> {
+    let (mut pages, mut waiting) = (HashMap::new(), Vec::new());
+    let (mut next, mut broken) = (1, 0);
+    let log = match File::open(with_suffix(database, "-wal")) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((pages, 0)),
+        log => log?,
     };
-    let mut sum = checksum([0, 0], &head[..24], big);
-    if sum != [word(head, 24)?, word(head, 28)?] {
-        return None;
-    }
-    let mut waiting = Vec::new();
-    for frame in log[32..].chunks_exact(24 + PAGE) {
-        if frame[8..16] != head[16..24] {
-            break;
+    let damaged = wal::damage(database)?.is_some();
+    wal::frames(log, |at, frame| {
+        broken += at - next + u64::from(!frame.sound);
+        next = at + 1;
+        if !frame.sound || (broken > 0 && !damaged) {
+            return;
         }
-        sum = checksum(checksum(sum, &frame[..8], big), &frame[24..], big);
-        if sum != [word(frame, 16)?, word(frame, 20)?] {
-            break;
-        }
-        waiting.push((word(frame, 0)?, frame[24..].to_vec()));
-        if word(frame, 4)? > 0 {
+        waiting.push((frame.number, frame.page.to_vec()));
+        if frame.ends_commit {
             pages.extend(waiting.drain(..));
         }
-    }
-    Some(())
-}
-
-fn checksum(mut sum: [u32; 2], bytes: &[u8], big: bool) -> [u32; 2] {
-    let number = |bytes: &[u8]| {
-        let bytes = bytes.try_into().unwrap_or_default();
-        if big {
-            u32::from_be_bytes(bytes)
-        } else {
-            u32::from_le_bytes(bytes)
-        }
-    };
-    for pair in bytes.chunks_exact(8) {
-        sum[0] = sum[0].wrapping_add(number(&pair[..4])).wrapping_add(sum[1]);
-        sum[1] = sum[1].wrapping_add(number(&pair[4..])).wrapping_add(sum[0]);
-    }
-    sum
+    })?;
+    Ok((pages, if damaged { broken } else { 0 }))
 }
