@@ -4,6 +4,7 @@
 //! against the one table of [`keys`], laid over the one before, brought into the general form, and built into
 //! [`Config`].
 
+mod bare;
 mod build;
 mod check;
 mod credentials;
@@ -34,6 +35,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use bare::{WORKSPACE_VARIABLE, bare};
 pub(crate) use environment::FlagOverride;
 pub(crate) use errors::{ConfigError, ConfigErrors, Origin, Problem};
 pub(crate) use locate::Environment;
@@ -74,6 +76,8 @@ pub(crate) struct Loaded {
     /// The file that was read.
     pub(crate) file: Option<PathBuf>,
     effective: Node,
+    whole: bool,
+    workspace_told: bool,
 }
 
 /// Reads, checks and merges.
@@ -118,24 +122,25 @@ pub(crate) fn for_shell(path: &Path) -> String {
     file::word(path)
 }
 
-/// What is left of a configuration that cannot be used: home, defaults, flags and plugin folders of the environment.
-///
-/// # Errors
-/// Where there is no home, or what is left is wrong too.
-pub(crate) fn bare(sources: &Sources) -> Result<Loaded, ConfigErrors> {
-    let location = locate::locate(sources.config.clone(), sources.home.clone(), &sources.env)?;
-    let mut sources = sources.clone();
-    sources.env.retain(|name, _| name == "MINICLAW_PLUGINS");
-    merge(&sources, location, None)
-}
-
 /// Checks what all sources say and lays it over each other.
 fn merge(sources: &Sources, location: Location, content: Option<Content>) -> Result<Loaded, ConfigErrors> {
     let mut errors = Vec::new();
-    let mut root = match &content {
+    let root = match &content {
         Some(content) => from_file(content, &location.file, &mut errors)?,
         None => Node::object_of(Origin::Default),
     };
+    let file = content.map(|_| location.file.clone());
+    merge_with(sources, location, root, errors, file)
+}
+
+/// The same over what is known of the `file` that was read.
+fn merge_with(
+    sources: &Sources,
+    location: Location,
+    mut root: Node,
+    mut errors: Vec<ConfigError>,
+    file: Option<PathBuf>,
+) -> Result<Loaded, ConfigErrors> {
     for mut layer in [
         environment::from_environment(&sources.env, &mut errors),
         environment::from_flags(&sources.flags, &mut errors),
@@ -155,13 +160,25 @@ fn merge(sources: &Sources, location: Location, content: Option<Content>) -> Res
     Ok(Loaded {
         config,
         warnings,
-        file: content.map(|_| location.file.clone()),
+        file,
         path: location.file,
         effective: root,
+        whole: true,
+        workspace_told: true,
     })
 }
 
 impl Loaded {
+    /// Whether it is what the sources say, and not what is left of it.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// The folder of the sessions; `None` where nothing tells it.
+    pub(crate) fn sessions_dir(&self) -> Option<PathBuf> {
+        self.workspace_told.then(|| self.config.sessions_dir())
+    }
+
     /// Every value in effect by key, secrets redacted, to be compared with another configuration's.
     pub(crate) fn comparable(&self) -> Vec<(String, String)> {
         let values = self.values().into_iter();

@@ -8,19 +8,18 @@ use serde_json::json;
 use super::args::{BackupArgs, Global, Output, SpoolCommand};
 use super::{Failure, Outcome, setup};
 use crate::backup::{self, Places};
-use crate::config::Config;
+use crate::config::Loaded;
 use crate::gateway::{StateLock, private_folder};
 use crate::spool::check_folder;
 
 /// Writes a backup; a running gateway goes on meanwhile.
 ///
 /// # Errors
-/// 78 for a configuration that cannot be used; 1 where the backup cannot be made.
+/// 78 where nothing tells where the workspace is; 1 where the backup cannot be made.
 pub(super) fn back_up(global: &Global, args: &BackupArgs) -> Outcome {
-    let config = config(global)?;
+    let places = places(&loaded(global)?)?;
     let target = std::path::absolute(&args.file).map_err(|error| Failure::new(1, error))?;
-    let made =
-        backup::make(&places(&config), &target, args.force).map_err(|error| Failure::chain(1, &error))?;
+    let made = backup::make(&places, &target, args.force).map_err(|error| Failure::chain(1, &error))?;
     if args.output.json {
         let mut line = json!(made);
         line["path"] = json!(target);
@@ -46,11 +45,10 @@ pub(super) fn back_up(global: &Global, args: &BackupArgs) -> Outcome {
 /// Puts a backup in place, with no gateway running.
 ///
 /// # Errors
-/// 78 for a configuration that cannot be used; 1 where a gateway runs, the backup is damaged, or there is state already.
+/// 78 where nothing tells where the workspace is; 1 where a gateway runs, the backup is damaged, or there is state already.
 pub(super) fn restore(global: &Global, args: &BackupArgs) -> Outcome {
-    let config = config(global)?;
-    let _lock = lock(&config)?;
-    let places = places(&config);
+    let places = places(&loaded(global)?)?;
+    let _lock = lock(&places)?;
     if let Some(parent) = places.sessions.parent() {
         private_folder(parent).map_err(|error| Failure::chain(1, &error))?;
     }
@@ -72,14 +70,15 @@ pub(super) fn restore(global: &Global, args: &BackupArgs) -> Outcome {
 /// Runs a command of `miniclaw spool`.
 ///
 /// # Errors
-/// 78 for a configuration that cannot be used; 1 for a spool that cannot be read or, without `--json`, is damaged.
+/// 78 where nothing tells where the workspace is, for `salvage`; 1 for a spool that cannot be read or, without `--json`, is damaged.
 pub(super) fn spool(global: &Global, command: &SpoolCommand) -> Outcome {
-    let config = config(global)?;
+    let loaded = loaded(global)?;
     match command {
-        SpoolCommand::Check(Output { json }) => check(&config.state_dir(), *json),
+        SpoolCommand::Check(Output { json }) => check(&loaded.config.state_dir(), *json),
         SpoolCommand::Salvage { to, output } => {
-            let _lock = lock(&config)?;
-            let saved = backup::salvage(&places(&config), to.as_deref());
+            let places = places(&loaded)?;
+            let _lock = lock(&places)?;
+            let saved = backup::salvage(&places, to.as_deref());
             let saved = saved.map_err(|error| Failure::chain(1, &error))?;
             let text = if output.json {
                 format!("{:#}\n", json!(saved))
@@ -117,20 +116,20 @@ fn check(state: &Path, as_json: bool) -> Outcome {
     setup::print(&text, 0).map(|printed| if findings.is_empty() { printed } else { 1 })
 }
 
-fn config(global: &Global) -> Result<Config, Failure> {
-    let loaded = setup::load(&setup::sources(global, &[]))?;
+fn loaded(global: &Global) -> Result<Loaded, Failure> {
+    let loaded = setup::usable(global, &[])?;
     setup::start_log(global, &loaded, true)?;
-    Ok(loaded.config)
+    Ok(loaded)
 }
 
-fn places(config: &Config) -> Places {
-    Places {
-        state: config.state_dir(),
-        sessions: config.sessions_dir(),
-    }
+fn places(loaded: &Loaded) -> Result<Places, Failure> {
+    Ok(Places {
+        state: loaded.config.state_dir(),
+        sessions: setup::sessions_dir(loaded)?,
+    })
 }
 
-fn lock(config: &Config) -> Result<StateLock, Failure> {
-    private_folder(&config.state_dir()).map_err(|error| Failure::chain(1, &error))?;
-    StateLock::acquire(&config.state_dir()).map_err(|error| Failure::chain(1, &error))
+fn lock(places: &Places) -> Result<StateLock, Failure> {
+    private_folder(&places.state).map_err(|error| Failure::chain(1, &error))?;
+    StateLock::acquire(&places.state).map_err(|error| Failure::chain(1, &error))
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::args::{Global, PairingCommand};
 use super::{Failure, Outcome, setup, spans};
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use crate::control::Op;
 use crate::desk::Desk;
 use crate::gateway::StateLock;
@@ -20,25 +20,25 @@ use crate::telemetry::{printable, rfc3339_ms};
 /// Runs a command of `miniclaw pairing`.
 ///
 /// # Errors
-/// 78 for a configuration that cannot be used; 1 for a code or a person that is not known, or where the list cannot be
-/// read or written.
+/// 1 for a code or a person that is not known, or where the list cannot be read or written.
 pub(super) fn run(global: &Global, command: &PairingCommand) -> Outcome {
-    let loaded = setup::load(&setup::sources(global, &[]))?;
+    let loaded = setup::usable(global, &[])?;
     setup::start_log(global, &loaded, true)?;
     let config = &loaded.config;
     let text = match command {
-        PairingCommand::List(output) => list(config, output.json)?,
-        PairingCommand::Approve(code) => decide(config, Verdict::Approve, &code.code, code.output.json)?,
-        PairingCommand::Deny(code) => decide(config, Verdict::Deny, &code.code, code.output.json)?,
+        PairingCommand::List(output) => list(&loaded, output.json)?,
+        PairingCommand::Approve(code) => decide(&loaded, Verdict::Approve, &code.code, code.output.json)?,
+        PairingCommand::Deny(code) => decide(&loaded, Verdict::Deny, &code.code, code.output.json)?,
         PairingCommand::Revoke { channel, id, output } => revoke(config, channel, id, output.json)?,
     };
     setup::print(&text, 0)
 }
 
-fn list(config: &Config, as_json: bool) -> Result<String, Failure> {
+fn list(loaded: &Loaded, as_json: bool) -> Result<String, Failure> {
+    let config = &loaded.config;
     let listing: Listing = match setup::ask(config, Op::ListPairing)? {
         Some(listing) => serde_json::from_value(listing).map_err(|error| Failure::new(1, error))?,
-        None => open(config)?.listing(|channel| pairs(config, channel)),
+        None => open(config)?.listing(|channel| pairs(loaded, channel)),
     };
     if as_json {
         return Ok(format!("{:#}\n", json!(listing)));
@@ -82,7 +82,8 @@ fn who(id: &str, name: Option<&str>) -> String {
     name.map_or_else(|| id.clone(), |name| format!("{id} ({name})"))
 }
 
-fn decide(config: &Config, verdict: Verdict, code: &str, as_json: bool) -> Result<String, Failure> {
+fn decide(loaded: &Loaded, verdict: Verdict, code: &str, as_json: bool) -> Result<String, Failure> {
+    let config = &loaded.config;
     let op = Op::Pair {
         verdict,
         code: code.to_owned(),
@@ -91,7 +92,7 @@ fn decide(config: &Config, verdict: Verdict, code: &str, as_json: bool) -> Resul
         Some(answer) => serde_json::from_value(answer).map_err(|error| Failure::new(1, error))?,
         None => offline(config, async |desk, pairing| {
             desk.pair(pairing, verdict, code.to_owned(), |channel| {
-                pairs(config, channel)
+                pairs(loaded, channel)
             })
             .await
         })?,
@@ -149,12 +150,11 @@ fn revoke(config: &Config, channel: &str, id: &str, as_json: bool) -> Result<Str
     Ok(format!("{id} on {channel} is a stranger again\n"))
 }
 
-/// As a gateway that starts with this configuration would have it.
-fn pairs(config: &Config, channel: &str) -> bool {
-    config
-        .channels
-        .get(channel)
-        .is_some_and(|channel| channel.pairing)
+/// As a gateway that starts with this configuration would have it. One that cannot be used speaks against nobody: who was
+/// let in is written down for when it is mended.
+fn pairs(loaded: &Loaded, channel: &str) -> bool {
+    let configured = loaded.config.channels.get(channel);
+    !loaded.is_whole() || configured.is_some_and(|channel| channel.pairing)
 }
 
 fn open(config: &Config) -> Result<Arc<Pairing>, Failure> {

@@ -19,9 +19,9 @@ use crate::telemetry::rfc3339_ms;
 /// Runs a command of `miniclaw queue`.
 ///
 /// # Errors
-/// 78 for a configuration that cannot be used; 1 where the spool cannot be read or changed, or nothing was found.
+/// 1 where the spool cannot be read or changed, or nothing was found.
 pub(super) fn run(global: &Global, command: &QueueCommand) -> super::Outcome {
-    let loaded = setup::load(&setup::sources(global, &[]))?;
+    let loaded = setup::usable(global, &[])?;
     setup::start_log(global, &loaded, true)?;
     let config = &loaded.config;
     let (text, status) = match command {

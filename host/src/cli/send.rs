@@ -15,10 +15,9 @@ const NOBODY: &str = ", so nothing was sent; start it with `miniclaw gateway`";
 /// Runs `miniclaw send`.
 ///
 /// # Errors
-/// 78 for a configuration that cannot be used; 69 where no gateway runs; 1 for a text or a file that cannot be sent, and
-/// for what the gateway refuses.
+/// 69 where no gateway runs; 1 for a text or a file that cannot be sent, and for what the gateway refuses.
 pub(super) fn run(global: &Global, args: SendArgs) -> Outcome {
-    let loaded = setup::load(&setup::sources(global, &[]))?;
+    let loaded = setup::usable(global, &[])?;
     setup::start_log(global, &loaded, true)?;
     let config = &loaded.config;
     let text = match args.text.as_deref() {

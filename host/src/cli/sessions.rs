@@ -1,6 +1,7 @@
 //! `miniclaw sessions`: asks the running gateway, or looks into the files where none runs.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miniclaw_plugin_api::Role;
@@ -9,7 +10,7 @@ use serde_json::json;
 use super::args::{Global, Output, SessionsCommand};
 use super::usage::Used;
 use super::{Failure, Outcome, setup};
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use crate::control::Op;
 use crate::gateway::StateLock;
 use crate::sessions::{Entry, Listing, SessionKey, SessionManager, list_files, show_files};
@@ -19,27 +20,22 @@ use crate::telemetry::rfc3339_ms;
 /// Runs a command of `miniclaw sessions`.
 ///
 /// # Errors
-/// 78 for a configuration that cannot be used; 1 where the session does not exist or cannot be read.
+/// 78 where nothing tells where the workspace is; 1 where the session does not exist or cannot be read.
 pub(super) fn run(global: &Global, command: &SessionsCommand) -> Outcome {
-    let loaded = setup::load(&setup::sources(global, &[]))?;
+    let loaded = setup::usable(global, &[])?;
     setup::start_log(global, &loaded, true)?;
-    let config = &loaded.config;
     let text = match command {
-        SessionsCommand::List(Output { json }) => list(config, *json)?,
-        SessionsCommand::Show { key, output } => show(config, key, output.json)?,
-        SessionsCommand::Delete { key } => delete(config, key)?,
+        SessionsCommand::List(Output { json }) => list(&loaded, *json)?,
+        SessionsCommand::Show { key, output } => show(&loaded, key, output.json)?,
+        SessionsCommand::Delete { key } => delete(&loaded, key)?,
     };
     setup::print(&text, 0)
 }
 
-fn list(config: &Config, as_json: bool) -> Result<String, Failure> {
-    let listing = match setup::ask(config, Op::ListSessions)? {
+fn list(loaded: &Loaded, as_json: bool) -> Result<String, Failure> {
+    let listing = match setup::ask(&loaded.config, Op::ListSessions)? {
         Some(listing) => listing,
-        None if config.sessions_dir().exists() => {
-            let listing = list_files(&config.sessions_dir()).map_err(|error| Failure::chain(1, &error))?;
-            json!(with_journaled(config, listing)?)
-        }
-        None => json!({ "sessions": [], "unreadable": [] }),
+        None => json!(listed(&loaded.config, &setup::sessions_dir(loaded)?)?),
     };
     if as_json {
         return Ok(format!("{listing:#}\n"));
@@ -67,9 +63,13 @@ fn list(config: &Config, as_json: bool) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Adds the sessions that a gateway that was killed left in its journal alone.
-fn with_journaled(config: &Config, mut listing: Listing) -> Result<Listing, Failure> {
+/// The sessions of the files, and those that a gateway that was killed left in its journal alone.
+fn listed(config: &Config, folder: &Path) -> Result<Listing, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::chain(1, error);
+    if !folder.exists() {
+        return Ok(Listing::default());
+    }
+    let mut listing = list_files(folder).map_err(|error| failed(&error))?;
     let Some(reader) = setup::reader(config)? else {
         return Ok(listing);
     };
@@ -77,13 +77,8 @@ fn with_journaled(config: &Config, mut listing: Listing) -> Result<Listing, Fail
         if listing.sessions.iter().any(|known| known.key == *key.0) {
             continue;
         }
-        let entries = show_files(
-            &config.sessions_dir(),
-            Some(&reader),
-            &key,
-            config.sessions.history,
-        )
-        .map_err(|error| failed(&error))?;
+        let entries = show_files(folder, Some(&reader), &key, config.sessions.history)
+            .map_err(|error| failed(&error))?;
         if let Some(last) = entries.last() {
             listing.add(&key, entries.len(), last.at_ms);
         }
@@ -91,18 +86,15 @@ fn with_journaled(config: &Config, mut listing: Listing) -> Result<Listing, Fail
     Ok(listing)
 }
 
-fn show(config: &Config, key: &str, as_json: bool) -> Result<String, Failure> {
+fn show(loaded: &Loaded, key: &str, as_json: bool) -> Result<String, Failure> {
+    let config = &loaded.config;
     let entries: Vec<Entry> = match setup::ask(config, Op::ShowSession { key: key.into() })? {
         Some(entries) => serde_json::from_value(entries).map_err(|error| Failure::new(1, error))?,
         None => {
+            let folder = setup::sessions_dir(loaded)?;
             let (reader, key) = (setup::reader(config)?, SessionKey(key.into()));
-            show_files(
-                &config.sessions_dir(),
-                reader.as_ref(),
-                &key,
-                config.sessions.history,
-            )
-            .map_err(|error| Failure::chain(1, &error))?
+            show_files(&folder, reader.as_ref(), &key, config.sessions.history)
+                .map_err(|error| Failure::chain(1, &error))?
         }
     };
     if entries.is_empty() {
@@ -129,10 +121,11 @@ fn show(config: &Config, key: &str, as_json: bool) -> Result<String, Failure> {
     Ok(text + &used.lines())
 }
 
-fn delete(config: &Config, key: &str) -> Result<String, Failure> {
+fn delete(loaded: &Loaded, key: &str) -> Result<String, Failure> {
+    let config = &loaded.config;
     let existed = match setup::ask(config, Op::DeleteSession { key: key.into() })? {
         Some(existed) => existed.as_bool().unwrap_or_default(),
-        None if config.state_dir().exists() => delete_offline(config, key)?,
+        None if config.state_dir().exists() => delete_offline(config, setup::sessions_dir(loaded)?, key)?,
         None => false,
     };
     if existed {
@@ -143,7 +136,7 @@ fn delete(config: &Config, key: &str) -> Result<String, Failure> {
 }
 
 /// Without a gateway this process is the one that may write.
-fn delete_offline(config: &Config, key: &str) -> Result<bool, Failure> {
+fn delete_offline(config: &Config, folder: PathBuf, key: &str) -> Result<bool, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::chain(1, error);
     let _lock = StateLock::acquire(&config.state_dir()).map_err(|error| failed(&error))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -155,7 +148,7 @@ fn delete_offline(config: &Config, key: &str) -> Result<bool, Failure> {
         let spool: Arc<dyn Spool> = spool;
         let sessions = SessionManager::new(
             spool.clone(),
-            config.sessions_dir(),
+            folder,
             config.sessions.history,
             config.sessions.cache,
         );

@@ -70,6 +70,21 @@ pub(super) fn usable(global: &Global, plugins: &[PathBuf]) -> Result<Loaded, Fai
     })
 }
 
+/// The folder of the sessions.
+///
+/// # Errors
+/// Status 78 where a configuration that cannot be used is the one that would tell it.
+pub(super) fn sessions_dir(loaded: &Loaded) -> Result<PathBuf, Failure> {
+    loaded.sessions_dir().ok_or_else(|| {
+        let (path, variable) = (loaded.path.display(), config::WORKSPACE_VARIABLE);
+        let text = format!(
+            "{path} does not tell where the workspace is, which has the conversations in it; correct the file, or name the \
+             folder by {variable}"
+        );
+        Failure::new(BAD_CONFIG, text)
+    })
+}
+
 /// What starts one.
 pub(super) const START_ONE: &str = "; `miniclaw gateway` starts one";
 

@@ -12,9 +12,9 @@ use crate::telemetry::rfc3339_ms;
 /// Runs `miniclaw trace`.
 ///
 /// # Errors
-/// 78 for a configuration that cannot be used; 1 where the spool cannot be read or does not know the message.
+/// 1 where the spool cannot be read or does not know the message.
 pub(super) fn run(global: &Global, id: u64, output: Output) -> super::Outcome {
-    let loaded = setup::load(&setup::sources(global, &[]))?;
+    let loaded = setup::usable(global, &[])?;
     setup::start_log(global, &loaded, true)?;
     let reader = setup::reader(&loaded.config)?;
     let story = match reader {

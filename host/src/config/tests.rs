@@ -1,5 +1,6 @@
 //! Loading as a whole.
 
+mod bare;
 mod errors;
 mod files;
 mod misplaced;

@@ -7,6 +7,7 @@
 
 mod backup;
 mod bad_config;
+mod broken_config;
 mod cli_errors;
 mod commands;
 mod compat;
