@@ -3,6 +3,7 @@
 //! A request is `{"v": 1, "op": …}`; the answer is `{"v": 1, "ok": …}` or `{"v": 1, "error": "…"}`. Some are answered by a
 //! stream: lines `{"v": 1, "event": …}` until such an answer ends it. docs/control.md describes it.
 
+mod address;
 mod client;
 mod server;
 mod streams;

@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::address::Address;
 use super::{Op, PATIENCE, Request, VERSION, socket};
 
-/// Longest path of a Unix socket on Linux (`sun_path`, without the zero at its end).
-const SOCKET_BYTES: usize = 107;
 /// Longest line of an answer that is a stream.
 const EVENT_BYTES: u64 = 1024 * 1024;
 
@@ -135,7 +134,8 @@ fn patience_for(op: &Op) -> Duration {
 }
 
 fn connect(path: &Path) -> Result<Option<UnixStream>, String> {
-    match UnixStream::connect(path) {
+    let connected = Address::of(path).and_then(|address| UnixStream::connect(address.name()));
+    match connected {
         Ok(stream) => Ok(Some(stream)),
         Err(error)
             if matches!(
@@ -145,12 +145,6 @@ fn connect(path: &Path) -> Result<Option<UnixStream>, String> {
         {
             Ok(None)
         }
-        Err(_) if path.as_os_str().len() > SOCKET_BYTES => Err(format!(
-            "the path {} is too long for a socket ({} bytes, {SOCKET_BYTES} are the most), so that no command reaches the \
-             gateway; choose a shorter --home",
-            path.display(),
-            path.as_os_str().len()
-        )),
         Err(error) => Err(format!("cannot reach the gateway at {}: {error}", path.display())),
     }
 }

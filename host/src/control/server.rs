@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
+use super::address::Address;
 use super::{Hands, Op, PATIENCE, Request, VERSION, perform, socket};
 use crate::tasks::Tasks;
 
@@ -50,14 +51,14 @@ impl ControlServer {
     /// Listens in the state folder, whose lock the caller holds: a socket found there is nobody's.
     ///
     /// # Errors
-    /// Where the socket cannot be made, for example because its path is longer than 107 bytes.
+    /// Where the socket cannot be made, for example because its path is too long and there is no `/proc`.
     pub(crate) fn start(state_dir: &Path, hands: Arc<Hands>, tasks: &Tasks) -> io::Result<Self> {
         let path = socket(state_dir);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = UnixListener::bind(&path)?;
+        let listener = UnixListener::bind(Address::of(&path)?.name())?;
         // The folder keeps others out between these two steps.
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
         let served = Served {

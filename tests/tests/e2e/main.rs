@@ -23,6 +23,7 @@ mod groups;
 mod hostile_input;
 mod joined_messages;
 mod logs;
+mod long_home;
 mod media;
 mod model_faults;
 mod model_scripts;
