@@ -187,8 +187,11 @@ async fn converse(talk: &mut Talk, served: &Served) -> io::Result<Option<Op>> {
             }
         };
         let answered = match parse(&line) {
-            Ok(op) if op.is_stream() => return Ok(Some(op)),
-            Ok(op) => to_its_end(op, served).await,
+            Ok(op) => match op.looks_at_one_of(&served.hands.roster.states()) {
+                Ok(()) if op.is_stream() => return Ok(Some(op)),
+                Ok(()) => to_its_end(op, served).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         match answered {

@@ -10,6 +10,7 @@ use tracing::debug;
 use super::server::{Ending, Talk};
 use super::{Op, VERSION};
 use crate::feed::{self, Heard, Listening, Weigh};
+use crate::gateway::InstanceState;
 use crate::telemetry::{self, Logged, Wanted};
 
 type End = watch::Receiver<Option<Ending>>;
@@ -17,6 +18,37 @@ type End = watch::Receiver<Option<Ending>>;
 impl Op {
     pub(super) fn is_stream(&self) -> bool {
         matches!(self, Self::FollowLogs { .. } | Self::Tap { .. } | Self::Stop)
+    }
+
+    /// Refuses to look at an instance that there is not, and of which no line of the log speaks.
+    ///
+    /// # Errors
+    /// The refusal, in words.
+    pub(super) fn looks_at_one_of(&self, instances: &[InstanceState]) -> Result<(), String> {
+        let (Self::RecentLogs { channel, .. } | Self::FollowLogs { channel, .. } | Self::Tap { channel, .. }) =
+            self
+        else {
+            return Ok(());
+        };
+        let Some(channel) = channel else {
+            return Ok(());
+        };
+        let lines = Wanted {
+            channel: Some(channel.clone()),
+            level: None,
+        };
+        let mut names: Vec<_> = instances.iter().map(|one| one.instance.as_str()).collect();
+        // A gateway that starts may not have made them yet.
+        let is_known = names.is_empty() || names.contains(&channel.as_str());
+        if is_known || !telemetry::recent(1, &lines).is_empty() {
+            return Ok(());
+        }
+        names.sort_unstable();
+        let channel = telemetry::printable(channel, 64);
+        Err(format!(
+            "no channel or provider is called `{channel}`; there are: {}",
+            names.join(", ")
+        ))
     }
 }
 

@@ -61,6 +61,21 @@ fn a_log_is_followed_to_the_gateways_end() {
 }
 
 #[test]
+fn a_channel_that_there_is_not_is_refused_with_those_that_there_are() {
+    let world = World::new();
+    let gateway = world.start();
+    for arguments in [&["logs"][..], &["logs", "-f"], &["tap"]] {
+        let refused = Command::new(&world.home, arguments)
+            .args(&["--channel", "telegraph"])
+            .run();
+        let told = &refused.expect_code(1).stderr;
+        assert!(told.contains("`telegraph`; there are: model, telegram"), "{told}");
+        assert_eq!(refused.stdout, "");
+    }
+    drop(gateway);
+}
+
+#[test]
 fn lines_of_one_channel_and_of_one_level_are_shown_alone() {
     let world = World::new();
     let gateway = Command::new(&world.home, &["gateway", "-v"]).start();
@@ -90,7 +105,6 @@ fn lines_of_one_channel_and_of_one_level_are_shown_alone() {
     assert!(logs(&[]).contains("DEBUG"));
     let info = logs(&["--level", "info"]);
     assert!(info.contains("INFO") && !info.contains("DEBUG"), "{info}");
-    assert_eq!(logs(&["--channel", "nobody"]), "");
     gateway.stop().expect_code(0);
 }
 
