@@ -6,6 +6,7 @@ mod backup;
 mod config;
 mod doctor;
 mod gateway;
+mod hidden;
 mod logs;
 mod manual;
 mod models;

@@ -10,6 +10,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 
 use crate::build;
 use crate::gateway::Home;
@@ -75,6 +76,15 @@ impl Terminal {
     /// Presses one key.
     pub fn press(&mut self, key: u8) {
         self.screen.write_all(&[key]).expect("the terminal takes a key");
+    }
+
+    /// Whether its keys leave no trace on it.
+    ///
+    /// # Panics
+    /// Where it is gone.
+    pub fn hides_what_is_typed(&self) -> bool {
+        let settings = tcgetattr(&self.screen).expect("a terminal has settings");
+        !settings.local_modes.contains(LocalModes::ECHO)
     }
 
     /// Waits for a text after everything that was waited for before.

@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 
 use self::files::Written;
 use self::plan::Plan;
-use self::trial::{Test, Verdict};
+use self::trial::{Test, Trial, Verdict};
 use super::args::{Global, OnboardArgs};
 use super::config::BAD_CONFIG;
 use super::{Failure, Outcome, setup};
 use crate::config::{self, Loaded, Place};
 
-/// Asks, checks, tries and writes, in this order: what fails or is broken off leaves nothing behind.
+/// Asks, with a check and a try of each answer, and writes last: what fails or is broken off leaves nothing behind.
 ///
 /// # Errors
 /// 1 where a configuration is there, where a secret is refused, or where something cannot be written; 2 where nobody
@@ -30,6 +30,7 @@ pub(super) fn run(global: &Global, args: &OnboardArgs) -> Outcome {
     free(&place, args.force)?;
     let known = super::every_known_plugin(&place.home);
     let mut plan = Plan::of(args, &place, &known)?;
+    let mut trial = Trial::new(global, &sources, &known, args.offline);
     if !args.yes {
         if !std::io::stdin().is_terminal() {
             return Err(Failure::new(
@@ -37,18 +38,11 @@ pub(super) fn run(global: &Global, args: &OnboardArgs) -> Outcome {
                 "there is no terminal to ask on; give --yes, and the rest by options (`miniclaw onboard --help`)",
             ));
         }
-        ask::complete(&mut plan, args, &known)?;
+        ask::complete(&mut plan, args, &mut trial)?;
     }
-    let loaded = trial::checked(&sources, &plan, &known)?;
-    // The log's words are told in other words here.
-    let telemetry = setup::start_log(global, &loaded, true)?;
-    let tests = match args.offline {
-        true => Vec::new(),
-        false => trial::tests(&loaded, &plan, &telemetry)?,
-    };
+    let (loaded, tests) = trial.over(&plan)?;
     if let Some(test) = tests.iter().find(|test| test.verdict == Verdict::Refused) {
-        let text = format!("{}: {}\nnothing was written", test.what, test.text);
-        return Err(Failure::new(1, text));
+        return Err(Failure::new(1, format!("{test}\nnothing was written")));
     }
     let written = files::write(&place, &plan, &loaded)?;
     let report = Report {
@@ -158,7 +152,7 @@ impl Report<'_> {
             let _ = writeln!(text, "{}: {}", written.word(), path.display());
         }
         for test in &self.tests {
-            let _ = writeln!(text, "{}: {}", test.what, test.text);
+            let _ = writeln!(text, "{test}");
         }
         for note in &self.notes {
             let _ = writeln!(text, "note: {note}");

@@ -5,6 +5,7 @@ use miniclaw_tests::config::API_KEY;
 use miniclaw_tests::fake_telegram::TOKEN;
 use miniclaw_tests::gateway::{Finished, make_folder, write_private};
 use miniclaw_tests::terminal::Terminal;
+use miniclaw_tests::watched::until;
 use miniclaw_tests::{Command, FakeModel, FakeTelegram, Gateway, Home};
 use serde_json::Value;
 
@@ -248,6 +249,60 @@ fn questions_are_asked_on_a_terminal_and_secrets_are_not_shown() {
         "${file:secrets/openai_api_key}"
     );
     run(&home, &["config", "validate"]).expect_code(0);
+}
+
+#[test]
+fn an_answer_that_is_refused_is_asked_again() {
+    let (telegram, model, home) = (FakeTelegram::start(), FakeModel::start(), Home::empty());
+    telegram.revoke("99:revoked_revoked_revoked_revoked_rev");
+    let api = telegram.url();
+    let mut terminal = Terminal::start(&home, &["onboard", "--telegram-api-url", api]);
+    terminal.answer("[no Telegram], not shown: ", "no token");
+    terminal.wait_for("@BotFather");
+    terminal.answer(
+        "[no Telegram], not shown: ",
+        "99:revoked_revoked_revoked_revoked_rev",
+    );
+    terminal.wait_for("telegram: the token is refused");
+    terminal.answer("[no Telegram], not shown: ", TOKEN);
+    terminal.wait_for("telegram: ok: ");
+    terminal.answer("[let me in by a code]: ", "me");
+    terminal.wait_for("id");
+    terminal.answer("[let me in by a code]: ", "42");
+    terminal.answer("[echo]: ", "openai");
+    terminal.answer("Address of its server [", "nowhere");
+    terminal.answer("Key of its API [none], not shown: ", API_KEY);
+    terminal.answer("Model [", "");
+    terminal.answer("Address of its server [", &model.base_url());
+    terminal.answer("Key of its API [none], not shown: ", API_KEY);
+    terminal.answer("Model [", "");
+    terminal.wait_for("provider openai: ok");
+    if terminal.shows_one_of(&["yes or no [yes]: ", "Start it:"]) == 0 {
+        terminal.answer("yes or no [yes]: ", "no");
+    }
+    let (status, shown) = terminal.wait();
+    assert_eq!(status, 0, "{shown}");
+    assert!(!shown.contains(TOKEN) && !shown.contains(API_KEY), "{shown}");
+    assert_eq!(config(&home)["allow_from"], serde_json::json!([42]));
+    run(&home, &["config", "validate"]).expect_code(0);
+}
+
+#[test]
+fn an_interrupt_at_a_secret_leaves_the_terminal_as_it_was() {
+    let home = Home::empty();
+    let mut terminal = Terminal::start(&home, &["onboard", "--offline"]);
+    terminal.wait_for("[no Telegram], not shown: ");
+    assert!(terminal.hides_what_is_typed());
+    for key in b"half a token" {
+        terminal.press(*key);
+    }
+    terminal.press(0x03);
+    until("a terminal that shows what is typed", || {
+        !terminal.hides_what_is_typed()
+    });
+    let (status, shown) = terminal.wait();
+    assert_eq!(status, 130, "{shown}");
+    assert!(!shown.contains("half"), "{shown}");
 }
 
 #[test]

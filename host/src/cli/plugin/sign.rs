@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::show;
 use crate::cli::args::{KeygenArgs, SignArgs};
-use crate::cli::{Failure, Outcome, setup};
+use crate::cli::{Failure, Outcome, hidden, setup};
 use crate::plugins::inspect;
 use crate::plugins::install::{FILE_MODE, InstallError, Staged, shown, sync_folder};
 use crate::plugins::trust::SignatureFile;
@@ -145,8 +145,7 @@ fn password(file: Option<&Path>, is_new: bool) -> Result<String, Failure> {
         return Err(Failure::new(1, line));
     }
     let ask = |prompt: &str| {
-        rpassword::prompt_password(prompt)
-            .map_err(|error| Failure::new(1, format!("cannot ask for the password: {error}")))
+        hidden::ask(prompt).map_err(|error| Failure::new(1, format!("cannot ask for the password: {error}")))
     };
     let password = ask("Password of the secret key: ")?;
     if is_new && ask("The same once more: ")? != password {
