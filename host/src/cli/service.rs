@@ -74,11 +74,21 @@ fn uninstall(args: &ServiceArgs) -> Outcome {
         return setup::print(&text, 0);
     }
     let mut steps = Vec::new();
-    let mut left = perform(args, &[stop], &mut steps)?;
-    std::fs::remove_file(&path).map_err(|error| cannot("remove", &path, &error))?;
-    steps.push(format!("removed: {}", path.display()));
-    left.extend(perform(args, &[forget], &mut steps)?);
-    report(args, &path, &steps, &left)
+    perform(args, &[stop], &mut steps)?;
+    let wants = if args.user {
+        "default.target.wants"
+    } else {
+        "multi-user.target.wants"
+    };
+    // Where systemd does not run, nothing is to be stopped, and what `enable` made is still there.
+    for file in [path.with_file_name(wants).join(UNIT), path.clone()] {
+        if file.symlink_metadata().is_ok() {
+            std::fs::remove_file(&file).map_err(|error| cannot("remove", &file, &error))?;
+            steps.push(format!("removed: {}", file.display()));
+        }
+    }
+    perform(args, &[forget], &mut steps)?;
+    report(args, &path, &steps, &[])
 }
 
 fn report(args: &ServiceArgs, path: &Path, steps: &[String], left: &[String]) -> Outcome {
