@@ -108,6 +108,43 @@ fn a_disk_that_fills_up_stops_intake_with_one_error_and_heals_by_itself() {
     assert_one_error(&finished.stderr);
 }
 
+#[test]
+fn the_owner_is_told_of_a_full_disk_while_it_is_full_and_when_it_is_well_again() {
+    const OWNER: i64 = 99;
+    let world = World::with(|config| {
+        config.with(
+            "/alerts",
+            serde_json::json!({ "channel": "telegram", "to": OWNER }),
+        )
+    });
+    let what = "an alert of a disk that fills up";
+    let Some(gateway) = on_small_disk(&world, what, "") else {
+        return;
+    };
+    assert_eq!(world.say(7, "before", 1), "re: before [n=1]");
+    let ballast = inside(&world, &gateway).join("ballast");
+    fill(&ballast);
+    world.telegram.inject(7, USER, &"x".repeat(8_000));
+    gateway.wait_for_line(NO_ROOM);
+    let alerts = world.telegram.wait_for_replies_to(OWNER, 1);
+    assert!(
+        alerts[0]
+            .text
+            .starts_with("miniclaw: the disk takes no messages: ")
+            && ballast.exists(),
+        "{alerts:?}"
+    );
+    std::fs::remove_file(&ballast).unwrap();
+    let alerts = world.telegram.wait_for_replies_to(OWNER, 2);
+    assert!(
+        alerts[1]
+            .text
+            .starts_with("miniclaw: the disk takes messages again"),
+        "{alerts:?}"
+    );
+    gateway.stop().expect_code(0);
+}
+
 #[track_caller]
 fn assert_one_error(log: &str) {
     let errors: Vec<&str> = log.lines().filter(|line| line.contains("ERROR")).collect();
