@@ -155,14 +155,6 @@ fn build(
     Ok((dispatch, handle))
 }
 
-/// Whether it is a filter.
-///
-/// # Errors
-/// Why it is none.
-pub(crate) fn check_filter(filter: &str) -> Result<(), TelemetryError> {
-    parse(filter).map(drop)
-}
-
 /// A filter, and the most detailed level that it lets pass.
 fn parsed(filter: &str) -> Result<(Targets, u8), TelemetryError> {
     let targets = parse(filter)?;
@@ -171,14 +163,7 @@ fn parsed(filter: &str) -> Result<(Targets, u8), TelemetryError> {
 }
 
 fn parse(filter: &str) -> Result<Targets, TelemetryError> {
-    // A lone word is the name of a crate to this syntax, and a mistyped level would silence everything.
-    let word = filter.trim();
-    let lone = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let parsed = match lone && word != "miniclaw" && word.parse::<LevelFilter>().is_err() {
-        true => Err("it is no level: off, error, warn, info, debug or trace".to_owned()),
-        false => targets(filter),
-    };
-    parsed.map_err(|reason| TelemetryError::Filter {
+    targets(filter).map_err(|reason| TelemetryError::Filter {
         filter: printable(filter, 200),
         reason,
     })

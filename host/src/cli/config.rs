@@ -9,7 +9,6 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{self, Config, ConfigError, ConfigErrors, KnownPlugin, Loaded, Origin, Sources};
 use crate::plugins::trust::keys::TrustedKey;
-use crate::telemetry;
 
 /// Exit status of a command that found the configuration in order.
 const OK: u8 = 0;
@@ -67,7 +66,6 @@ pub(crate) fn checked(
     mut loaded: Loaded,
     plugins: &dyn Fn(&Config) -> Vec<KnownPlugin>,
 ) -> Result<Loaded, ConfigErrors> {
-    loaded.check_log_level(|level| telemetry::check_filter(level).map_err(|error| error.to_string()))?;
     loaded.check_plugin_folders()?;
     loaded.check_trusted_keys(|key| TrustedKey::read(key).map(drop).map_err(|error| error.to_string()))?;
     let plugins = plugins(&loaded.config);

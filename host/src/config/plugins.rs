@@ -75,21 +75,6 @@ impl Loaded {
         ConfigErrors::refuse(wrong.collect())
     }
 
-    /// Checks what the log is to show.
-    ///
-    /// # Errors
-    /// What is no filter.
-    pub(crate) fn check_log_level(
-        &self,
-        read: impl Fn(&str) -> Result<(), String>,
-    ) -> Result<(), ConfigErrors> {
-        let node = self.effective.get("log").and_then(|log| log.get("level"));
-        let wrong = node.zip(read(&self.config.log.level).err());
-        let wrong =
-            wrong.map(|(node, reason)| node.origin.error("log.level".to_owned(), Problem::Syntax(reason)));
-        ConfigErrors::refuse(wrong.into_iter().collect())
-    }
-
     /// Refuses what is read from no file, where there was one: it may be about to come back.
     ///
     /// # Errors

@@ -9,6 +9,12 @@ use tracing_subscriber::filter::Targets;
 /// # Errors
 /// Why it is no filter.
 pub(crate) fn targets(filter: &str) -> Result<Targets, String> {
+    // A lone word is the name of a crate to this syntax, and a mistyped level would silence everything.
+    let word = filter.trim();
+    let lone = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if lone && word != "miniclaw" && word.parse::<LevelFilter>().is_err() {
+        return Err("it is no level: off, error, warn, info, debug or trace".to_owned());
+    }
     let mut targets = Targets::new();
     let mut empty = true;
     for directive in filter

@@ -311,7 +311,7 @@ fn bad_ones(world: &World) -> Vec<(String, &'static str, &'static str)> {
             "plugins.paths",
             "does not exist",
         ),
-        (with("/log/level", json!("loud")), "log.level", "no level"),
+        (with("/log/level", json!("loud")), "log.level", "a level such as"),
         (
             with("/plugins/trusted_keys", json!(["/nowhere.pub"])),
             "plugins.trusted_keys[0]",

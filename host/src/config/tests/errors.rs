@@ -177,6 +177,10 @@ fn a_value_of_the_wrong_kind_is_told_what_is_expected() {
             "1:19: key `log.level`: `warning` is not allowed; allowed: `debug`, `error`, `info`, `off`, `trace`, `warn`",
         ),
         (
+            r#"{"log": {"level": "loud"}}"#,
+            "1:19: key `log.level`: expected a level such as `info`, or a filter such as `info,miniclaw=debug`, found `loud`",
+        ),
+        (
             r#"{"log": {"level": "[turn{chat=5}]=debug"}}"#,
             "1:19: key `log.level`: events cannot be chosen by span or field (`[…]`), but by target and level",
         ),
