@@ -250,7 +250,12 @@ fn kind(vital: &Vital) -> &'static str {
 
 /// What the kernel knows of this process, under the names that exporters of all languages use.
 mod process {
+    use std::sync::OnceLock;
+
     use super::Page;
+
+    /// Said the same at every scrape, whatever happens to the clock: it changes with a restart alone.
+    static STARTED: OnceLock<f64> = OnceLock::new();
 
     pub(super) fn write(page: &mut Page) {
         let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
@@ -280,10 +285,11 @@ mod process {
             "Resident memory in bytes.",
             rss * size,
         );
-        if let Some(boot) = boot_time() {
-            let help = "Start of the process in seconds since 1970.";
-            page.gauge("process_start_time_seconds", help, boot as f64 + seconds(started));
-        }
+        page.gauge(
+            "process_start_time_seconds",
+            "Start of the process in seconds since 1970.",
+            *STARTED.get_or_init(|| wall_time_at(seconds(started))),
+        );
         if let Ok(files) = std::fs::read_dir("/proc/self/fd") {
             page.gauge("process_open_fds", "Open file descriptors.", files.count());
         }
@@ -292,9 +298,10 @@ mod process {
         }
     }
 
-    fn boot_time() -> Option<u64> {
-        let stat = std::fs::read_to_string("/proc/stat").ok()?;
-        let line = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
-        line.trim().parse().ok()
+    /// In seconds since 1970, of a moment in seconds since the machine was started.
+    fn wall_time_at(moment: f64) -> f64 {
+        let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let up = up.tv_sec as f64 + up.tv_nsec as f64 / 1e9;
+        crate::spool::wall_ms() as f64 / 1e3 - up + moment
     }
 }
