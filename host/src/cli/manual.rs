@@ -24,13 +24,24 @@ pub(super) fn completions(args: &CompletionsArgs) -> Outcome {
 
 /// By generators of these shells alone: `Shell` would link those of all others too.
 fn of_shell(shell: ShellArg) -> Vec<u8> {
-    let (mut command, mut text) = (Cli::command(), Vec::new());
+    let (mut command, mut text) = (offered(), Vec::new());
     match shell {
         ShellArg::Bash => generate(Bash, &mut command, NAME, &mut text),
         ShellArg::Zsh => generate(Zsh, &mut command, NAME, &mut text),
         ShellArg::Fish => generate(Fish, &mut command, NAME, &mut text),
     }
     text
+}
+
+/// The commands without the hidden ones, which the generators would offer.
+fn offered() -> clap::Command {
+    let all = Cli::command();
+    let below = all.get_subcommands().filter(|below| !below.is_hide_set());
+    clap::Command::new(NAME)
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true)
+        .args(all.get_arguments())
+        .subcommands(below)
 }
 
 /// Prints the first page, or writes one for every command.
@@ -95,6 +106,15 @@ mod tests {
                 let help = help.to_string();
                 let wide = help.lines().filter(|line| line.chars().count() > 80);
                 faults.extend(wide.map(|line| format!("{name}: too wide: {line}")));
+                // What is copied from a line that was broken is another command.
+                let below = command
+                    .get_after_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                let broken = below
+                    .lines()
+                    .filter(|line| !help.lines().any(|shown| shown == *line));
+                faults.extend(broken.map(|line| format!("{name}: broken into two: {line}")));
             }
             if command.get_about().is_none() {
                 faults.push(format!("{name}: says nothing of itself"));
@@ -180,7 +200,9 @@ mod tests {
                 "{shell:?}"
             );
             // What nobody is to call is offered to nobody.
-            assert!(!text.contains("plugin-host"), "{shell:?}");
+            for hidden in ["plugin-host", "plugin-probe", "plugin-check"] {
+                assert!(!text.contains(hidden), "{shell:?}: {hidden}");
+            }
         }
     }
 }

@@ -6,7 +6,8 @@ use clap::{Args, ValueEnum};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  miniclaw completions bash > ~/.local/share/bash-completion/completions/miniclaw
+  miniclaw completions bash \\
+      > ~/.local/share/bash-completion/completions/miniclaw
   miniclaw completions zsh > ~/.zfunc/_miniclaw
   miniclaw completions fish > ~/.config/fish/completions/miniclaw.fish")]
 pub(crate) struct CompletionsArgs {

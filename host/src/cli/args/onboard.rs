@@ -10,8 +10,8 @@ use super::{Output, not_blank};
 #[command(after_help = "Examples:
   miniclaw onboard
   miniclaw onboard --yes --webchat
-  miniclaw onboard --yes --telegram-token-file token.txt --allow-from 123456789 \\
-      --provider anthropic --api-key-file key.txt
+  miniclaw onboard --yes --telegram-token-file token.txt \\
+      --allow-from 123456789 --provider anthropic --api-key-file key.txt
   printf %s \"$TOKEN\" | miniclaw onboard --yes --telegram-token-file - --pairing")]
 pub(crate) struct OnboardArgs {
     /// Ask nothing: what no option says has its default
