@@ -31,7 +31,8 @@ pub(super) fn run(global: &Global, command: &ServiceCommand) -> Outcome {
 }
 
 fn install(global: &Global, args: &ServiceArgs) -> Outcome {
-    let unit = unit(global, args)?;
+    let home = home(global, args)?;
+    let unit = unit(global, args, &home)?;
     let path = place(args)?;
     if args.print {
         let text = match args.output.json {
@@ -46,14 +47,22 @@ fn install(global: &Global, args: &ServiceArgs) -> Outcome {
     ours(&path, args.force, "replaces")?;
     write(&path, &unit)?;
     let mut steps = vec![format!("written: {}", path.display())];
-    let before = if args.user { None } else { without_user() };
-    steps.extend(before.clone());
-    let commands = [vec!["daemon-reload"], vec!["enable", "--now", UNIT]];
-    let left = match before {
-        // It could not start before somebody made the user.
-        Some(_) => commands.iter().map(|words| line(args, words)).collect(),
-        None => perform(args, &commands, &mut steps)?,
+    let before = match args.user {
+        true => Vec::new(),
+        false => before(&home, &std::fs::read_to_string("/etc/passwd").unwrap_or_default()),
     };
+    steps.extend_from_slice(&before);
+    let commands = [vec!["daemon-reload"], vec!["enable", "--now", UNIT]];
+    let left = match before.is_empty() {
+        // It could not start before somebody did that.
+        false => commands.iter().map(|words| line(args, words)).collect(),
+        true => perform(args, &commands, &mut steps)?,
+    };
+    if args.user {
+        steps.push(
+            "a user's services end with the last login; to keep this one: loginctl enable-linger".into(),
+        );
+    }
     report(args, &path, &steps, &left)
 }
 
@@ -114,6 +123,10 @@ fn perform(
 ) -> Result<Vec<String>, Failure> {
     // As sd_booted(3) says it.
     if !Path::new("/run/systemd/system").is_dir() {
+        let absent = "systemd does not run here, so that nothing was started or stopped".to_owned();
+        if !steps.contains(&absent) {
+            steps.push(absent);
+        }
         return Ok(commands.iter().map(|words| line(args, words)).collect());
     }
     for words in commands {
@@ -142,10 +155,8 @@ fn line(args: &ServiceArgs, words: &[&str]) -> String {
     format!("systemctl{user} {}", words.join(" "))
 }
 
-/// The template with this program and the home that was asked for.
-fn unit(global: &Global, args: &ServiceArgs) -> Result<String, Failure> {
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::new(1, format!("cannot tell where this program is: {error}")))?;
+/// The home that was asked for.
+fn home(global: &Global, args: &ServiceArgs) -> Result<PathBuf, Failure> {
     let home = match (&global.home, args.user) {
         (None, false) => PathBuf::from(SYSTEM_HOME),
         _ => {
@@ -153,15 +164,21 @@ fn unit(global: &Global, args: &ServiceArgs) -> Result<String, Failure> {
             place.map_err(|errors| Failure::new(BAD_CONFIG, errors))?.home
         }
     };
-    let home = std::path::absolute(&home)
-        .map_err(|error| Failure::new(1, format!("cannot tell where {} is: {error}", home.display())))?;
+    std::path::absolute(&home)
+        .map_err(|error| Failure::new(1, format!("cannot tell where {} is: {error}", home.display())))
+}
+
+/// The template with this program and that home.
+fn unit(global: &Global, args: &ServiceArgs, home: &Path) -> Result<String, Failure> {
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::new(1, format!("cannot tell where this program is: {error}")))?;
     let file = global.config.as_ref();
     let file = file.and_then(|file| std::path::absolute(file).ok());
-    let hides = |path: &&PathBuf| {
+    let hides = |path: &&Path| {
         let hidden = ["/home", "/root", "/run/user"];
         hidden.iter().any(|place| path.starts_with(place))
     };
-    let needed = [Some(&home), Some(&program), file.as_ref()];
+    let needed = [Some(home), Some(&*program), file.as_deref()];
     let hidden = needed.into_iter().flatten().find(hides);
     if let Some(hidden) = hidden.filter(|_| !args.user) {
         return Err(Failure::new(
@@ -179,7 +196,7 @@ fn unit(global: &Global, args: &ServiceArgs) -> Result<String, Failure> {
     }
     Ok(fill(
         &command,
-        &word(&home)?,
+        &word(home)?,
         home != Path::new(SYSTEM_HOME),
         args.user,
     ))
@@ -205,8 +222,10 @@ fn word(path: &Path) -> Result<String, Failure> {
 }
 
 fn fill(command: &str, home: &str, elsewhere: bool, user: bool) -> String {
-    let mut unit =
-        format!("{MARK}; a change of your own goes into a drop-in\n# (`systemctl edit miniclaw`).\n");
+    let of_user = if user { " --user" } else { "" };
+    let mut unit = format!(
+        "{MARK}; a change of your own goes into a drop-in\n# (`systemctl{of_user} edit miniclaw`).\n"
+    );
     let mut for_system = false;
     // What stands before the first section says how this is done.
     for line in TEMPLATE.lines().skip_while(|line| !line.starts_with('[')) {
@@ -277,13 +296,26 @@ fn write(path: &Path, unit: &str) -> Result<(), Failure> {
     written.map_err(|error| cannot("write", path, &error))
 }
 
-/// What to do first where the system has no user to run the service as.
-fn without_user() -> Option<String> {
-    let users = std::fs::read_to_string("/etc/passwd").ok()?;
-    let known = users.lines().any(|line| line.starts_with("miniclaw:"));
-    (!known).then(|| {
-        format!("first make its user: useradd --system --home-dir {SYSTEM_HOME} --shell /usr/sbin/nologin miniclaw")
-    })
+/// What to do before a service of the system can start: it runs as a user of its own, who writes to its home alone.
+fn before(home: &Path, users: &str) -> Vec<String> {
+    use std::os::unix::fs::MetadataExt;
+    let mut steps = Vec::new();
+    let fields = users.lines().find_map(|line| line.strip_prefix("miniclaw:"));
+    let user = fields.and_then(|fields| fields.split(':').nth(1)?.parse::<u32>().ok());
+    if user.is_none() {
+        steps.push(format!(
+            "first make its user: useradd --system --home-dir {SYSTEM_HOME} --shell /usr/sbin/nologin miniclaw"
+        ));
+    }
+    let owner = std::fs::metadata(home).ok().map(|home| home.uid());
+    // Systemd itself makes the usual one.
+    if home != Path::new(SYSTEM_HOME) && (owner.is_none() || owner != user) {
+        let home = for_shell(home);
+        steps.push(format!(
+            "first make its home, and give it to that user: mkdir -p {home} && chown -R miniclaw:miniclaw {home}"
+        ));
+    }
+    steps
 }
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
@@ -315,6 +347,28 @@ mod tests {
     }
 
     #[test]
+    fn a_service_of_the_system_is_told_what_it_lacks_before_it_can_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = rustix::process::geteuid().as_raw();
+        let known =
+            format!("root:x:0:0::/root:/bin/sh\nminiclaw:x:{owner}:7::/var/lib/miniclaw:/bin/false\n");
+        let usual = Path::new(SYSTEM_HOME);
+        assert_eq!(before(usual, &known), <[&str; 0]>::default());
+        assert_eq!(before(folder.path(), &known), <[&str; 0]>::default());
+        let lacks = |home: &Path, users: &str, words: &[&str]| {
+            let steps = before(home, users);
+            let fits =
+                steps.len() == words.len() && steps.iter().zip(words).all(|(step, word)| step.contains(word));
+            assert!(fits, "{steps:?}");
+        };
+        lacks(usual, "root:x:0:0::/root:/bin/sh\n", &["useradd"]);
+        lacks(&folder.path().join("not there"), &known, &["mkdir -p"]);
+        let other = format!("miniclaw:x:{}:7::/var/lib/miniclaw:/bin/false\n", owner + 1);
+        lacks(folder.path(), &other, &["chown -R"]);
+        lacks(folder.path(), "", &["useradd", "chown -R"]);
+    }
+
+    #[test]
     fn a_user_s_unit_has_nothing_that_its_manager_lacks() {
         let unit = fill("/usr/bin/miniclaw gateway", "\"/home/a b/.miniclaw\"", true, true);
         for gone in [
@@ -331,6 +385,7 @@ mod tests {
             "WantedBy=default.target",
             "Environment=\"MINICLAW_HOME=/home/a b/.miniclaw\"",
             "Restart=on-failure",
+            "systemctl --user edit miniclaw",
         ] {
             assert!(unit.contains(line), "{line}: {unit}");
         }
