@@ -95,6 +95,10 @@ fn own_home(sources: &Sources) -> Result<(), Failure> {
 
 fn look(sources: &Sources) -> Result<Vec<Finding>, Failure> {
     let place = config::place(sources).map_err(|errors| Failure::new(BAD_CONFIG, errors))?;
+    // What cannot be looked at would seem damaged.
+    if let Some(closed) = folders::closed(&place.home) {
+        return Ok(vec![closed]);
+    }
     let mut findings = Vec::new();
     let loaded = configuration::load(sources, &place, &mut findings);
     let known = match &loaded {
@@ -177,3 +181,6 @@ impl Patient {
         self.status.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -180,14 +180,22 @@ fn trust(path: &Path, mode: u32, owner: u32, me: u32, read_only: bool) -> Option
 
 fn unreadable(error: &io::Error, path: &Path) -> Problem {
     let advice = match error.kind() {
-        ErrorKind::PermissionDenied => {
-            format!("run `{}` as its owner", command("chmod u+r", path))
-        }
+        ErrorKind::PermissionDenied => denied(path),
         ErrorKind::NotADirectory => "a part of the path is a file; correct the path".into(),
         _ => "check the path and the disk".into(),
     };
     let reason = reason(error);
     Problem::Unreadable { reason, advice }
+}
+
+/// What to do about a file that this user may not read.
+fn denied(path: &Path) -> String {
+    let me = rustix::process::geteuid().as_raw();
+    match std::fs::metadata(path).map(|file| file.uid()) {
+        Ok(owner) if owner == me => format!("run `{}`", command("chmod u+r", path)),
+        Ok(owner) => format!("run this as its owner, user {owner}; this is user {me}"),
+        Err(_) => format!("run this as the user whose folder it is; this is user {me}"),
+    }
 }
 
 /// The error in words that nest: the system's text without its number.

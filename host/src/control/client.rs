@@ -145,7 +145,16 @@ fn connect(path: &Path) -> Result<Option<UnixStream>, String> {
         {
             Ok(None)
         }
-        Err(error) => Err(format!("cannot reach the gateway at {}: {error}", path.display())),
+        Err(error) => {
+            let advice = match error.kind() {
+                io::ErrorKind::PermissionDenied => "; run this as the user whose gateway it is, or as root",
+                _ => "",
+            };
+            Err(format!(
+                "cannot reach the gateway at {}: {error}{advice}",
+                path.display()
+            ))
+        }
     }
 }
 

@@ -1,16 +1,16 @@
 //! The gateway's folders: who can reach them, room on the disk, and what was left behind.
 
-use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use std::{fs, io};
 
 use rustix::fs::StatVfsMountFlags;
 
 use super::Patient;
 use super::configuration::excess;
 use super::finding::{Finding, Repair, shown};
-use crate::config::for_shell;
+use crate::config::{for_shell, state_of};
 
 /// With less the gateway soon stands still.
 const NO_ROOM: u64 = 16 << 20;
@@ -53,6 +53,31 @@ pub(super) fn check(patient: &Patient, findings: &mut Vec<Finding>) {
     if !patient.runs() {
         stale(patient, findings);
     }
+}
+
+/// The first folder of the gateway's that this user may not look into.
+pub(super) fn closed(home: &Path) -> Option<Finding> {
+    let state = state_of(home);
+    let denied = |folder: &&Path| {
+        fs::read_dir(folder).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    let folder = [home, &state].into_iter().find(denied)?;
+    let own = rustix::process::geteuid().as_raw();
+    let (text, fix) = match fs::metadata(folder).map(|found| found.uid()) {
+        Ok(owner) if owner == own => (
+            "its owner may not look into it".to_owned(),
+            format!("run `chmod u+rwx {}`", for_shell(folder)),
+        ),
+        Ok(owner) => (
+            format!("user {own} may not look into it, it belongs to user {owner}"),
+            format!("run this as user {owner}, or as root"),
+        ),
+        Err(_) => (
+            format!("user {own} may not look into it"),
+            "run this as the user whose folder it is, or as root".to_owned(),
+        ),
+    };
+    Some(Finding::error("home-closed", shown(folder), text, fix))
 }
 
 fn access(folder: &Path, private: bool, findings: &mut Vec<Finding>) {
