@@ -15,6 +15,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::watched::DEADLINE;
 
+pub(crate) use command::heed_interrupts;
 pub use command::{Command, Finished};
 pub use home::{Home, make_folder, write_private};
 

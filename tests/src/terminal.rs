@@ -13,7 +13,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
 use crate::build;
-use crate::gateway::Home;
+use crate::gateway::{Home, heed_interrupts};
 use crate::watched::DEADLINE;
 
 /// A process and the terminal that it is on; killed when dropped.
@@ -48,6 +48,7 @@ impl Terminal {
             .stdin(end())
             .stdout(end())
             .stderr(end());
+        heed_interrupts(&mut command);
         // SAFETY: both calls are made by the kernel alone, and neither allocates nor takes a lock.
         unsafe {
             command.pre_exec(|| {

@@ -1,6 +1,7 @@
 //! Starting the binary.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 
@@ -98,7 +99,9 @@ impl Command {
     /// # Panics
     /// Where it cannot be started.
     pub fn start(self) -> Gateway {
-        let child = std::process::Command::new(&self.binary)
+        let mut command = std::process::Command::new(&self.binary);
+        heed_interrupts(&mut command);
+        let child = command
             .args(self.arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -117,5 +120,16 @@ impl Command {
     /// Where it cannot be started, or does not end.
     pub fn run(self) -> Finished {
         self.start().wait()
+    }
+}
+
+/// Of a shell's job in the background a child inherits that SIGINT is ignored.
+pub(crate) fn heed_interrupts(command: &mut std::process::Command) {
+    // SAFETY: the call is made by the kernel alone, and neither allocates nor takes a lock.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            Ok(())
+        });
     }
 }
