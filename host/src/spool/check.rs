@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use super::reader::SpoolReader;
-use super::{SpoolError, open};
+use super::{SpoolError, open, schema};
 use crate::sessions::Entry;
 
 /// Findings that are told; a ruined file would have one for each row.
@@ -56,6 +56,10 @@ pub(crate) fn check_folder(dir: &Path) -> Result<Option<Vec<String>>, SpoolError
     let reader = match open::sound_log(dir).and_then(|()| SpoolReader::open(dir)) {
         Ok(Some(reader)) => reader,
         Ok(None) => return Ok(None),
+        // That says nothing of what is in it.
+        Err(SpoolError::Refused { path, reason }) if schema::is_of_the_disk(&reason) => {
+            return Err(SpoolError::Refused { path, reason });
+        }
         Err(SpoolError::Refused { reason, .. }) => return Ok(Some(vec![reason])),
         Err(error) => return Err(error),
     };

@@ -120,7 +120,7 @@ pub(super) fn create(path: &Path, wall_ms: i64) -> Result<(), String> {
         .map_err(|error| error.to_string())
         .and_then(|file| {
             fill(&unfinished, wall_ms)
-                .map_err(|error| error.to_string())
+                .map_err(|error| format!("{error}{}", advice_of(&error)))
                 .map(|()| file)
         })
         .and_then(|file| settle(&file, &unfinished, path).map_err(|error| error.to_string()));
@@ -213,12 +213,28 @@ pub(super) fn verify(conn: &Connection, all_pages: bool) -> Result<(), String> {
     }
 }
 
+const SEE_DISK: &str = "; see whether its disk is full, read-only or failing";
+
 /// What an error of reading or opening means for whoever runs the gateway.
 pub(super) fn unreadable(error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(&error.to_string()),
-        _ => format!("cannot read it: {error}"),
+        _ => format!("cannot read it: {error}{}", advice_of(error)),
     }
+}
+
+/// SQLite tells no more of a disk that is full or read-only, which even a reader writes to.
+fn advice_of(error: &rusqlite::Error) -> &'static str {
+    use ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
+    match error.sqlite_error_code() {
+        Some(SystemIoFailure | CannotOpen | DiskFull | ReadOnly) => SEE_DISK,
+        _ => "",
+    }
+}
+
+/// Whether a reason is one of the system's, which says nothing of what is in the file.
+pub(super) fn is_of_the_disk(reason: &str) -> bool {
+    reason.ends_with(SEE_DISK) || reason.contains("(os error ")
 }
 
 /// What is wrong with a log that is damaged before its end: SQLite would take that for the end, and write over what is behind.
@@ -271,7 +287,28 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::ffi;
+
     use super::*;
+
+    #[test]
+    fn an_error_that_a_full_disk_gives_says_to_look_at_the_disk() {
+        let told = |code| unreadable(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in [
+            ffi::SQLITE_IOERR_SHMSIZE,
+            ffi::SQLITE_CANTOPEN,
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_READONLY,
+        ] {
+            assert!(
+                told(code).contains("its disk is full") && is_of_the_disk(&told(code)),
+                "{code}"
+            );
+        }
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_BUSY] {
+            assert!(!is_of_the_disk(&told(code)), "{code}");
+        }
+    }
 
     #[test]
     fn a_file_of_an_older_version_is_brought_up_step_by_step() {

@@ -1,3 +1,6 @@
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 use crate::spool::check_folder;
 
@@ -15,6 +18,28 @@ async fn a_spool_in_use_is_sound() {
     store.spool().finish(&turn(&[], 1, 2)).await.unwrap();
     accept(store.spool(), "2").await;
     assert!(findings(&store).is_empty());
+}
+
+#[tokio::test]
+async fn a_spool_that_this_user_may_not_read_is_not_called_damaged() {
+    // Nobody else can become another user.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let store = Store::new();
+    store.spool().close().await.unwrap();
+    let folder = store.dir.path().to_owned();
+    std::fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    let looking = std::thread::spawn(move || {
+        // Of this thread alone.
+        rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65_534)).unwrap();
+        check_folder(&folder).map_err(|error| error.to_string())
+    });
+    let told = looking.join().unwrap();
+    assert!(
+        told.clone().is_err_and(|told| told.contains("Permission denied")),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]
