@@ -40,6 +40,8 @@ pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
+    /// Never read. A write beyond a limit of file sizes fails then, as on a full disk, and does not end the process.
+    _too_large: Signal,
 }
 
 impl Signals {
@@ -52,6 +54,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
+            _too_large: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 

@@ -165,6 +165,16 @@ fn a_full_disk_at_the_start_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_limit_of_file_sizes_is_an_error_like_a_full_disk_and_no_death_by_a_signal() {
+    let world = World::new();
+    let limited = Command::of("/bin/sh", &world.home).args(&["-c", "ulimit -f 8 && exec \"$0\" gateway"]);
+    let finished = limited.arg(&build::artifacts().binary).run();
+    finished.expect_code(1);
+    let told = finished.stderr.contains("cannot create it") && finished.stderr.contains("disk is full");
+    assert!(told, "{}", finished.stderr);
+}
+
+#[test]
 fn a_read_only_disk_at_the_start_is_refused_with_the_reason() {
     let world = World::new();
     let read_only = r#"mount -o remount,ro "$HOME/.miniclaw/state" &&"#;
