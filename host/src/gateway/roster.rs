@@ -11,6 +11,7 @@ mod workshop;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use miniclaw_plugin_api::Kind;
@@ -53,6 +54,8 @@ pub(crate) struct Roster {
     reread: Reread,
     /// One change at a time; whoever else wants one waits.
     turn: tokio::sync::Mutex<()>,
+    /// When the latest reload of the configuration began, and what became of it.
+    latest: Mutex<Option<(Instant, Taken)>>,
 }
 
 /// One configured instance.
@@ -105,7 +108,7 @@ impl InstanceState {
 }
 
 /// What became of one instance.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Changed {
     pub(crate) instance: String,
     pub(crate) ok: bool,
@@ -131,6 +134,7 @@ impl Roster {
             ground,
             reread,
             turn: tokio::sync::Mutex::default(),
+            latest: Mutex::default(),
         }
     }
 

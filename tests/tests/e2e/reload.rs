@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::setup::{USER, World};
 
+mod together;
+
 /// Of another bot.
 const OTHER: &str = "987654321:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
 

@@ -1,6 +1,7 @@
 //! A configuration comes into effect, at the start and at each reload alike.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::future::{BoxFuture, FutureExt as _, join_all};
 use miniclaw_plugin_api::Kind;
@@ -19,7 +20,7 @@ use crate::plugins::trust::TrustPolicy;
 use crate::spool::SpoolError;
 
 /// What became of a reload.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Taken {
     /// Instances that came, went, or are others now.
     pub(crate) instances: Vec<Changed>,
@@ -48,9 +49,23 @@ struct Plan {
 }
 
 impl Roster {
-    /// Reads the configuration again and takes it up. Every reload begins and ends here, whoever asked for it.
+    /// Reads the configuration again and takes it up. Every reload begins and ends here, whoever asked for it. Those that
+    /// are asked for while another one is under way are one: it reads what all of them mean.
     pub(crate) async fn reconfigure(&self) -> Taken {
+        let asked = Instant::now();
         let _turn = self.turn.lock().await;
+        if let Some((began, taken)) = &*lock(&self.latest)
+            && *began >= asked
+        {
+            return taken.clone();
+        }
+        let began = Instant::now();
+        let taken = self.reconfigure_now().await;
+        *lock(&self.latest) = Some((began, taken.clone()));
+        taken
+    }
+
+    async fn reconfigure_now(&self) -> Taken {
         let _reloading = crate::observe::systemd::reloading();
         let taken = self.reconfigured().await.unwrap_or_else(|errors| Taken {
             errors,
