@@ -1,5 +1,7 @@
 //! `miniclaw status`: how the running gateway is.
 
+mod screen;
+
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -59,7 +61,13 @@ fn watch(config: &Config, first: Seen, pause: Duration, as_json: bool) -> std::i
         };
         let mut out = std::io::stdout().lock();
         out.write_all(before.as_bytes())?;
-        out.write_all(setup::shown(&block).as_bytes())?;
+        let block = setup::shown(&block);
+        let block = if draws {
+            screen::fitting(&block).into()
+        } else {
+            block
+        };
+        out.write_all(block.as_bytes())?;
         out.flush()?;
         drop(out);
         begun = true;
