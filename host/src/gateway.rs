@@ -67,8 +67,8 @@ pub(crate) struct Options {
     pub(crate) ends_with_console: bool,
     /// Whether libraries that change are taken up.
     pub(crate) watch: bool,
-    /// Whether to tell on stdout how to reach a gateway that nobody has configured.
-    pub(crate) welcome: bool,
+    /// Whether to tell on stdout how to reach a gateway that nobody has configured; the options that lead commands to it.
+    pub(crate) welcome: Option<String>,
     pub(crate) reread: Reread,
 }
 
@@ -154,7 +154,7 @@ pub(crate) fn run(
                 .upkeep
                 .spawn("watch", watcher::libraries(running.roster.clone()));
         }
-        running.log_ready(born, options.welcome);
+        running.log_ready(born, options.welcome.clone());
         let reason = running.serve(&mut signals, options).await;
         Ok(running.shut_down(reason, &mut signals).await)
     });
@@ -209,7 +209,7 @@ impl Running {
     }
 
     /// Logs, when every instance has got past its start, which of them run.
-    fn log_ready(&self, born: Instant, welcome: bool) {
+    fn log_ready(&self, born: Instant, welcome: Option<String>) {
         let slots = self.roster.slots();
         let channels = |slots: &[Arc<Slot>]| -> Vec<_> {
             let channels = slots.iter().filter(|slot| slot.kind == Kind::Channel);
@@ -254,8 +254,8 @@ impl Running {
             } else {
                 info!(channels = up, of, elapsed = ?born.elapsed(), "Gateway ready");
             }
-            if welcome {
-                welcome::print(&roster).await;
+            if let Some(options) = welcome {
+                welcome::print(&roster, &options).await;
             }
             let settle = async {
                 tokio::time::sleep(SETTLED).await;

@@ -50,7 +50,7 @@ pub(super) fn run(global: &Global, args: &GatewayArgs) -> Outcome {
         // Where nobody else can reach the agent, the end of the input is the end of the work.
         ends_with_console: console_alone && !loaded.config.channels.is_empty(),
         watch: args.watch,
-        welcome: alone,
+        welcome: alone.then(|| setup::place_options(global)),
         reread: Arc::new(move || reread(&sources, verbose, was_read)),
     };
     gateway::run(loaded, &options, &telemetry).map_err(|error| Failure::chain(error.status(), &error))

@@ -83,12 +83,7 @@ fn free(place: &Place, force: bool) -> Result<(), Failure> {
 
 /// The command that starts the gateway with what was written.
 fn next(global: &Global, place: &Place) -> String {
-    let mut command = "miniclaw gateway".to_owned();
-    for (flag, path) in [("--home", &global.home), ("--config", &global.config)] {
-        if let Some(path) = path {
-            let _ = write!(command, " {flag} {}", config::for_shell(path));
-        }
-    }
+    let mut command = format!("miniclaw gateway{}", setup::place_options(global));
     let elsewhere = place.file != place.home.join("config.json");
     if elsewhere && global.config.is_none() {
         let _ = write!(command, " --config {}", config::for_shell(&place.file));

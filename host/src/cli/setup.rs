@@ -38,6 +38,15 @@ pub(super) fn sources(global: &Global, plugins: &[PathBuf]) -> Sources {
     }
 }
 
+/// The options that lead another command to the same place, as a shell takes them.
+pub(super) fn place_options(global: &Global) -> String {
+    let given = [("--home", &global.home), ("--config", &global.config)];
+    given
+        .into_iter()
+        .filter_map(|(flag, path)| Some(format!(" {flag} {}", config::for_shell(path.as_ref()?))))
+        .collect()
+}
+
 /// A value that a flag gives.
 pub(super) fn flag(key: &str, value: Value, flag: &'static str) -> FlagOverride {
     FlagOverride {

@@ -111,6 +111,25 @@ fn a_second_gateway_in_the_same_home_exits_1_and_names_the_first() {
 }
 
 #[test]
+fn the_commands_of_the_welcome_find_a_home_that_an_option_named() {
+    let home = Home::empty();
+    let elsewhere = home.root().join("else where");
+    let option = format!("--home '{}'", elsewhere.display());
+    let gateway = Command::new(&home, &["gateway", "--home"])
+        .arg(&elsewhere)
+        .start();
+    until("the welcome", || gateway.stdout().contains("miniclaw stop"));
+    let told = gateway.stdout();
+    for command in ["web", "gateway", "onboard", "status", "stop"] {
+        assert!(
+            told.contains(&format!("miniclaw {command} {option}")),
+            "{command}: {told}"
+        );
+    }
+    gateway.stop().expect_code(0);
+}
+
+#[test]
 fn without_configuration_it_offers_a_web_chat_on_loopback_that_its_link_alone_opens() {
     let home = Home::empty();
     let gateway = Gateway::start(&home, &[]);

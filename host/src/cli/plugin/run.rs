@@ -54,7 +54,7 @@ pub(crate) fn run(global: &Global, args: &RunArgs) -> Outcome {
         pid_file: None,
         ends_with_console: manifest.kind == Kind::Provider,
         watch: true,
-        welcome: false,
+        welcome: None,
         reread: Arc::new(move || Ok(opened(config::load(&sources)?, open))),
     };
     tracing::info!(plugin = %manifest.name, file = %args.file.display(), home = %home.display(), "Trying a plugin; stop it with Ctrl-C");
