@@ -150,7 +150,15 @@ fn told(findings: &[Finding], fixed: &[Finding]) -> String {
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let _ = match (errors, warnings) {
         (0, 0) => writeln!(text, "all is well"),
-        _ => writeln!(text, "{errors} errors, {warnings} warnings"),
+        _ => {
+            let s = |count| if count == 1 { "" } else { "s" };
+            writeln!(
+                text,
+                "{errors} error{}, {warnings} warning{}",
+                s(errors),
+                s(warnings)
+            )
+        }
     };
     text
 }
