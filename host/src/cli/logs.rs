@@ -7,9 +7,7 @@ use serde_json::Value;
 
 use super::args::{Global, LogsArgs};
 use super::{Failure, Outcome, setup};
-use crate::config::Config;
 use crate::control::{self, Ended, Op};
-use crate::gateway::InstanceState;
 
 /// What it means that no gateway runs.
 const NOBODY: &str = ", and its log is not kept; of one that systemd ran, `journalctl -u miniclaw` shows it";
@@ -28,12 +26,6 @@ pub(super) fn run(global: &Global, args: LogsArgs) -> Outcome {
         output,
     } = args;
     let level = level.map(|level| level as u8);
-    note_unknown(
-        &config,
-        channel.as_deref(),
-        "channel and no provider",
-        &["channel", "provider"],
-    );
     if !follow {
         let op = Op::RecentLogs {
             lines,
@@ -72,23 +64,6 @@ pub(super) fn run(global: &Global, args: LogsArgs) -> Outcome {
         .map_err(|error| Failure::new(1, error))?
         .ok_or_else(|| setup::no_gateway(&config.home, NOBODY))?;
     over(&ended, printed)
-}
-
-/// Says so where nothing of a name is there, which would be waited for without a word. It may still come.
-pub(super) fn note_unknown(config: &Config, name: Option<&str>, what: &str, kinds: &[&str]) {
-    let Some(name) = name else { return };
-    let answer = setup::ask(config, Op::PluginStates).ok().flatten();
-    let states = answer.and_then(|answer| serde_json::from_value::<Vec<InstanceState>>(answer).ok());
-    let Some(states) = states else { return };
-    let known = states.iter().filter(|state| kinds.contains(&&*state.kind));
-    let known: Vec<&str> = known.map(|state| &*state.instance).collect();
-    if !known.contains(&name) {
-        let known = match known.is_empty() {
-            true => "none".to_owned(),
-            false => known.join(", "),
-        };
-        eprintln!("note: there is no {what} `{name}`; there are: {known}");
-    }
 }
 
 /// How a command ends that listened to a gateway. One whose reader has seen enough is no failure.

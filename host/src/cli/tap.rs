@@ -14,7 +14,6 @@ use crate::control::{self, Op};
 /// 69 where no gateway runs; 1 where it breaks off.
 pub(super) fn run(global: &Global, args: TapArgs) -> Outcome {
     let config = setup::usable(global, &[])?.config;
-    logs::note_unknown(&config, args.channel.as_deref(), "channel", &["channel"]);
     let op = Op::Tap {
         channel: args.channel,
         session: args.session,

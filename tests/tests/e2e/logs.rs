@@ -37,45 +37,6 @@ fn the_last_lines_are_those_of_stderr() {
 }
 
 #[test]
-fn a_name_that_nothing_has_is_told_where_it_is_looked_for() {
-    let world = World::new();
-    let gateway = world.start();
-    gateway.wait_for_line(READY);
-    for (command, name, told) in [
-        (
-            "logs",
-            "telegam",
-            Some("there is no channel and no provider `telegam`"),
-        ),
-        ("logs", "model", None),
-        (
-            "tap",
-            "telegam",
-            Some("there is no channel `telegam`; there are: telegram"),
-        ),
-        ("tap", "telegram", None),
-    ] {
-        let follow: &[&str] = if command == "logs" { &["-f"] } else { &[] };
-        let listener = Command::new(&world.home, &[command, "--channel", name])
-            .args(follow)
-            .start();
-        match (told, command) {
-            (Some(told), _) => drop(listener.wait_for_line(told)),
-            (None, "tap") => drop(listener.wait_for_line("listening to the gateway")),
-            (None, _) => until("a line", || !listener.stdout().is_empty()),
-        }
-        assert_eq!(
-            listener.log().contains("note:"),
-            told.is_some(),
-            "{command} {name}: {}",
-            listener.log()
-        );
-        listener.stop();
-    }
-    gateway.stop().expect_code(0);
-}
-
-#[test]
 fn a_log_is_followed_to_the_gateways_end() {
     let world = World::new();
     let gateway = world.start();
