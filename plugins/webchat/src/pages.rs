@@ -128,7 +128,8 @@ pub(crate) fn closed(status: StatusCode) -> Response {
     closing(bare(status))
 }
 
-fn closing(mut response: Response) -> Response {
+/// The same answer, with which the connection ends.
+pub(crate) fn closing(mut response: Response) -> Response {
     response
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));

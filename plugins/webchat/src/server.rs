@@ -1,14 +1,15 @@
 //! The listener and its connections.
 
 mod bind;
+mod places;
 mod wire;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::request::Parts;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use hyper::server::conn::http1;
@@ -16,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use miniclaw_plugin_api::Result;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tower_service::Service as _;
@@ -26,10 +27,9 @@ use crate::app::App;
 use crate::guard::Rules;
 use crate::settings::Site;
 use crate::{Webchat, lock, pages};
+use places::{Place, Places};
 use wire::Wire;
 
-/// Connections at once; further ones wait to be accepted.
-const CONNECTIONS: usize = 64;
 /// How long the head of a request may take, and how long a connection may be idle.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 /// How long the body of a request may take.
@@ -152,22 +152,29 @@ async fn keep(app: Arc<App>, days: u32) {
 /// Accepts connections until the server closes, and ends them then.
 async fn serve(listener: TcpListener, desk: Desk) {
     let mut closing = desk.closing.clone();
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Arc::new(Places::default());
     let mut connections = JoinSet::new();
     loop {
-        tokio::select! {
+        let accepted = tokio::select! {
             biased;
             () = closing.begun() => break,
-            Some(ended) = connections.join_next(), if !connections.is_empty() => if let Err(error) = ended {
-                tracing::error!(%error, "A request to the web chat ended in a panic");
-            },
-            (stream, place) = accept(&listener, &places) => match stream {
-                Ok(stream) => drop(connections.spawn(connection(stream, desk.clone(), place))),
-                Err(error) => {
-                    tracing::warn!(%error, "The web chat cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+            Some(ended) = connections.join_next(), if !connections.is_empty() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "A request to the web chat ended in a panic");
                 }
-            },
+                continue;
+            }
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let place = places.enter().await;
+                connections.spawn(connection(stream, desk.clone(), place));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "The web chat cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
     }
     drop(listener);
@@ -175,24 +182,19 @@ async fn serve(listener: TcpListener, desk: Desk) {
     let _ = timeout(CLOSE_DEADLINE, ended).await;
 }
 
-/// # Cancel safety
-/// Cancel safe: no connection is lost.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (io::Result<TcpStream>, Option<OwnedSemaphorePermit>) {
-    let place = places.clone().acquire_owned().await.ok();
-    (listener.accept().await.map(|(stream, _)| stream), place)
-}
-
-async fn connection(stream: TcpStream, desk: Desk, _place: Option<OwnedSemaphorePermit>) {
+async fn connection(stream: TcpStream, desk: Desk, place: Place) {
     let mut closing = desk.closing.clone();
+    let place = Arc::new(place);
     // Small answers are the rule.
     let _ = stream.set_nodelay(true);
     let router = api::router(desk.clone());
+    let kept = place.clone();
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let (desk, router) = (desk.clone(), router.clone());
-        async move { Ok::<_, std::convert::Infallible>(answer(&desk, router, request.map(Body::new)).await) }
+        let (desk, router, place) = (desk.clone(), router.clone(), kept.clone());
+        async move {
+            let answered = answer(&desk, router, &place, request.map(Body::new)).await;
+            Ok::<_, std::convert::Infallible>(answered)
+        }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -202,7 +204,10 @@ async fn connection(stream: TcpStream, desk: Desk, _place: Option<OwnedSemaphore
     let connection = http.serve_connection(TokioIo::new(Wire::new(stream)), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
+        biased;
+        // What has arrived is answered, even where the place is needed.
         ended = connection.as_mut() => ended,
+        () = place.needed() => return,
         () = closing.begun() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -213,7 +218,7 @@ async fn connection(stream: TcpStream, desk: Desk, _place: Option<OwnedSemaphore
     }
 }
 
-async fn answer(desk: &Desk, mut router: Router, request: Request<Body>) -> Response {
+async fn answer(desk: &Desk, router: Router, place: &Place, request: Request<Body>) -> Response {
     let (mut head, body) = request.into_parts();
     let response = match desk.rules.admit(&head, &desk.app.store) {
         Err(refusal) => {
@@ -221,23 +226,26 @@ async fn answer(desk: &Desk, mut router: Router, request: Request<Body>) -> Resp
             pages::refused(&refusal, head.uri.path())
         }
         Ok(login) => {
+            let stays = login.is_some() && place.keep();
             if let Some(login) = login {
                 head.extensions.insert(login);
             }
-            match whole(&head.method, body).await {
-                Err(status) => pages::closed(status),
-                Ok(body) => {
-                    let answered =
-                        timeout(ANSWER_DEADLINE, router.call(Request::from_parts(head, body))).await;
-                    answered.map_or_else(
-                        |_| pages::closed(StatusCode::SERVICE_UNAVAILABLE),
-                        |Ok(response)| response,
-                    )
-                }
-            }
+            let response = admitted(router, head, body).await;
+            if stays { response } else { pages::closing(response) }
         }
     };
     pages::finish(response)
+}
+
+async fn admitted(mut router: Router, head: Parts, body: Body) -> Response {
+    let body = match whole(&head.method, body).await {
+        Ok(body) => body,
+        Err(status) => return pages::closed(status),
+    };
+    match timeout(ANSWER_DEADLINE, router.call(Request::from_parts(head, body))).await {
+        Ok(Ok(response)) => response,
+        Err(_) => pages::closed(StatusCode::SERVICE_UNAVAILABLE),
+    }
 }
 
 /// The body of a request, or the status of its refusal.

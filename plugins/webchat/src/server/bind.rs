@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use miniclaw_plugin_api::{Error, Result};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::Webchat;
 use crate::settings::Site;
@@ -18,6 +18,8 @@ pub(super) const LAST: &str = "last";
 /// How long the instance before may take to let go, and between looks.
 const PATIENCE: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(50);
+/// Connections that wait to be accepted. Where the system has no room for one, its browser tries again after seconds.
+const WAITING: u32 = 1024;
 
 impl Webchat {
     /// Serves once the instance from before let go of the port.
@@ -67,9 +69,14 @@ pub(super) fn bind(site: &Site, store: &Store) -> Result<Option<TcpListener>> {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
 }
 
 pub(super) fn cannot_listen(listen: SocketAddr, error: &io::Error) -> Error {

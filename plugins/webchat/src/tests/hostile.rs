@@ -1,5 +1,6 @@
 //! Requests that nobody honest sends. None is accepted, and none changes anything.
 
+mod crowd;
 mod requests;
 
 use std::cell::RefCell;
