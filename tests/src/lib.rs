@@ -11,6 +11,7 @@ pub mod build;
 pub mod chance;
 pub mod config;
 pub mod courier;
+pub mod crowd;
 pub mod fake_model;
 pub mod fake_telegram;
 pub mod flags;
@@ -34,6 +35,7 @@ pub mod watched;
 
 pub use config::ConfigFile;
 pub use courier::Courier;
+pub use crowd::Crowd;
 pub use fake_model::FakeModel;
 pub use fake_telegram::FakeTelegram;
 pub use gateway::{Command, Gateway, Home};

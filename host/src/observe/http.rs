@@ -2,6 +2,7 @@
 //!
 //! A connection carries one request, which has no body; it names one of four paths exactly, and changes nothing.
 
+mod places;
 mod request;
 
 use std::convert::Infallible;
@@ -16,17 +17,18 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_T
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
+use tokio::net::TcpStream;
 use tracing::{debug, info, warn};
 
+use self::places::{Place, Places};
 use self::request::{Form, Refused, Wanted};
 use super::exposition;
 use super::health::{Beat, Readiness};
 use super::metrics::Metrics;
 use crate::tasks::Tasks;
 
-/// Connections at once; more wait in the system's queue.
-const CONNECTIONS: usize = 32;
+/// Connections that wait to be accepted. Whom the system has no room for tries again after a second at the earliest.
+const WAITING: i32 = 1024;
 /// For the head of a request.
 const HEAD: Duration = Duration::from_secs(3);
 /// For a whole connection.
@@ -65,6 +67,9 @@ impl Door {
         let failed = |source| DoorError { address, source };
         let listener = TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
+        rustix::net::listen(&listener, WAITING)
+            .map_err(std::io::Error::from)
+            .map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, address })
     }
@@ -83,23 +88,13 @@ impl Door {
         if !address.ip().is_loopback() {
             warn!(%address, "Whoever reaches this address may read health and metrics: let a firewall choose who does");
         }
-        let slots = Arc::new(Semaphore::new(CONNECTIONS));
+        let places = Arc::new(Places::default());
         loop {
-            let Ok(slot) = slots.clone().acquire_owned().await else {
-                return;
-            };
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let metrics = metrics.clone();
-                    tasks.spawn("http connection", async move {
-                        let _slot = slot;
-                        let served = tokio::time::timeout(WHOLE, converse(stream, metrics, address));
-                        match served.await {
-                            Ok(Ok(())) => {}
-                            Ok(Err(error)) => debug!(%error, "HTTP connection broke"),
-                            Err(_) => debug!("HTTP connection took too long"),
-                        }
-                    });
+                    let place = places.enter().await;
+                    let connection = serve(stream, place, metrics.clone(), address);
+                    tasks.spawn("http connection", connection);
                 }
                 Err(error) => {
                     warn!(%error, "HTTP connection not taken");
@@ -110,14 +105,35 @@ impl Door {
     }
 }
 
+async fn serve(stream: TcpStream, place: Place, metrics: Arc<Metrics>, address: SocketAddr) {
+    let place = Arc::new(place);
+    let served = tokio::time::timeout(WHOLE, converse(stream, place.clone(), metrics, address));
+    tokio::select! {
+        biased;
+        // What has arrived is answered, even where the place is needed.
+        served = served => match served {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(%error, "HTTP connection broke"),
+            Err(_) => debug!("HTTP connection took too long"),
+        },
+        () = place.needed() => debug!("HTTP connection ended, since others wait"),
+    }
+}
+
 async fn converse(
-    stream: tokio::net::TcpStream,
+    stream: TcpStream,
+    place: Arc<Place>,
     metrics: Arc<Metrics>,
     address: SocketAddr,
 ) -> hyper::Result<()> {
     let service = service_fn(move |request| {
-        let metrics = metrics.clone();
-        async move { Ok::<_, Infallible>(answer(&request, &metrics, address).await) }
+        let (metrics, place) = (metrics.clone(), place.clone());
+        async move {
+            place.answers(true);
+            let answered = answer(&request, &metrics, address).await;
+            place.answers(false);
+            Ok::<_, Infallible>(answered)
+        }
     });
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

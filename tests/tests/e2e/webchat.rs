@@ -2,10 +2,10 @@
 
 mod browser;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use miniclaw_tests::fake_model::Fault;
-use miniclaw_tests::{Command, ConfigFile, FakeModel, Gateway, Home};
+use miniclaw_tests::{Command, ConfigFile, Crowd, FakeModel, Gateway, Home};
 use serde_json::{Value, json};
 
 use browser::Browser;
@@ -144,4 +144,24 @@ fn web_chat_works_in_a_sandbox_of_its_own() {
     assert_eq!(browser.get("/api/status").0, 200);
     gateway.stop().expect_code(0);
     assert_eq!(events.name(), "bye");
+}
+
+#[test]
+fn owner_gets_in_beside_two_hundred_connections_of_strangers() {
+    let chat = Chat::new();
+    let gateway = chat.start();
+    let browser = chat.browser();
+    let (base, token) = chat.link();
+    let address = base.strip_prefix("http://").unwrap();
+    let _crowd = Crowd::gather(address, 200, b"GET /api/events HTTP/1.1\r\nHo");
+    let begun = Instant::now();
+    assert_eq!(browser.get("/api/chats").0, 200);
+    let other = Browser::log_in(&base, &token);
+    assert_eq!(other.get("/api/status").0, 200);
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    let mut events = other.events(0);
+    let said = json!({ "id": "a-1", "text": "hello" });
+    assert_eq!(browser.post("/api/chats/c-1/messages", &said).0, 202);
+    while events.message()["text"] != "re: hello [n=1]" {}
+    gateway.stop().expect_code(0);
 }

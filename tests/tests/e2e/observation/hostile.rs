@@ -1,5 +1,7 @@
+use std::time::{Duration, Instant};
+
 use miniclaw_tests::chance::Chance;
-use miniclaw_tests::procfs;
+use miniclaw_tests::{Crowd, procfs};
 
 use super::{address, ask, get, observed};
 
@@ -114,9 +116,36 @@ fn connections_that_say_nothing_are_ended_and_use_up_no_more_than_their_places()
     let silent: Vec<_> = (0..50)
         .map(|_| std::net::TcpStream::connect(&address).unwrap())
         .collect();
-    // They wait behind those for their places, which are given back after 3 s.
+    // The oldest of them give way.
     assert_eq!(get(&address, "/livez").0, 200);
     assert!(procfs::open_files(gateway.pid()) < before + 40);
     drop(silent);
+    gateway.stop().expect_code(0);
+}
+
+/// What each connection of a crowd says, before it says nothing any more.
+const BEGINNINGS: [&str; 3] = [
+    "",
+    "GET /livez HTTP/1.1\r\nHo",
+    "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+];
+
+/// Within which a prober is answered.
+const SOON: Duration = Duration::from_secs(2);
+
+#[test]
+fn a_prober_is_answered_beside_two_hundred_connections_of_each_kind() {
+    let world = observed();
+    let gateway = world.start();
+    let address = address(&gateway);
+    for beginning in BEGINNINGS {
+        let crowd = Crowd::gather(&address, 200, beginning.as_bytes());
+        for _ in 0..5 {
+            let begun = Instant::now();
+            assert_eq!(get(&address, "/livez").0, 200);
+            assert!(begun.elapsed() < SOON, "{beginning:?}: {:?}", begun.elapsed());
+        }
+        drop(crowd);
+    }
     gateway.stop().expect_code(0);
 }
