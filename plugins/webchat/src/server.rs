@@ -226,11 +226,14 @@ async fn answer(desk: &Desk, router: Router, place: &Place, request: Request<Bod
             pages::refused(&refusal, head.uri.path())
         }
         Ok(login) => {
-            let stays = login.is_some() && place.keep();
+            let mut stays = login.is_some() && place.keep();
             if let Some(login) = login {
                 head.extensions.insert(login);
             }
             let response = admitted(router, head, body).await;
+            // A stranger succeeds with a link that is good, and by nothing else.
+            let status = response.status();
+            stays = stays || ((status.is_success() || status.is_redirection()) && place.keep());
             if stays { response } else { pages::closing(response) }
         }
     };

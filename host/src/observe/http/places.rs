@@ -9,9 +9,9 @@ use tokio::time::{Instant, timeout};
 
 /// Connections at once. One more ends the oldest of those that are not being answered, or waits where all are.
 const PLACES: usize = 32;
-/// What each has for certain, so that a crowd that comes back at once costs little. A request follows its connection
-/// without a pause.
-const STAY: Duration = Duration::from_millis(20);
+/// What each has for certain: enough for a request that follows its connection on a busy machine, and little enough
+/// that hundreds who come back at once are through within a second.
+const STAY: Duration = Duration::from_millis(100);
 
 /// The places that there are.
 #[derive(Default)]

@@ -9,13 +9,14 @@ use tokio::time::{Instant, timeout};
 
 use crate::lock;
 
-/// Connections of strangers at once: those that have shown no cookie that is let in. One more ends the oldest of them.
-const STRANGERS: usize = 16;
+/// Connections of strangers at once: those that have shown no cookie and no link that is let in. One more ends the
+/// oldest of them.
+const STRANGERS: usize = 32;
 /// Connections at once that have shown one.
 const KNOWN: usize = 48;
-/// What a stranger has for certain, so that a crowd that comes back at once costs little. A request follows its
-/// connection without a pause.
-const STAY: Duration = Duration::from_millis(20);
+/// What a stranger has for certain: enough for a request that follows its connection on a busy machine, and little
+/// enough that hundreds who come back at once are through within a second.
+const STAY: Duration = Duration::from_millis(100);
 
 /// The places that there are.
 #[derive(Default)]
@@ -102,7 +103,7 @@ impl Held {
 }
 
 impl Place {
-    /// Keeps the place for whoever showed a cookie that is let in; `false` where so many did that this connection had
+    /// Keeps the place for whoever showed a cookie or a link that is let in; `false` where so many did that this connection had
     /// better end with its answer.
     pub(super) fn keep(&self) -> bool {
         let mut table = lock(&self.places.table);

@@ -38,12 +38,11 @@ async fn who_is_logged_in_gets_in_beside_a_crowd_of_strangers_and_so_does_a_link
             let mut events = browser.events("", "").await;
             assert_eq!(events.named("hello").await.data["account"], "Web chat");
             let mut other = Browser::new(&base);
-            assert_eq!(other.get(&format!("/login?token={token}")).await.status, 200);
             assert_eq!(other.log_in(&token).await.status, 303);
             assert_eq!(other.get("/").await.status, 200);
         };
-        let got_in = tokio::time::timeout(SOON * 5, owner).await;
-        assert!(got_in.is_ok(), "{kind:?}: five requests took {SOON:?} each");
+        let got_in = tokio::time::timeout(SOON * 4, owner).await;
+        assert!(got_in.is_ok(), "{kind:?}: four requests took {SOON:?} each");
         drop(crowd);
     }
     gateway.stop().await;
@@ -68,11 +67,11 @@ async fn connections_of_who_is_logged_in_are_ended_for_no_crowd() {
 }
 
 #[tokio::test]
-async fn stranger_is_answered_once_on_a_connection() {
+async fn stranger_is_answered_once_on_a_connection_and_a_link_goes_on() {
     let gateway = Gateway::start().await;
     let (base, token) = gateway.link().await;
     let host = Browser::new(&base).host;
-    for path in [&*format!("/login?token={token}"), "/login", "/", "/api/chats"] {
+    for path in ["/login?token=00", "/login", "/", "/api/chats"] {
         let mut stream = TcpStream::connect(&host).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -80,20 +79,40 @@ async fn stranger_is_answered_once_on_a_connection() {
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(answer.contains("connection: close"), "{path}: {answer}");
     }
+    let mut stream = TcpStream::connect(&host).await.unwrap();
+    let _crowd = gathered_after(&mut stream, &host, &token).await;
+    let form = format!(
+        "POST /api/login HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\ntoken={token}",
+        "token=".len() + token.len()
+    );
+    assert_eq!(answered(&mut stream, &form).await, 303);
     gateway.stop().await;
+}
+
+/// A crowd that comes when a link was shown, and not used yet.
+async fn gathered_after(stream: &mut TcpStream, host: &str, token: &str) -> JoinSet<()> {
+    let look = format!("GET /login?token={token} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    assert_eq!(answered(stream, &look).await, 200);
+    gathered(Kind::Silent, host).await
+}
+
+/// Asks on a connection that stays open.
+async fn answered(stream: &mut TcpStream, request: &str) -> u16 {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = [0; 16 * 1024];
+    let read = stream.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
+    Answer::read(&answer)
+        .unwrap_or_else(|| panic!("{answer:?}"))
+        .status
 }
 
 /// Asks, and leaves the connection open.
 async fn asks_on(stream: &mut TcpStream, browser: &Browser) {
-    let cookie = browser.cookie.as_ref().unwrap();
-    let request = format!(
-        "GET /api/chats HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\n\r\n",
-        browser.host
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = [0; 4096];
-    let read = stream.read(&mut answer).await.unwrap();
-    assert!(answer[..read].starts_with(b"HTTP/1.1 200 "), "{read} bytes");
+    let (host, cookie) = (&browser.host, browser.cookie.as_ref().unwrap());
+    let request = format!("GET /api/chats HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n");
+    assert_eq!(answered(stream, &request).await, 200);
 }
 
 /// All of the crowd were connected at least once.
