@@ -7,6 +7,7 @@
 )]
 
 pub mod bad_files;
+pub mod browser;
 pub mod build;
 pub mod chance;
 pub mod config;
@@ -33,6 +34,7 @@ pub mod tls_front;
 pub mod ward;
 pub mod watched;
 
+pub use browser::Browser;
 pub use config::ConfigFile;
 pub use courier::Courier;
 pub use crowd::Crowd;

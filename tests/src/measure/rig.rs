@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::build::{self, Artifacts};
 use crate::fake_telegram::Injection;
+use crate::gateway::Finished;
 use crate::server::ServerThread;
 use crate::{Command, ConfigFile, FakeModel, FakeTelegram, Gateway, Home};
 
@@ -61,6 +62,11 @@ impl Rig {
     /// Starts the gateway; it need not poll yet.
     pub fn start(&self) -> Gateway {
         Command::of(&self.binary, &self.home).args(&["gateway"]).start()
+    }
+
+    /// Another command in this home, to its end.
+    pub fn run(&self, arguments: &[&str]) -> Finished {
+        Command::of(&self.binary, &self.home).args(arguments).run()
     }
 
     /// Starts the gateway and waits until it polls.

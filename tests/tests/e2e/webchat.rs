@@ -1,14 +1,10 @@
 //! The web chat of a real gateway, with a browser's requests.
 
-mod browser;
-
 use std::time::{Duration, Instant};
 
 use miniclaw_tests::fake_model::Fault;
-use miniclaw_tests::{Command, ConfigFile, Crowd, FakeModel, Gateway, Home};
+use miniclaw_tests::{Browser, Command, ConfigFile, Crowd, FakeModel, Gateway, Home};
 use serde_json::{Value, json};
-
-use browser::Browser;
 
 use crate::phrases::READY;
 

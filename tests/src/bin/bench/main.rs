@@ -9,6 +9,7 @@ mod fakes;
 mod rest;
 mod stop;
 mod streaming;
+mod web;
 
 use miniclaw_tests::measure::figure::Figure;
 use miniclaw_tests::measure::rig::Bench;
@@ -16,9 +17,10 @@ use miniclaw_tests::measure::rig::Bench;
 /// A measurement: its name on the command line and what it gives.
 type Measurement = (&'static str, fn(&Bench) -> Vec<Figure>);
 
-const MEASUREMENTS: [Measurement; 11] = [
+const MEASUREMENTS: [Measurement; 12] = [
     ("start", rest::start),
     ("memory", rest::memory),
+    ("web", web::memory),
     ("size", rest::size),
     ("latency", closed_loop::latency),
     ("throughput", closed_loop::throughput),

@@ -1,4 +1,4 @@
-//! A browser, as far as its requests go.
+//! A browser on the web chat, as far as its requests go.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,9 @@ use serde_json::Value;
 /// For one answer, and between two events.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) struct Browser {
+/// One login, or none yet.
+#[derive(Debug)]
+pub struct Browser {
     /// `127.0.0.1:PORT`.
     host: String,
     /// Its value; the name is of the port.
@@ -17,17 +19,26 @@ pub(super) struct Browser {
 }
 
 /// A stream of events.
-pub(super) struct Events(BufReader<TcpStream>);
+#[derive(Debug)]
+pub struct Events(BufReader<TcpStream>);
 
 impl Browser {
-    pub(super) fn stranger(base: &str) -> Self {
+    /// Nobody has logged in.
+    ///
+    /// # Panics
+    /// Where this is no address.
+    pub fn stranger(base: &str) -> Self {
         Self {
             host: base.strip_prefix("http://").unwrap().to_owned(),
             cookie: String::new(),
         }
     }
 
-    pub(super) fn log_in(base: &str, token: &str) -> Self {
+    /// Opens the link.
+    ///
+    /// # Panics
+    /// Where it is not let in.
+    pub fn log_in(base: &str, token: &str) -> Self {
         let mut browser = Self::stranger(base);
         let media = "application/x-www-form-urlencoded";
         let answer = browser.exchange(&browser.posting("/api/login", media, &format!("token={token}")));
@@ -44,24 +55,35 @@ impl Browser {
     }
 
     /// The same login at another address.
-    pub(super) fn moved_to(self, base: &str) -> Self {
+    pub fn moved_to(self, base: &str) -> Self {
         Self {
             cookie: self.cookie,
             ..Self::stranger(base)
         }
     }
 
-    pub(super) fn get(&self, path: &str) -> (u16, Value) {
+    /// Status and body of what a path names.
+    ///
+    /// # Panics
+    /// Where nothing answers, as do all that follow.
+    pub fn get(&self, path: &str) -> (u16, Value) {
         let request = format!("GET {path} HTTP/1.1\r\n{}\r\n", self.headers());
         read(&self.exchange(&request))
     }
 
-    pub(super) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+    /// Posts JSON; status and body.
+    ///
+    /// # Panics
+    /// As [`Self::get`].
+    pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         read(&self.exchange(&self.posting(path, "application/json", &body.to_string())))
     }
 
     /// What stands in a chat.
-    pub(super) fn texts(&self, chat: &str) -> Vec<String> {
+    ///
+    /// # Panics
+    /// As [`Self::get`].
+    pub fn texts(&self, chat: &str) -> Vec<String> {
         let (status, all) = self.get(&format!("/api/chats/{chat}/messages"));
         assert_eq!(status, 200);
         let messages = all["messages"].as_array().unwrap();
@@ -71,7 +93,11 @@ impl Browser {
             .collect()
     }
 
-    pub(super) fn events(&self, after: i64) -> Events {
+    /// What happens from a revision on.
+    ///
+    /// # Panics
+    /// As [`Self::get`].
+    pub fn events(&self, after: i64) -> Events {
         let mut stream = self.connect();
         let request = format!("GET /api/events?after={after} HTTP/1.1\r\n{}\r\n", self.headers());
         stream.write_all(request.as_bytes()).unwrap();
@@ -110,14 +136,20 @@ impl Browser {
 
 impl Events {
     /// The next message.
-    pub(super) fn message(&mut self) -> Value {
+    ///
+    /// # Panics
+    /// Where the stream ends before.
+    pub fn message(&mut self) -> Value {
         while self.name() != "message" {}
         let data = self.line("data: ");
         serde_json::from_str(&data).unwrap()
     }
 
     /// The name of the next event.
-    pub(super) fn name(&mut self) -> String {
+    ///
+    /// # Panics
+    /// Where the stream ends before.
+    pub fn name(&mut self) -> String {
         self.line("event: ")
     }
 
