@@ -4,6 +4,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use tracing::error;
@@ -19,21 +20,24 @@ impl Tasks {
         name: &'static str,
         task: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<Option<T>> {
-        self.0.spawn(async move {
-            match AssertUnwindSafe(task).catch_unwind().await {
-                Ok(value) => Some(value),
-                Err(panic) => {
-                    error!(task = name, panic = panic_text(panic.as_ref()), "Task panicked");
-                    None
-                }
-            }
-        })
+        // Boxed, so that what runs a task is compiled once for each type of value, not for each task.
+        self.0.spawn(guarded(name, task.boxed()))
     }
 
     /// Waits until no task is left; more may be spawned meanwhile.
     pub(crate) async fn join(&self) {
         self.0.close();
         self.0.wait().await;
+    }
+}
+
+async fn guarded<T>(name: &'static str, task: BoxFuture<'static, T>) -> Option<T> {
+    match AssertUnwindSafe(task).catch_unwind().await {
+        Ok(value) => Some(value),
+        Err(panic) => {
+            error!(task = name, panic = panic_text(panic.as_ref()), "Task panicked");
+            None
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -58,13 +59,8 @@ impl Context {
     /// Runs a task beside the methods, on the instance's thread. A panic in it ends the instance visibly: it is
     /// restarted with backoff. The task is dropped with the instance.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-        let link = self.link.clone();
-        tokio::spawn(async move {
-            if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
-                let error = panic_error("a task of the plugin", panic.as_ref());
-                link.notify(notice::FAILED, Payload::encode(&error));
-            }
-        })
+        // Boxed, so that what runs a task is compiled once.
+        tokio::spawn(guarded(self.link.clone(), task.boxed()))
     }
 
     /// Asks the host what it knows; needs [`Permission::Observe`](crate::Permission::Observe). Spans are milliseconds.
@@ -122,6 +118,13 @@ impl Stop {
     /// Whether the stop was requested.
     pub fn is_requested(&self) -> bool {
         *self.0.borrow() || self.0.has_changed().is_err()
+    }
+}
+
+async fn guarded(link: Arc<HostLink>, task: BoxFuture<'static, ()>) {
+    if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
+        let error = panic_error("a task of the plugin", panic.as_ref());
+        link.notify(notice::FAILED, Payload::encode(&error));
     }
 }
 

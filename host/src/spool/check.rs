@@ -3,6 +3,7 @@ use std::path::Path;
 use miniclaw_plugin_api::{InboundMessage, OutboundMessage};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use serde::de::Error;
 
 use super::reader::SpoolReader;
 use super::{SpoolError, open, schema};
@@ -119,7 +120,10 @@ fn unreadable<T: serde::de::DeserializeOwned>(
         let ValueRef::Text(body) = row.get_ref(1)? else {
             continue;
         };
-        if let Err(error) = serde_json::from_slice::<T>(body) {
+        // As the spool itself reads them.
+        let text = str::from_utf8(body).map_err(Error::custom);
+        let read = text.and_then(serde_json::from_str::<T>);
+        if let Err(error) = read {
             found.push(format!(
                 "{table} {} cannot be read: {error}",
                 row.get::<_, i64>(0)?

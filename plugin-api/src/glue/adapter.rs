@@ -1,6 +1,5 @@
 //! From method numbers and JSON to the author's traits.
 
-use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -20,16 +19,15 @@ use crate::provider::Provider;
 use crate::sink::ChunkSink;
 use crate::wire::{Named, Receive, SignalTo, Update};
 
-/// An author's type behind method numbers.
-pub(crate) trait Adapter: Send + Sync + Sized + 'static {
-    /// The author's settings.
-    type Config: DeserializeOwned + Send + 'static;
-
-    fn create(config: Self::Config, context: Context) -> impl Future<Output = Result<Self>> + Send;
-
+/// An author's type behind method numbers. An object, so that what runs an instance is compiled once for all types.
+pub(crate) trait Adapter: Send + Sync {
     /// Runs one method; the future owns all it needs.
     fn call(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Payload>>;
 }
+
+/// Makes an adapter of the author's settings.
+pub(crate) type Create =
+    fn(settings: String, context: Context) -> BoxFuture<'static, Result<Arc<dyn Adapter>>>;
 
 /// One operation.
 pub(crate) struct Call {
@@ -68,6 +66,14 @@ pub(crate) struct ChannelAdapter<C> {
 }
 
 impl<C: Channel> ChannelAdapter<C> {
+    pub(crate) fn create(settings: String, context: Context) -> BoxFuture<'static, Result<Arc<dyn Adapter>>> {
+        Box::pin(async move {
+            let channel = C::create(parse_settings(&settings)?, context).await?;
+            let stop = Mutex::new(None);
+            Ok(Arc::new(Self { channel, stop }) as Arc<dyn Adapter>)
+        })
+    }
+
     fn open_stop(&self) -> Stop {
         let (sender, stop) = Stop::new();
         *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
@@ -138,15 +144,6 @@ impl<C: Channel> ChannelAdapter<C> {
 }
 
 impl<C: Channel> Adapter for ChannelAdapter<C> {
-    type Config = C::Config;
-
-    async fn create(config: Self::Config, context: Context) -> Result<Self> {
-        Ok(Self {
-            channel: C::create(config, context).await?,
-            stop: Mutex::new(None),
-        })
-    }
-
     fn call(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Payload>> {
         Box::pin(async move { self.run(call).await })
     }
@@ -155,6 +152,13 @@ impl<C: Channel> Adapter for ChannelAdapter<C> {
 pub(crate) struct ProviderAdapter<P>(P);
 
 impl<P: Provider> ProviderAdapter<P> {
+    pub(crate) fn create(settings: String, context: Context) -> BoxFuture<'static, Result<Arc<dyn Adapter>>> {
+        Box::pin(async move {
+            let provider = P::create(parse_settings(&settings)?, context).await?;
+            Ok(Arc::new(Self(provider)) as Arc<dyn Adapter>)
+        })
+    }
+
     async fn run(
         &self,
         Call {
@@ -194,12 +198,6 @@ impl<P: Provider> ProviderAdapter<P> {
 }
 
 impl<P: Provider> Adapter for ProviderAdapter<P> {
-    type Config = P::Config;
-
-    async fn create(config: Self::Config, context: Context) -> Result<Self> {
-        P::create(config, context).await.map(Self)
-    }
-
     fn call(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Payload>> {
         Box::pin(async move { self.run(call).await })
     }

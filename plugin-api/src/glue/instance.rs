@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use tokio::sync::mpsc;
 
-use super::adapter::{Adapter, Call, ChannelAdapter, ProviderAdapter, parse_settings};
+use super::adapter::{Adapter, Call, ChannelAdapter, Create, ProviderAdapter};
 use super::log_layer::Forwarder;
 use crate::abi::{Birth, HostBox, Payload, Plugin, Plugin_TO, PluginBox, Reply, method, notice};
 use crate::channel::Channel;
@@ -29,7 +29,7 @@ pub fn instantiate_channel<C: Channel>(
     host: HostBox,
     library: bool,
 ) -> RResult<PluginBox, Payload> {
-    instantiate::<ChannelAdapter<C>>(birth, host, library)
+    instantiate(ChannelAdapter::<C>::create, birth, host, library)
 }
 
 /// The body of `instantiate` for a provider.
@@ -38,11 +38,11 @@ pub fn instantiate_provider<P: Provider>(
     host: HostBox,
     library: bool,
 ) -> RResult<PluginBox, Payload> {
-    instantiate::<ProviderAdapter<P>>(birth, host, library)
+    instantiate(ProviderAdapter::<P>::create, birth, host, library)
 }
 
 /// `library` says that this code has statics of its own, rather than the host's.
-fn instantiate<A: Adapter>(birth: Birth, host: HostBox, library: bool) -> RResult<PluginBox, Payload> {
+fn instantiate(create: Create, birth: Birth, host: HostBox, library: bool) -> RResult<PluginBox, Payload> {
     let link = Arc::new(HostLink::new(host));
     let forwarder = Forwarder::new(link.clone(), birth.log_level);
     let (commands, receiver) = mpsc::unbounded_channel();
@@ -57,7 +57,7 @@ fn instantiate<A: Adapter>(birth: Birth, host: HostBox, library: bool) -> RResul
         .stack_size(STACK_BYTES)
         .spawn(move || {
             forwarder.install(library);
-            let run = AssertUnwindSafe(|| run::<A>(&birth, &link, receiver));
+            let run = AssertUnwindSafe(|| run(create, &birth, &link, receiver));
             let error = match std::panic::catch_unwind(run) {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => Error::transient(format!("the instance has no runtime: {error}")),
@@ -110,7 +110,8 @@ impl Plugin for Handle {
     }
 }
 
-fn run<A: Adapter>(
+fn run(
+    create: Create,
     birth: &Birth,
     link: &Arc<HostLink>,
     mut commands: mpsc::UnboundedReceiver<Command>,
@@ -120,7 +121,8 @@ fn run<A: Adapter>(
         .build()?;
     let meta = serde_json::from_str(&birth.meta).unwrap_or_default();
     let context = Context::new(link.clone(), &birth.instance, meta);
-    let mut operations = Operations::<A> {
+    let mut operations = Operations {
+        create,
         link: link.clone(),
         adapter: Slot::default(),
         running: Running::default(),
@@ -139,23 +141,21 @@ fn run<A: Adapter>(
     Ok(())
 }
 
-type Slot<A> = Arc<Mutex<Option<Arc<A>>>>;
+type Slot = Arc<Mutex<Option<Arc<dyn Adapter>>>>;
 type Running = Arc<Mutex<HashMap<u64, AbortHandle>>>;
 
-struct Operations<A> {
+struct Operations {
+    create: Create,
     link: Arc<HostLink>,
-    adapter: Slot<A>,
+    adapter: Slot,
     running: Running,
 }
 
-impl<A: Adapter> Operations<A> {
+impl Operations {
     fn start(&mut self, op: u64, method: u32, payload: Payload, birth: &Birth, context: &Context) {
         let future: BoxFuture<'static, Result<Payload>> = if method == method::CREATE {
-            Box::pin(create(
-                self.adapter.clone(),
-                birth.settings.to_string(),
-                context.clone(),
-            ))
+            let adapter = (self.create)(birth.settings.to_string(), context.clone());
+            Box::pin(keep(adapter, self.adapter.clone()))
         } else if let Some(adapter) = lock(&self.adapter).clone() {
             adapter.call(Call {
                 op,
@@ -192,9 +192,8 @@ impl<A: Adapter> Operations<A> {
     }
 }
 
-async fn create<A: Adapter>(slot: Slot<A>, settings: String, context: Context) -> Result<Payload> {
-    let adapter = A::create(parse_settings(&settings)?, context).await?;
-    *lock(&slot) = Some(Arc::new(adapter));
+async fn keep(adapter: BoxFuture<'static, Result<Arc<dyn Adapter>>>, slot: Slot) -> Result<Payload> {
+    *lock(&slot) = Some(adapter.await?);
     Ok(Payload::default())
 }
 
