@@ -118,6 +118,9 @@ const FAULTS: &[Fault] = &[
     fault("config-invalid", 2, "`gateway.max_pending`", |home| {
         with(home, |config| config["gateway"]["max_pending"] = json!(-1));
     }),
+    fault("key-missing", 1, "`providers.openai.settings.api_key`", |home| {
+        with(home, |config| config["provider"] = json!("openai"));
+    }),
     repaired("config-secret-readable", 2, "chmod 600", |home| {
         chmod(home.config(), 0o644)
     }),

@@ -73,6 +73,7 @@ pub(super) fn check(patient: &Patient, findings: &mut Vec<Finding>) {
         findings.push(Finding::warning(id, path, text, fix));
     }
     groups(patient, loaded, findings);
+    keys_missing(patient, loaded, findings);
     addresses(patient, loaded, findings);
 }
 
@@ -90,6 +91,26 @@ fn groups(patient: &Patient, loaded: &Loaded, findings: &mut Vec<Finding>) {
                 patient.origin(&key),
                 format!("key `{key}` is empty, so that no group is answered"),
                 format!("put the ids of groups into `{key}`, or leave out `channels.{name}.groups`"),
+            ));
+        }
+    }
+}
+
+/// Providers whose own servers answer nobody without a key.
+fn keys_missing(patient: &Patient, loaded: &Loaded, findings: &mut Vec<Finding>) {
+    for (name, provider) in &loaded.config.providers {
+        let given = |key: &str| provider.settings.0.get(key).is_some_and(|value| !value.is_null());
+        let elsewhere = given("base_url") || given("headers");
+        if ["openai", "anthropic", "gemini"].contains(&&*provider.plugin) && !given("api_key") && !elsewhere {
+            let key = format!("providers.{name}.settings.api_key");
+            findings.push(Finding::warning(
+                "key-missing",
+                patient.origin(&key),
+                format!(
+                    "key `{key}` is not set, and the server of `{}` answers nobody without one",
+                    provider.plugin
+                ),
+                format!("set `{key}`, or `base_url` beside it for a server that asks for none"),
             ));
         }
     }
