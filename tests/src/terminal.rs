@@ -66,16 +66,9 @@ impl Terminal {
         }
     }
 
-    /// Waits for a question, and answers it with a line; where that is not to be shown, once the terminal shows nothing.
+    /// Waits for a question, and answers it with a line.
     pub fn answer(&mut self, question: &str, line: &str) {
         self.wait_for(question);
-        if question.ends_with("not shown: ") {
-            // The question is there a moment before that.
-            crate::until("the terminal to show nothing", || {
-                let modes = tcgetattr(&self.screen).expect("a terminal has modes");
-                !modes.local_modes.contains(LocalModes::ECHO)
-            });
-        }
         self.screen
             .write_all(format!("{line}\n").as_bytes())
             .expect("the terminal takes a line");
