@@ -1,6 +1,7 @@
-//! Backups: one SQLite file with a copy of the spool and the session files, made beside a running gateway or
-//! without one.
+//! Backups: one SQLite file with a copy of the spool, the session files, who was let in and what plugins keep, made
+//! beside a running gateway or without one.
 
+mod others;
 mod restore;
 mod salvage;
 
@@ -15,13 +16,14 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, params};
 use serde::Serialize;
 
+pub(crate) use self::others::{LeftOut, Others};
 pub(crate) use self::restore::{finish, restore};
 pub(crate) use self::salvage::salvage;
 use crate::sessions::{SessionCopies, SessionError};
 use crate::spool::{Holdings, SpoolError, SpoolSnapshot, is_backup, open_backup, wall_ms};
 
 /// The tables that a backup has beside those of the spool.
-const EXTRA: &[&str] = &["backup", "session_files"];
+const EXTRA: &[&str] = &["backup", "session_files", "other_files"];
 
 const TABLES: &str = "
 CREATE TABLE backup (made_ms INTEGER NOT NULL, miniclaw TEXT NOT NULL) STRICT;
@@ -35,6 +37,8 @@ const ROUNDS: usize = 50;
 pub(crate) struct Places {
     pub(crate) state: PathBuf,
     pub(crate) sessions: PathBuf,
+    /// A folder for each plugin that keeps something.
+    pub(crate) data: PathBuf,
 }
 
 /// A backup that was made.
@@ -44,6 +48,8 @@ pub(crate) struct Made {
     pub(crate) sessions: usize,
     #[serde(flatten)]
     pub(crate) spool: Holdings,
+    #[serde(flatten)]
+    pub(crate) others: Others,
 }
 
 /// Why a backup cannot be made or restored.
@@ -130,7 +136,7 @@ pub(crate) fn make(places: &Places, target: &Path, force: bool) -> Result<Made, 
 /// Keeps a backup from what is not one: the gateway's own files above all.
 fn check_target(places: &Places, target: &Path, force: bool) -> Result<(), BackupError> {
     let folder = target.parent().and_then(|folder| folder.canonicalize().ok());
-    let own = [&places.state, &places.sessions].map(|own| own.canonicalize().ok());
+    let own = [&places.state, &places.sessions, &places.data].map(|own| own.canonicalize().ok());
     let inside = |own: &Option<PathBuf>| matches!((&folder, own), (Some(folder), Some(own)) if folder.starts_with(own));
     if own.iter().any(inside) {
         return Err(BackupError::Misplaced(target.to_owned()));
@@ -157,6 +163,8 @@ fn fill(places: &Places, unfinished: &Path) -> Result<Made, BackupError> {
     let spool = snapshot.copy_to(&mut conn).map_err(failed)?;
     drop(snapshot);
     write_extra(&mut conn, &stage).map_err(failed)?;
+    // After the spool: what a plugin was told to be accepted is there.
+    let others = write_others(&mut conn, places, unfinished)?;
     conn.close().map_err(|(_, error)| failed(error))?;
     let bytes = unfinished
         .metadata()
@@ -166,7 +174,19 @@ fn fill(places: &Places, unfinished: &Path) -> Result<Made, BackupError> {
         bytes,
         sessions,
         spool,
+        others,
     })
+}
+
+fn write_others(conn: &mut Connection, places: &Places, unfinished: &Path) -> Result<Others, BackupError> {
+    let failed = |source| database_error("write", unfinished)(source);
+    let transaction = conn.transaction().map_err(failed)?;
+    let mut scratch = unfinished.as_os_str().to_owned();
+    scratch.push("-data");
+    let others = others::write(&transaction, places, Path::new(&scratch))
+        .map_err(|error| error.at("copy the data of plugins beside", &places.state))?;
+    transaction.commit().map_err(failed)?;
+    Ok(others)
 }
 
 /// Copies the session files first and looks at the spool afterwards: files of later checkpoints would know turns
@@ -204,7 +224,12 @@ fn gather(places: &Places) -> Result<(Connection, usize, SpoolSnapshot), BackupE
 
 fn write_extra(conn: &mut Connection, stage: &Connection) -> rusqlite::Result<()> {
     let transaction = conn.transaction()?;
+    // A miniclaw that did not know one of them may have left it in the spool that it restored.
+    for table in EXTRA {
+        transaction.execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
+    }
     transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(others::TABLE)?;
     transaction.execute(
         "INSERT INTO backup VALUES (?1, ?2)",
         params![wall_ms(), env!("CARGO_PKG_VERSION")],

@@ -11,7 +11,7 @@ use miniclaw_plugin_api::{OutboundMessage, TextFormat};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use book::{Book, Decided, Newcomer, Pending};
-pub(crate) use file::PairingError;
+pub(crate) use file::{FILE, PairingError, path};
 
 use crate::sessions::SessionKey;
 use crate::spool::{FinishedTurn, OutboxRow, Spool, SpoolError, wall_ms};

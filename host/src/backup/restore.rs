@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::{BackupError, EXTRA, Places, database_error, io_error, sync_parent};
+use super::{BackupError, EXTRA, Others, Places, database_error, io_error, others, sync_parent};
 use crate::sessions::{any_files, file_name};
 use crate::spool::{Holdings, any_spool, make_spool, open_backup, remove_spool, wall_ms};
 
@@ -20,6 +20,9 @@ const SPOOL: &str = "spool.db.restored";
 struct Note {
     /// Where the session files belong, where there are new ones.
     sessions: Option<PathBuf>,
+    /// Where the data of plugins belong, where there may be new ones.
+    #[serde(default)]
+    data: Option<PathBuf>,
     /// The name that what was there before is kept under.
     aside: String,
 }
@@ -30,6 +33,8 @@ pub(crate) struct Restored {
     pub(crate) sessions: usize,
     #[serde(flatten)]
     pub(crate) spool: Holdings,
+    #[serde(flatten)]
+    pub(crate) others: Others,
     /// Where the state that was there before is kept.
     pub(crate) moved_aside: Vec<PathBuf>,
 }
@@ -50,18 +55,22 @@ pub(crate) fn restore(places: &Places, backup: &Path, force: bool) -> Result<Res
     })?;
     let sessions = write_sessions(&conn, &beside(&places.sessions, "restored"))
         .map_err(|error| error.at("write the restored sessions of", &places.sessions))?;
+    let others = others::unpack(&conn, places)
+        .map_err(|error| error.at("write the restored data of plugins to", &places.data))?;
     drop(conn);
     let spool = write_spool(backup, &places.state.join(SPOOL))?;
     let moved_aside = replace(
         &places.state,
         Note {
             sessions: Some(places.sessions.clone()),
+            data: Some(places.data.clone()),
             aside: format!("before-restore-{}", wall_ms()),
         },
     )?;
     Ok(Restored {
         sessions,
         spool,
+        others,
         moved_aside,
     })
 }
@@ -80,6 +89,7 @@ pub(super) fn new_spool(state: &Path) -> PathBuf {
 pub(super) fn replace_spool(state: &Path) -> Result<Vec<PathBuf>, BackupError> {
     let note = Note {
         sessions: None,
+        data: None,
         aside: format!("spool.db.damaged-{}", wall_ms()),
     };
     replace(state, note)
@@ -122,13 +132,16 @@ pub(crate) fn finish(state: &Path) -> Result<Vec<PathBuf>, BackupError> {
         }
         kept.push(old);
     }
+    if let Some(data) = &note.data {
+        kept.push(others::settle(state, data, &note.aside)?);
+    }
     kept.retain(|path| path.exists());
     fs::remove_file(&path).map_err(io_error("remove", &path))?;
     sync_parent(&path)?;
     Ok(kept)
 }
 
-fn move_aside(path: &Path, folder: &Path, name: &str) -> Result<(), BackupError> {
+pub(super) fn move_aside(path: &Path, folder: &Path, name: impl AsRef<Path>) -> Result<(), BackupError> {
     if !path.exists() {
         return Ok(());
     }
@@ -137,14 +150,14 @@ fn move_aside(path: &Path, folder: &Path, name: &str) -> Result<(), BackupError>
     move_to(path, &folder.join(name))
 }
 
-fn move_to(from: &Path, to: &Path) -> Result<(), BackupError> {
+pub(super) fn move_to(from: &Path, to: &Path) -> Result<(), BackupError> {
     fs::rename(from, to).map_err(io_error("put in place", to))?;
     sync_parent(to)?;
     sync_parent(from)
 }
 
 /// `workspace/sessions.restored` for `workspace/sessions`.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".");
     name.push(suffix);
@@ -162,13 +175,13 @@ fn write_spool(backup: &Path, path: &Path) -> Result<Holdings, BackupError> {
 }
 
 /// What stands in the way of a session on its way back.
-enum Obstacle {
+pub(super) enum Obstacle {
     Database(rusqlite::Error),
     Io(io::Error),
 }
 
 impl Obstacle {
-    fn at(self, doing: &'static str, path: &Path) -> BackupError {
+    pub(super) fn at(self, doing: &'static str, path: &Path) -> BackupError {
         match self {
             Self::Database(error) => database_error(doing, path)(error),
             Self::Io(error) => io_error(doing, path)(error),
@@ -227,11 +240,11 @@ fn remove_leftover(path: &Path) -> Result<(), BackupError> {
     }
 }
 
-fn private_folder(path: &Path) -> io::Result<()> {
+pub(super) fn private_folder(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-fn private_file(path: &Path) -> io::Result<File> {
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -248,13 +261,15 @@ pub(super) fn cut_short(places: &Places, backup: &Path, steps: usize) -> Result<
     })?;
     write_sessions(&conn, &beside(&places.sessions, "restored"))
         .map_err(|error| error.at("write", &places.sessions))?;
+    others::unpack(&conn, places).map_err(|error| error.at("write", &places.data))?;
     write_spool(backup, &places.state.join(SPOOL))?;
     let aside = "before-restore-1".to_owned();
-    let sessions = Some(places.sessions.clone());
+    let (sessions, data) = (Some(places.sessions.clone()), Some(places.data.clone()));
     write_note(
         &places.state,
         &Note {
             sessions,
+            data,
             aside: aside.clone(),
         },
     )?;

@@ -1,3 +1,5 @@
+mod others;
+
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +27,7 @@ impl Home {
         let places = Places {
             state: dir.path().join("state"),
             sessions: dir.path().join("sessions"),
+            data: dir.path().join("data"),
         };
         std::fs::create_dir(&places.state).unwrap();
         Self { _dir: dir, places }
@@ -278,6 +281,7 @@ async fn a_restore_that_was_cut_short_is_finished_by_whoever_takes_the_lock() {
     let (spool, sessions) = home.start();
     turn(&*spool, &sessions, 0, 1).await;
     sessions.checkpoint().await;
+    std::fs::write(home.places.state.join("pairing.json"), "let in").unwrap();
     make(&home.places, &home.backup(), false).unwrap();
     spool.close().await.unwrap();
     for steps in 0..6 {
@@ -292,6 +296,8 @@ async fn a_restore_that_was_cut_short_is_finished_by_whoever_takes_the_lock() {
         assert!(matches!(error, BackupError::Unfinished(_)), "{error}");
         drop(StateLock::acquire(&other.places.state).unwrap());
         assert!(!other.places.state.join("restore.json").exists());
+        let pairing = std::fs::read(other.places.state.join("pairing.json"));
+        assert_eq!(pairing.unwrap(), b"let in");
         let (_spool, sessions) = other.start();
         assert_eq!(texts(&sessions, 0).await, ["1"], "after {steps} steps");
         assert_eq!(done(&other.places.state, 0), 1);

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::{BackupArgs, Global, Output, SpoolCommand};
 use super::{Failure, Outcome, setup};
-use crate::backup::{self, Places};
+use crate::backup::{self, LeftOut, Others, Places};
 use crate::config::Loaded;
 use crate::gateway::{StateLock, private_folder};
 use crate::spool::check_folder;
@@ -25,21 +25,27 @@ pub(super) fn back_up(global: &Global, args: &BackupArgs) -> Outcome {
         line["path"] = json!(target);
         return setup::print(&format!("{line:#}\n"), 0);
     }
-    let backup::Made {
-        bytes,
-        sessions,
-        spool,
-    } = made;
-    setup::print(
-        &format!(
-            "{}: {bytes} bytes, {sessions} sessions, {} messages and {} replies waiting, {} dead letters; without the configuration\n",
-            target.display(),
-            spool.pending,
-            spool.outbox,
-            spool.dead,
-        ),
-        0,
-    )
+    let mut text = format!(
+        "{}: {} bytes, {} sessions, {} messages and {} replies waiting, {} dead letters{}; \
+         without the configuration and the files that people sent\n",
+        target.display(),
+        made.bytes,
+        made.sessions,
+        made.spool.pending,
+        made.spool.outbox,
+        made.spool.dead,
+        beside(&made.others),
+    );
+    for LeftOut { plugin, reason } in &made.others.left_out {
+        let _ = writeln!(text, "without the data of `{plugin}`: {reason}");
+    }
+    setup::print(&text, 0)
+}
+
+fn beside(others: &Others) -> String {
+    let pairing = others.pairing.then(|| ", who was let in by pairing".to_owned());
+    let data = (!others.data.is_empty()).then(|| format!(", the data of {}", others.data.join(", ")));
+    pairing.into_iter().chain(data).collect()
 }
 
 /// Puts a backup in place, with no gateway running.
@@ -58,8 +64,12 @@ pub(super) fn restore(global: &Global, args: &BackupArgs) -> Outcome {
         return setup::print(&format!("{:#}\n", json!(restored)), 0);
     }
     let mut text = format!(
-        "restored {} sessions, {} messages and {} replies waiting, {} dead letters\n",
-        restored.sessions, restored.spool.pending, restored.spool.outbox, restored.spool.dead
+        "restored {} sessions, {} messages and {} replies waiting, {} dead letters{}\n",
+        restored.sessions,
+        restored.spool.pending,
+        restored.spool.outbox,
+        restored.spool.dead,
+        beside(&restored.others),
     );
     for path in restored.moved_aside {
         let _ = writeln!(text, "what was there before is in {}", path.display());
@@ -126,6 +136,7 @@ fn places(loaded: &Loaded) -> Result<Places, Failure> {
     Ok(Places {
         state: loaded.config.state_dir(),
         sessions: setup::sessions_dir(loaded)?,
+        data: loaded.config.data_home(),
     })
 }
 

@@ -356,10 +356,15 @@ impl Config {
         state_of(&self.home)
     }
 
+    /// Where each plugin that keeps something has a folder.
+    pub(crate) fn data_home(&self) -> PathBuf {
+        self.home.join("data")
+    }
+
     /// Where the channel `name`, or the provider, may keep files of its own. A channel and a provider may have one name,
     /// and no name has a dot.
     pub(crate) fn data_dir(&self, kind: Kind, name: &str) -> PathBuf {
-        let data = self.home.join("data");
+        let data = self.data_home();
         match kind {
             Kind::Provider => data.join(format!("provider.{name}")),
             _ => data.join(name),

@@ -10,7 +10,7 @@ use super::Book;
 use crate::whole;
 
 /// The file, in the state folder.
-const FILE: &str = "pairing.json";
+pub(crate) const FILE: &str = "pairing.json";
 const VERSION: u32 = 1;
 /// A larger file is none of ours.
 const MAX_BYTES: u64 = 64 << 20;
@@ -49,7 +49,7 @@ struct Whole<'a> {
     book: &'a Book,
 }
 
-pub(super) fn path(state_dir: &Path) -> PathBuf {
+pub(crate) fn path(state_dir: &Path) -> PathBuf {
     state_dir.join(FILE)
 }
 
