@@ -118,6 +118,33 @@ fn a_code_outlives_a_kill_and_is_taken_without_a_gateway() {
 }
 
 #[test]
+fn who_was_let_in_still_may_write_where_a_backup_was_restored() {
+    let world = world();
+    let gateway = world.start();
+    world.telegram.inject(STRANGER, STRANGER, "hello");
+    pairing(&world, &["approve", &code(&world, STRANGER)]).expect_code(0);
+    let file = world.home.root().join("backup");
+    let file = file.to_str().unwrap();
+    let made = Command::new(&world.home, &["backup", file]).run();
+    let told = &made.expect_code(0).stdout;
+    assert!(
+        told.contains("1 let in by pairing") && told.contains("not in it: the configuration"),
+        "{told}"
+    );
+    gateway.kill();
+    std::fs::remove_dir_all(world.home.miniclaw().join("state")).unwrap();
+    let restored = Command::new(&world.home, &["restore", file, "--force"]).run();
+    assert!(restored.expect_code(0).stdout.contains("1 let in by pairing"));
+    let gateway = world.start();
+    world.telegram.inject(STRANGER, STRANGER, "hi");
+    world.telegram.wait("an answer", |ledger| {
+        let answer = |sent: &&miniclaw_tests::fake_telegram::Sent| sent.text == "re: hi [n=1]";
+        ledger.sent.iter().find(answer).map(drop)
+    });
+    gateway.stop().expect_code(0);
+}
+
+#[test]
 fn who_was_denied_and_who_is_one_too_many_hears_nothing() {
     let world = world();
     let gateway = world.start();

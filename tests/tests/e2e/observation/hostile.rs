@@ -1,9 +1,10 @@
 use std::time::{Duration, Instant};
 
 use miniclaw_tests::chance::Chance;
-use miniclaw_tests::{Crowd, procfs};
+use miniclaw_tests::{Crowd, procfs, until};
 
 use super::{address, ask, get, observed};
+use crate::phrases::READY;
 
 const METHODS: [&str; 12] = [
     "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "get", "GET\t", "PROPFIND", "", "GETT",
@@ -112,13 +113,16 @@ fn connections_that_say_nothing_are_ended_and_use_up_no_more_than_their_places()
     let world = observed();
     let gateway = world.start();
     let address = address(&gateway);
+    gateway.wait_for_line(READY);
     let before = procfs::open_files(gateway.pid());
     let silent: Vec<_> = (0..50)
         .map(|_| std::net::TcpStream::connect(&address).unwrap())
         .collect();
     // The oldest of them give way.
     assert_eq!(get(&address, "/livez").0, 200);
-    assert!(procfs::open_files(gateway.pid()) < before + 40);
+    until("those that gave way to be closed", || {
+        procfs::open_files(gateway.pid()) < before + 40
+    });
     drop(silent);
     gateway.stop().expect_code(0);
 }
