@@ -128,13 +128,14 @@ fn who_was_let_in_still_may_write_where_a_backup_was_restored() {
     let made = Command::new(&world.home, &["backup", file]).run();
     let told = &made.expect_code(0).stdout;
     assert!(
-        told.contains("1 let in by pairing") && told.contains("not in it: the configuration"),
+        told.contains("who was let in by pairing") && told.contains("without the configuration"),
         "{told}"
     );
     gateway.kill();
     std::fs::remove_dir_all(world.home.miniclaw().join("state")).unwrap();
     let restored = Command::new(&world.home, &["restore", file, "--force"]).run();
-    assert!(restored.expect_code(0).stdout.contains("1 let in by pairing"));
+    let told = &restored.expect_code(0).stdout;
+    assert!(told.contains("who was let in by pairing"), "{told}");
     let gateway = world.start();
     world.telegram.inject(STRANGER, STRANGER, "hi");
     world.telegram.wait("an answer", |ledger| {

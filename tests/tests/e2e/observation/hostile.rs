@@ -135,7 +135,7 @@ const BEGINNINGS: [&str; 3] = [
 ];
 
 /// Within which a prober is answered.
-const SOON: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_prober_is_answered_beside_two_hundred_connections_of_each_kind() {

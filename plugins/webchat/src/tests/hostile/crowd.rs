@@ -9,7 +9,7 @@ use super::*;
 
 const CROWD: usize = 200;
 /// For whoever is logged in, or has a link.
-const SOON: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
