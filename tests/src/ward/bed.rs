@@ -119,10 +119,11 @@ impl Round<'_> {
         }
     }
 
-    /// Only a process that dies between the send and its report may make the host send again. Garbage is no end by itself:
+    /// Only an instance that ends between the send and its report may make the host send again: one that fails there, or
+    /// once the message is accepted, whose answer may be on its way before the failure is known. Garbage is no end by itself:
     /// the host kills for it when it is read, which may be there.
     fn may_repeat(&self) -> bool {
-        self.bed.at == "sent" || self.bed.fault.name == "garbage"
+        matches!(&*self.bed.at, "accepted" | "sent") || self.bed.fault.name == "garbage"
     }
 
     pub(super) fn complaint(&self) -> Option<String> {
