@@ -220,9 +220,12 @@ pub(super) fn unpack(conn: &Connection, places: &Places) -> Result<Others, Obsta
         private_folder(target.parent().unwrap_or(&data))?;
         let mut file = private_file(&target)?;
         file.write_all(&content)?;
-        file.sync_all()?;
+        if target == pairing {
+            file.sync_all()?;
+        }
     }
     if data.exists() {
+        // As for the sessions: once, instead of for each file.
         rustix::fs::syncfs(File::open(&data)?).map_err(io::Error::from)?;
     }
     Ok(others)

@@ -186,12 +186,10 @@ async fn converse(talk: &mut Talk, served: &Served) -> io::Result<Option<Op>> {
                 return Ok(None);
             }
         };
-        let answered = match parse(&line) {
-            Ok(op) => match op.looks_at_one_of(&served.hands.roster.states()) {
-                Ok(()) if op.is_stream() => return Ok(Some(op)),
-                Ok(()) => to_its_end(op, served).await,
-                Err(error) => Err(error),
-            },
+        let op = parse(&line).and_then(|op| op.looks_at_one_of(&served.hands.roster).map(|()| op));
+        let answered = match op {
+            Ok(op) if op.is_stream() => return Ok(Some(op)),
+            Ok(op) => to_its_end(op, served).await,
             Err(error) => Err(error),
         };
         match answered {

@@ -10,7 +10,7 @@ use tracing::debug;
 use super::server::{Ending, Talk};
 use super::{Op, VERSION};
 use crate::feed::{self, Heard, Listening, Weigh};
-use crate::gateway::InstanceState;
+use crate::gateway::Roster;
 use crate::telemetry::{self, Logged, Wanted};
 
 type End = watch::Receiver<Option<Ending>>;
@@ -24,7 +24,7 @@ impl Op {
     ///
     /// # Errors
     /// The refusal, in words.
-    pub(super) fn looks_at_one_of(&self, instances: &[InstanceState]) -> Result<(), String> {
+    pub(super) fn looks_at_one_of(&self, roster: &Roster) -> Result<(), String> {
         let (Self::RecentLogs { channel, .. } | Self::FollowLogs { channel, .. } | Self::Tap { channel, .. }) =
             self
         else {
@@ -37,9 +37,9 @@ impl Op {
             channel: Some(channel.clone()),
             level: None,
         };
-        let mut names: Vec<_> = instances.iter().map(|one| one.instance.as_str()).collect();
+        let mut names: Vec<_> = roster.states().into_iter().map(|one| one.instance).collect();
         // A gateway that starts may not have made them yet.
-        let is_known = names.is_empty() || names.contains(&channel.as_str());
+        let is_known = names.is_empty() || names.contains(channel);
         if is_known || !telemetry::recent(1, &lines).is_empty() {
             return Ok(());
         }

@@ -83,9 +83,7 @@ impl<'a> Trial<'a> {
     pub(super) fn token(&mut self, plan: &Plan) -> Result<Option<&Test>, Failure> {
         self.token = None;
         if plan.token.is_some() && !self.offline {
-            let (config, log) = self.ready(plan)?;
-            let scratch = Scratch::new("onboard").map_err(|error| Failure::chain(1, &error))?;
-            let config = brief(config, &scratch);
+            let (config, log, _scratch) = self.ready(plan)?;
             let account = block_on(async {
                 let asked = tokio::time::timeout(PATIENCE, account(&config, &log));
                 asked.await.unwrap_or_else(|_| Err(late()))
@@ -102,9 +100,7 @@ impl<'a> Trial<'a> {
     pub(super) fn provider(&mut self, plan: &Plan) -> Result<Option<&Test>, Failure> {
         self.provider = None;
         if plan.provider != ECHO && !self.offline {
-            let (config, log) = self.ready(plan)?;
-            let scratch = Scratch::new("onboard").map_err(|error| Failure::chain(1, &error))?;
-            let config = brief(config, &scratch);
+            let (config, log, _scratch) = self.ready(plan)?;
             let known = super::super::known_plugins(&config);
             let (error, text) = block_on(providers::trial(&config, &known, &log, &plan.provider))??;
             self.provider = Some(Test {
@@ -142,8 +138,8 @@ impl<'a> Trial<'a> {
         config::would_be(self.sources, &format!("{:#}", plan.literal()))
     }
 
-    /// What a try needs: the configuration, and the log without its secrets.
-    fn ready(&mut self, plan: &Plan) -> Result<(Config, telemetry::Handle), Failure> {
+    /// What a try that nobody waits for long needs: the configuration, the log without its secrets, and a folder of its own.
+    fn ready(&mut self, plan: &Plan) -> Result<(Config, telemetry::Handle, Scratch), Failure> {
         // What is asked later may be missing still.
         let loaded = self.would_be(plan).map_err(|errors| refused(&errors))?;
         let log = match &self.log {
@@ -155,7 +151,12 @@ impl<'a> Trial<'a> {
             None => setup::start_log(self.global, &loaded, true)?,
         };
         self.log = Some(log.clone());
-        Ok((loaded.config, log))
+        let scratch = Scratch::new("onboard").map_err(|error| Failure::chain(1, &error))?;
+        let mut config = loaded.config;
+        config.home = scratch.path().to_owned();
+        config.agent.turn_timeout = config.agent.turn_timeout.min(PATIENCE);
+        config.agent.first_chunk_timeout = config.agent.first_chunk_timeout.min(PATIENCE);
+        Ok((config, log, scratch))
     }
 }
 
@@ -169,14 +170,6 @@ fn refused(errors: &ConfigErrors) -> Failure {
         lines.join("\n")
     );
     Failure::new(BAD_CONFIG, text)
-}
-
-/// For a try that nobody waits for long, in a folder of its own.
-fn brief(mut config: Config, scratch: &Scratch) -> Config {
-    config.home = scratch.path().to_owned();
-    config.agent.turn_timeout = config.agent.turn_timeout.min(PATIENCE);
-    config.agent.first_chunk_timeout = config.agent.first_chunk_timeout.min(PATIENCE);
-    config
 }
 
 async fn account(config: &Config, telemetry: &telemetry::Handle) -> Result<Account, Error> {
