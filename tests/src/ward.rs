@@ -172,10 +172,9 @@ impl Ward {
             bed.platform.wait_for_faults(round.number);
             round.relieve();
             round.wait_for_answer();
-            // What was answered is also written down by the time that this one is.
             self.assert_healthy();
+            round.settle("answered");
             round.clean_up();
-            round.settle();
         }
         rounds.iter().filter_map(Round::complaint).collect()
     }

@@ -107,16 +107,16 @@ impl Round<'_> {
     pub(super) fn clean_up(&self) {
         if self.bed.fault.ends == Ends::Never {
             self.bed.kill();
+            self.settle("killed");
         }
     }
 
-    /// Waits until nothing is left to be sent again, since the next fault would strike there.
-    pub(super) fn settle(&self) {
-        if self.may_repeat() {
-            let text = format!("{} settled", self.text());
-            self.bed.platform.post(&self.bed.name, &text, &text);
-            self.bed.platform.wait_for_answer(&text);
-        }
+    /// Waits until the host knows of the answer: whoever is killed with the report on its way (it may lie behind a flood)
+    /// has the answer sent again. The next of the same conversation is sent only after it.
+    pub(super) fn settle(&self, stage: &str) {
+        let text = format!("{} {stage}", self.text());
+        self.bed.platform.post(&self.bed.name, &text, &text);
+        self.bed.platform.wait_for_answer(&text);
     }
 
     /// Only an instance that ends between the send and its report may make the host send again: one that fails there, or
