@@ -152,10 +152,11 @@ pub(crate) enum BatchItem {
         session: SessionKey,
         message: Box<InboundMessage>,
     },
-    /// Refused with this note to its sender; the message itself is kept only for de-duplication.
+    /// Refused, with this note to its sender unless that was told before; the message itself is kept only for
+    /// de-duplication.
     Refused {
         message: Box<InboundMessage>,
-        note: Box<OutboundMessage>,
+        note: Option<Box<OutboundMessage>>,
         session: SessionKey,
     },
 }
@@ -164,7 +165,13 @@ pub(crate) enum BatchItem {
 #[derive(Debug)]
 pub(crate) enum Admission {
     Accepted(InboundRow),
+    /// Refused, with a note.
     Noted(OutboxRow),
+    /// Refused without one.
+    Refused,
+    /// Handed over again after it was refused.
+    RefusedBefore,
+    /// Handed over again after it was accepted.
     Duplicate,
 }
 

@@ -429,7 +429,8 @@ pub enum Verdict {
     Accepted,
     /// It was accepted before.
     Duplicate,
-    /// It is not for the agent: a stranger's, empty, or refused with a note to its sender.
+    /// It is not for the agent: a stranger's, empty, or refused, as its sender is told. So is one that comes again after
+    /// it was refused.
     #[serde(other)]
     Ignored,
 }

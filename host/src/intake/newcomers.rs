@@ -49,7 +49,7 @@ impl Pump {
                     if let Some(BatchItem::Refused { note: place, .. }) =
                         gated.batch.items.get_mut(asking.item)
                     {
-                        **place = note;
+                        *place = Some(Box::new(note));
                     }
                 }
                 None => without.push(asking.item),
@@ -57,7 +57,7 @@ impl Pump {
         }
         // From the last one on, so that the places of those before stay what they are.
         for item in without.into_iter().rev() {
-            let stored = |slot: &&mut Slot| !matches!(slot, Slot::Decided(_) | Slot::RefusedAgain);
+            let stored = |slot: &&mut Slot| !matches!(slot, Slot::Decided(_));
             if let Some(slot) = gated.slots.iter_mut().filter(stored).nth(item) {
                 *slot = Slot::Decided(Verdict::Ignored);
             }

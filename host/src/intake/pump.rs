@@ -62,12 +62,10 @@ pub(super) enum Slot {
     Decided(Verdict),
     /// The next admission, of a message to answer.
     Message,
-    /// The next admission, of a note to the sender.
-    Note(Refusal),
-    /// The same, with a code for a stranger.
+    /// The next admission, of a refusal: with a note, or without one where its sender was told before.
+    Refusal(Option<Refusal>),
+    /// The next admission, of a code for a stranger.
     Code,
-    /// Its sender was told before.
-    RefusedAgain,
 }
 
 /// A batch on its way to the disk.
@@ -222,11 +220,17 @@ impl Pump {
                         Refusal::TooLong => {}
                     }
                     gated.batch.items.push(self.refuse(session, message, refusal));
-                    gated.slots.push(Slot::Note(refusal));
+                    gated.slots.push(Slot::Refusal(Some(refusal)));
                 }
                 Decision::RefuseSilently => {
-                    debug!(channel = %self.channel, conversation = %session.0, "Message refused again");
-                    gated.slots.push(Slot::RefusedAgain);
+                    debug!(channel = %self.channel, conversation = %session.0, "Message refused, its sender was told before");
+                    // It is stored all the same: handed over again after a crash it may find room, behind later ones.
+                    gated.batch.items.push(BatchItem::Refused {
+                        session,
+                        message: Box::new(message),
+                        note: None,
+                    });
+                    gated.slots.push(Slot::Refusal(None));
                 }
                 Decision::Ignore(reason) => {
                     if reason == Reason::Group {
@@ -255,7 +259,7 @@ impl Pump {
                     gated.batch.items.push(BatchItem::Refused {
                         session,
                         message: Box::new(message),
-                        note: Box::default(),
+                        note: None,
                     });
                     gated.slots.push(Slot::Code);
                 }
@@ -291,7 +295,7 @@ impl Pump {
         BatchItem::Refused {
             session,
             message: Box::new(message),
-            note: Box::new(note),
+            note: Some(Box::new(note)),
         }
     }
 
@@ -325,16 +329,12 @@ impl Pump {
                     self.hub.counters.ignored.add(1);
                     verdict
                 }
-                Slot::RefusedAgain => {
-                    self.hub.counters.refused.add(1);
-                    Verdict::Ignored
-                }
                 Slot::Message => self.admit(admissions.next(), taken.next()),
-                Slot::Code => self.note(admissions.next(), None),
-                Slot::Note(refusal) => {
-                    let noted = self.note(admissions.next(), Some(refusal));
-                    untold |= noted == Verdict::Duplicate;
-                    noted
+                Slot::Code => self.turn_away(admissions.next(), None),
+                Slot::Refusal(refusal) => {
+                    let admission = admissions.next();
+                    untold |= refusal.is_some() && !matches!(admission, Some(Admission::Noted(_)));
+                    self.turn_away(admission, refusal)
                 }
             })
             .collect();
@@ -366,29 +366,39 @@ impl Pump {
                 self.hub.push(row);
                 Verdict::Accepted
             }
-            Some(Admission::Noted(_) | Admission::Duplicate) | None => {
-                self.hub.counters.duplicates.add(1);
+            known => {
                 if let Some(session) = taken {
                     self.tell_duplicate(session);
                     self.hub.load.release(session);
                 }
-                Verdict::Duplicate
+                self.known(known)
             }
         }
     }
 
-    /// A note to a sender, unless its message was known.
-    fn note(&self, admission: Option<Admission>, refusal: Option<Refusal>) -> Verdict {
-        let Some(Admission::Noted(row)) = admission else {
-            self.hub.counters.duplicates.add(1);
-            return Verdict::Duplicate;
-        };
-        self.hub.counters.refused.add(1);
-        if refusal == Some(Refusal::TooFast) {
-            self.hub.load.tell(&row.session);
+    /// What is not answered. Its note goes out, unless the message was known.
+    fn turn_away(&self, admission: Option<Admission>, refusal: Option<Refusal>) -> Verdict {
+        match admission {
+            Some(Admission::Noted(row)) => {
+                if refusal == Some(Refusal::TooFast) {
+                    self.hub.load.tell(&row.session);
+                }
+                self.hub.route(vec![row]);
+            }
+            Some(Admission::Refused) => {}
+            known => return self.known(known),
         }
-        self.hub.route(vec![row]);
+        self.hub.counters.refused.add(1);
         Verdict::Ignored
+    }
+
+    /// What was handed over before has the verdict that it had then.
+    fn known(&self, admission: Option<Admission>) -> Verdict {
+        self.hub.counters.duplicates.add(1);
+        match admission {
+            Some(Admission::RefusedBefore) => Verdict::Ignored,
+            _ => Verdict::Duplicate,
+        }
     }
 
     /// While the disk takes nothing the channel pauses, as when the host is full.

@@ -22,14 +22,28 @@ pub(super) struct Item {
 /// JSON text of what is kept of an item.
 pub(super) enum Body {
     Message(String),
-    /// The note that refuses it.
-    Note(String),
+    /// It is refused, with this note or without one.
+    Refused(Option<String>),
 }
+
+/// The `reason` of a row whose message was refused.
+const REFUSED: &str = "refused";
 
 /// What became of an [`Item`].
 pub(super) enum Stored {
-    Accepted { seq: u64, received_ms: i64 },
-    Noted { id: u64, reply: u64, created: u64 },
+    Accepted {
+        seq: u64,
+        received_ms: i64,
+    },
+    Noted {
+        id: u64,
+        reply: u64,
+        created: u64,
+    },
+    Refused,
+    /// Known, and refused when it was stored.
+    RefusedBefore,
+    /// Known, and accepted when it was stored.
     Duplicate,
 }
 
@@ -51,9 +65,9 @@ impl Work for Accept {
 impl Accept {
     fn store(&self, item: &Item, tx: &mut Tx<'_, '_>) -> rusqlite::Result<Stored> {
         let seq = tx.ids.next;
-        let (state, body, done_ms) = match &item.body {
-            Body::Message(body) => (0, Some(body), None),
-            Body::Note(_) => (1, None, Some(tx.now_ms)),
+        let (state, body, done_ms, reason) = match &item.body {
+            Body::Message(body) => (0, Some(body), None, None),
+            Body::Refused(_) => (1, None, Some(tx.now_ms), Some(REFUSED)),
         };
         let inserted = tx.statements.accept.execute(params![
             seq,
@@ -64,17 +78,26 @@ impl Accept {
             body,
             tx.now_ms,
             tx.activity,
-            done_ms
+            done_ms,
+            reason
         ])?;
         if inserted == 0 {
-            return Ok(Stored::Duplicate);
+            let refused = tx.statements.refused.exists(params![item.key, REFUSED])?;
+            return Ok(match refused {
+                true => Stored::RefusedBefore,
+                false => Stored::Duplicate,
+            });
         }
         tx.ids.take();
-        let Body::Note(note) = &item.body else {
-            return Ok(Stored::Accepted {
-                seq: from_sql(seq),
-                received_ms: tx.now_ms,
-            });
+        let note = match &item.body {
+            Body::Message(_) => {
+                return Ok(Stored::Accepted {
+                    seq: from_sql(seq),
+                    received_ms: tx.now_ms,
+                });
+            }
+            Body::Refused(None) => return Ok(Stored::Refused),
+            Body::Refused(Some(note)) => note,
         };
         let id = tx.insert_outbox(&self.channel, &item.session, seq, note)?;
         Ok(Stored::Noted {

@@ -142,7 +142,10 @@ impl SqliteSpool {
                 message,
                 note,
                 session,
-            } => (session, message, Body::Note(self.json(note)?)),
+            } => {
+                let note = note.as_ref().map(|note| self.json(note)).transpose()?;
+                (session, message, Body::Refused(note))
+            }
         };
         Ok(Item {
             key: key(&batch.channel, &batch.account, message),
@@ -165,17 +168,24 @@ impl SqliteSpool {
                     draft: None,
                 })
             }
-            (Stored::Noted { id, reply, created }, BatchItem::Refused { session, note, .. }) => {
-                Admission::Noted(fresh(
-                    &self.shared.id,
-                    id,
-                    channel,
+            (
+                Stored::Noted { id, reply, created },
+                BatchItem::Refused {
                     session,
-                    reply,
-                    *note,
-                    created,
-                ))
-            }
+                    note: Some(note),
+                    ..
+                },
+            ) => Admission::Noted(fresh(
+                &self.shared.id,
+                id,
+                channel,
+                session,
+                reply,
+                *note,
+                created,
+            )),
+            (Stored::Refused, _) => Admission::Refused,
+            (Stored::RefusedBefore, _) => Admission::RefusedBefore,
             _ => Admission::Duplicate,
         }
     }

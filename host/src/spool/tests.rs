@@ -63,7 +63,7 @@ fn message(id: &str) -> BatchItem {
 fn refused(id: &str) -> BatchItem {
     BatchItem::Refused {
         message: Box::new(InboundMessage::new("7", id, "42", "too much")),
-        note: Box::new(OutboundMessage::new(ChatRef::new("7"), "slow down")),
+        note: Some(Box::new(OutboundMessage::new(ChatRef::new("7"), "slow down"))),
         session: session("t_7"),
     }
 }

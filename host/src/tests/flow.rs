@@ -90,6 +90,44 @@ fn settle(world: &mut World, gateway: &mut Gateway) {
     panic!("it never comes to rest: {world:?}");
 }
 
+fn play(steps: &[Step]) {
+    let mut world = World::default();
+    let mut gateway = Gateway::start(&mut world);
+    for step in steps {
+        take(step, &mut world, &mut gateway);
+    }
+    settle(&mut world, &mut gateway);
+    world.check();
+}
+
+#[test]
+fn what_was_refused_without_a_word_does_not_come_back_behind_later_messages() {
+    let mut steps = vec![Step::Write(0); 5];
+    // Three find room, the fourth gets a note, the fifth nothing. One is answered, and the sixth finds room.
+    steps.extend([
+        Step::HandOver(3),
+        Step::Commit(9),
+        Step::Answer(false),
+        Step::Answer(false),
+    ]);
+    steps.extend([
+        Step::StartTurn,
+        Step::EndTurn(0, 0),
+        Step::HandOver(2),
+        Step::Commit(9),
+    ]);
+    steps.extend([
+        Step::Answer(false),
+        Step::Write(0),
+        Step::HandOver(1),
+        Step::Commit(9),
+    ]);
+    // No verdict on the last three is known.
+    steps.extend([Step::Crash, Step::StartTurn, Step::EndTurn(0, 0), Step::Commit(9)]);
+    steps.extend([Step::Answer(false), Step::Answer(false), Step::HandOver(3)]);
+    play(&steps);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -97,12 +135,6 @@ proptest! {
     fn whatever_happens_every_message_is_answered_once_and_in_order(
         steps in prop::collection::vec(step(), 0..250),
     ) {
-        let mut world = World::default();
-        let mut gateway = Gateway::start(&mut world);
-        for step in &steps {
-            take(step, &mut world, &mut gateway);
-        }
-        settle(&mut world, &mut gateway);
-        world.check();
+        play(&steps);
     }
 }

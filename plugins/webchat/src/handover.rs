@@ -75,18 +75,11 @@ async fn hand_over(app: &App, inbox: &Inbox, posting: Posting) -> Result<()> {
         // Whoever has gone meanwhile says it again, which is then a duplicate.
         let _ = verdict.send(result);
     };
-    if kind == Kind::Said {
-        match app.store.hear(&chat, &id, &message.text()) {
-            Ok(true) => {}
-            Ok(false) => {
-                told(Ok(Verdict::Ignored));
-                return Ok(());
-            }
-            Err(error) => {
-                told(Err(error));
-                return Ok(());
-            }
-        }
+    if kind == Kind::Said
+        && let Err(error) = app.store.hear(&chat, &id, &message.text())
+    {
+        told(Err(error));
+        return Ok(());
     }
     match inbox.emit(message).await {
         Ok(given) => told(app.store_verdict(kind, &chat, &id, given).map(|()| given)),
@@ -105,7 +98,7 @@ async fn hand_over(app: &App, inbox: &Inbox, posting: Posting) -> Result<()> {
 impl App {
     fn store_verdict(&self, kind: Kind, chat: &str, id: &str, verdict: Verdict) -> Result<()> {
         match (kind, verdict) {
-            (Kind::Said, Verdict::Ignored) => self.store.refuse(chat, id),
+            (Kind::Said, Verdict::Ignored) => self.store.forget(chat, id),
             (Kind::Said, _) => self.store.show(chat, id),
             (Kind::Deletion, Verdict::Accepted | Verdict::Duplicate) => self.store.delete(chat),
             _ => Ok(()),

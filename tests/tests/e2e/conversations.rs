@@ -1,6 +1,6 @@
 use miniclaw_tests::build::artifacts;
 use miniclaw_tests::fake_model::Fault;
-use miniclaw_tests::until;
+use miniclaw_tests::{Command, ConfigFile, FakeModel, Home, Platform, until};
 use serde_json::json;
 
 use crate::phrases::ALLOW_LIST;
@@ -61,6 +61,35 @@ fn a_channel_that_brings_more_than_there_is_room_for_pauses_and_loses_nothing() 
     world.model.release();
     world.telegram.wait_for_replies(40);
     assert_eq!(world.telegram.sent_count(), 40);
+    gateway.stop().expect_code(0);
+}
+
+#[test]
+fn what_was_refused_is_refused_again_when_there_is_room() {
+    let (home, model, platform) = (Home::empty(), FakeModel::start(), Platform::start());
+    let settings = json!({ "platform": platform.address() });
+    let entry = json!({ "plugin": "loopback", "allow_from": ["42"], "settings": settings });
+    let config = ConfigFile::default().with("/gateway/max_pending_per_conversation", json!(1));
+    home.write_config(&config.model(&model).channel("desk", entry).text());
+    model.hold();
+    let plugins = home.plugins(&["loopback"]);
+    let gateway = Command::new(&home, &["gateway", "--plugins"])
+        .arg(plugins)
+        .start();
+    platform.wait_for_calls("receive", 1);
+    // The second one is refused with a note, the third without a word.
+    for (id, verdict) in [("1", "accepted"), ("2", "ignored"), ("3", "ignored")] {
+        platform.deliver("7", id, "42", id);
+        assert_eq!(platform.wait_for_verdict(id), verdict);
+    }
+    model.release();
+    platform.wait_for_answer("1");
+    for id in ["1", "2", "3", "4"] {
+        platform.deliver("7", id, "42", id);
+    }
+    platform.wait_for_answer("4");
+    let answers = ["1", "2", "3", "4"].map(|text| platform.answers_to(text));
+    assert_eq!(answers, [1, 0, 0, 1]);
     gateway.stop().expect_code(0);
 }
 

@@ -121,7 +121,7 @@ async fn a_refused_message_is_done_at_once_and_its_note_goes_out() {
         .accept(batch(vec![refused("1"), message("1")], None))
         .await
         .unwrap();
-    let [Admission::Noted(note), Admission::Duplicate] = &admissions[..] else {
+    let [Admission::Noted(note), Admission::RefusedBefore] = &admissions[..] else {
         panic!("{admissions:?}");
     };
     assert!(pending(spool).await.is_empty());
@@ -130,6 +130,38 @@ async fn a_refused_message_is_done_at_once_and_its_note_goes_out() {
         (waiting[0].id, waiting[0].message.text().as_str()),
         (note.id, "slow down")
     );
+}
+
+#[tokio::test]
+async fn what_comes_again_is_told_what_became_of_it_the_first_time() {
+    let store = Store::new();
+    let spool = store.spool();
+    let silently = |id: &str| match refused(id) {
+        BatchItem::Refused { session, message, .. } => BatchItem::Refused {
+            session,
+            message,
+            note: None,
+        },
+        other => other,
+    };
+    let first = batch(vec![message("1"), refused("2"), silently("3")], None);
+    let admissions = spool.accept(first).await.unwrap();
+    assert!(matches!(
+        admissions[..],
+        [Admission::Accepted(_), Admission::Noted(_), Admission::Refused]
+    ));
+    for again in [message, refused, silently] {
+        let admissions = spool.accept(batch(vec![again("1"), again("2"), again("3")], None));
+        assert!(matches!(
+            admissions.await.unwrap()[..],
+            [
+                Admission::Duplicate,
+                Admission::RefusedBefore,
+                Admission::RefusedBefore
+            ]
+        ));
+    }
+    assert_eq!((pending(spool).await.len(), outbox(spool).await.len()), (1, 1));
 }
 
 #[tokio::test]

@@ -57,8 +57,7 @@ enum Ask {
 enum Admitted {
     Accepted(Written, u64),
     Noted(OutboxRow),
-    Silent(Written),
-    /// A note that was stored before.
+    /// A refusal without a note, or that was stored before.
     Nothing,
     /// Its load was counted, and it is no message to answer.
     Duplicate(Written),
@@ -222,9 +221,7 @@ impl Gateway {
             Some(Answer::Accepted(admitted)) => {
                 world.platform.drain(..admitted.len());
                 self.handed -= admitted.len();
-                admitted
-                    .into_iter()
-                    .for_each(|admitted| self.admit(world, admitted));
+                admitted.into_iter().for_each(|admitted| self.admit(admitted));
             }
             Some(Answer::Finished { session, rows }) => {
                 self.route(rows);
@@ -243,7 +240,7 @@ impl Gateway {
         }
     }
 
-    fn admit(&mut self, world: &mut World, admitted: Admitted) {
+    fn admit(&mut self, admitted: Admitted) {
         match admitted {
             Admitted::Accepted(written, seq) => self.lanes.push(written.session(), seq, false),
             Admitted::Noted(row) => {
@@ -251,7 +248,6 @@ impl Gateway {
                 self.route(vec![row]);
             }
             Admitted::Duplicate(written) => self.load.release(&written.session()),
-            Admitted::Silent(written) => drop(world.silent.insert(written.number)),
             Admitted::Nothing => {}
         }
     }
@@ -378,8 +374,8 @@ fn admit(world: &mut World, gated: Gated) -> Admitted {
         },
         Gated::Note(written) => world.note(written).map_or(Admitted::Nothing, Admitted::Noted),
         Gated::Silent(written) => {
-            // A crash before the verdict forgets it, and the platform hands the message over again.
-            Admitted::Silent(written)
+            world.refuse(written);
+            Admitted::Nothing
         }
     }
 }

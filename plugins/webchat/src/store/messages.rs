@@ -42,13 +42,12 @@ impl Store {
     ///
     /// # Errors
     /// The disk's.
-    pub(crate) fn hear(&self, chat: &str, id: &str, text: &str) -> Result<bool> {
+    pub(crate) fn hear(&self, chat: &str, id: &str, text: &str) -> Result<()> {
         self.change(Survives::Process, |db, rev| {
             let sql = "INSERT INTO messages (rev, chat, id, agent, text, at_ms, run) VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6)
-                ON CONFLICT (chat, id) WHERE id IS NOT NULL DO UPDATE SET run = ?6 WHERE run IS NOT NULL AND run <> ''";
+                ON CONFLICT (chat, id) WHERE id IS NOT NULL DO UPDATE SET run = ?6 WHERE run IS NOT NULL";
             db.execute(sql, params![rev, chat, id, text, now_ms(), self.own])?;
-            let sql = "SELECT run IS NOT '' FROM messages WHERE chat = ?1 AND id = ?2";
-            Ok((db.query_row(sql, [chat, id], |row| row.get(0))?, rev))
+            Ok(((), rev))
         })
     }
 
@@ -67,20 +66,7 @@ impl Store {
         })
     }
 
-    /// Keeps of a message that the host refused it: the host knows it from then on, and would call it a duplicate.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub(crate) fn refuse(&self, chat: &str, id: &str) -> Result<()> {
-        self.read(|db| {
-            let sql =
-                "UPDATE messages SET run = '', text = '' WHERE chat = ?1 AND id = ?2 AND run IS NOT NULL";
-            db.execute(sql, [chat, id])
-        })?;
-        Ok(())
-    }
-
-    /// Forgets a message that the host does not have.
+    /// Forgets a message that the host does not have, or refused.
     ///
     /// # Errors
     /// The disk's.
@@ -236,7 +222,7 @@ impl Store {
 
 /// What an earlier process handed over and heard no verdict of is shown by the next thing that the agent says there.
 fn show_orphans(db: &Transaction<'_>, chat: &str, rev: i64, own: &str) -> rusqlite::Result<i64> {
-    let sql = "SELECT seq FROM messages WHERE chat = ?1 AND run IS NOT NULL AND run NOT IN ('', ?2)";
+    let sql = "SELECT seq FROM messages WHERE chat = ?1 AND run <> ?2";
     let mut select = db.prepare(sql)?;
     let seqs: Vec<i64> = select
         .query_map([chat, own], |row| row.get(0))?
