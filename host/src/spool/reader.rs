@@ -1,8 +1,12 @@
+use std::fmt::Write as _;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rustix::fs::StatVfsMountFlags;
 
 use super::journal::RawJournal;
 use super::{Journal, Spent, SpoolError, open, schema, usage};
@@ -115,8 +119,63 @@ impl SpoolReader {
 }
 
 fn connect(path: &Path) -> rusqlite::Result<(Connection, String)> {
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let conn = match rests(path) {
+        // SQLite would make a log even to read.
+        true => Connection::open_with_flags(
+            uri(path) + "?immutable=1",
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
+        )?,
+        false => Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+    };
     conn.busy_timeout(Duration::from_secs(2))?;
     let id = conn.query_row("SELECT id FROM meta", [], |row| row.get(0))?;
     Ok((conn, id))
+}
+
+/// Whether nobody writes the file: it is on a read-only disk, and all of it is in it. A gateway that runs elsewhere on the
+/// same disk has a log.
+fn rests(path: &Path) -> bool {
+    let read_only =
+        rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_flag.contains(StatVfsMountFlags::RDONLY));
+    let nothing = |suffix| match std::fs::metadata(schema::with_suffix(path, suffix)) {
+        Ok(file) => file.len() == 0,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    read_only && nothing("-wal") && nothing("-shm")
+}
+
+/// A path in the form of SQLite's addresses.
+fn uri(path: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+            byte => {
+                let _ = write!(uri, "%{byte:02X}");
+            }
+        }
+    }
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_name_has_an_address() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("50% of #1? \u{e4}.db");
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch("CREATE TABLE t (x)")
+            .unwrap();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let conn = Connection::open_with_flags(uri(&path) + "?immutable=1", flags).unwrap();
+        let tables: i64 = conn
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(tables, 1);
+    }
 }

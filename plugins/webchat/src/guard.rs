@@ -89,7 +89,7 @@ impl Rules {
             .host(request)
             .ok_or(Refusal::Bare(StatusCode::MISDIRECTED_REQUEST))?;
         let posts = match request.method {
-            Method::GET => false,
+            Method::GET | Method::HEAD => false,
             Method::POST => true,
             _ => return Err(Refusal::Bare(StatusCode::METHOD_NOT_ALLOWED)),
         };

@@ -4,8 +4,8 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION, REFERRER_POLICY,
-    SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION,
+    REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -114,6 +114,13 @@ pub(crate) async fn log_out(
 /// What is answered to a request that is not admitted. The connection ends with it.
 pub(crate) fn refused(refusal: &Refusal, path: &str) -> Response {
     closing(match refusal {
+        Refusal::Bare(StatusCode::METHOD_NOT_ALLOWED) => {
+            let mut response = bare(StatusCode::METHOD_NOT_ALLOWED);
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+            response
+        }
         Refusal::Bare(status) => bare(*status),
         Refusal::Stranger if path == "/" => stranger(),
         Refusal::Stranger => json(

@@ -37,6 +37,29 @@ async fn link_logs_one_browser_in_once() {
 }
 
 #[tokio::test]
+async fn head_is_answered_as_get_without_a_body_and_other_methods_are_named() {
+    let gateway = Gateway::start().await;
+    let browser = gateway.browser().await;
+    let ask = async |method: &str, path: &str, headers: String| {
+        browser
+            .raw(&format!("{method} {path} HTTP/1.1\r\n{headers}\r\n"))
+            .await
+    };
+    for path in ["/", "/api/chats", "/api/events"] {
+        let page = ask("HEAD", path, browser.headers()).await;
+        assert_eq!((page.status, &*page.body), (200, ""), "{path}: {page:?}");
+    }
+    let host = format!("Host: {}\r\nConnection: close\r\n", browser.host);
+    assert_eq!(ask("HEAD", "/", host).await.status, 401);
+    let refused = ask("PUT", "/", browser.headers()).await;
+    assert_eq!(
+        (refused.status, refused.header("allow")),
+        (405, Some("GET, HEAD, POST"))
+    );
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn login_outlives_the_gateway_and_ends_with_logout() {
     let folder = tempfile::tempdir().unwrap();
     let gateway = Gateway::in_folder(folder.path()).await;

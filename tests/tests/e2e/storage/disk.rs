@@ -11,14 +11,22 @@ const NO_STRACE: &str = "strace is missing or may not attach";
 /// A small state folder; a script may do more to it before the gateway starts there.
 const MOUNT: &str = r#"mount -t tmpfs -o size=2m,mode=0700 tmpfs "$HOME/.miniclaw/state""#;
 
-/// Starts a gateway whose state folder is a tmpfs of 2 MiB, after `prepare`; nothing where that is not possible.
-fn on_small_disk(world: &World, what: &str, prepare: &str) -> Option<Gateway> {
+/// Whether mount namespaces can be made here.
+fn can_mount(what: &str) -> bool {
     let possible = std::process::Command::new("unshare")
         .args(["-m", "true"])
         .stderr(Stdio::null())
         .status();
-    if !possible.is_ok_and(|status| status.success()) {
+    let possible = possible.is_ok_and(|status| status.success());
+    if !possible {
         not_checked(what, "no mount namespace can be made here; run it as root");
+    }
+    possible
+}
+
+/// Starts a gateway whose state folder is a tmpfs of 2 MiB, after `prepare`; nothing where that is not possible.
+fn on_small_disk(world: &World, what: &str, prepare: &str) -> Option<Gateway> {
+    if !can_mount(what) {
         return None;
     }
     make_folder(&state(world));
@@ -172,6 +180,34 @@ fn a_limit_of_file_sizes_is_an_error_like_a_full_disk_and_no_death_by_a_signal()
     finished.expect_code(1);
     let told = finished.stderr.contains("cannot create it") && finished.stderr.contains("disk is full");
     assert!(told, "{}", finished.stderr);
+}
+
+#[test]
+fn what_is_stored_can_be_looked_at_on_a_read_only_disk() {
+    if !can_mount("a look at a read-only disk") {
+        return;
+    }
+    let world = World::new();
+    let gateway = world.start();
+    assert_eq!(world.say(7, "hi", 1), "re: hi [n=1]");
+    gateway.stop().expect_code(0);
+    let script = r#"mount --bind "$HOME" "$HOME" && mount -o remount,bind,ro "$HOME" && exec "$0" "$@""#;
+    let binary = build::artifacts().binary.to_str().unwrap();
+    for (arguments, shown) in [
+        (&["queue", "list"][..], "nothing waits"),
+        (&["sessions", "list"], "telegram"),
+        (&["sessions", "show", "telegram_7"], "re: hi"),
+        (&["trace", "1"], "telegram"),
+        (&["spool", "check"], "sound"),
+    ] {
+        let command =
+            Command::of("/usr/bin/unshare", &world.home).args(&["-m", "/bin/sh", "-c", script, binary]);
+        let ran = command.args(arguments).run();
+        assert!(
+            ran.expect_code(0).stdout.contains(shown),
+            "{arguments:?}: {ran:?}"
+        );
+    }
 }
 
 #[test]
