@@ -153,3 +153,51 @@ fn a_program_runs_in_the_sandbox_of_its_channel() {
     });
     gateway.stop().expect_code(0);
 }
+
+/// Ends at a send of the text `poison`.
+const FRAGILE: &str = r#"
+import json, sys
+def say(**line): print(json.dumps(line), flush=True)
+for line in map(json.loads, sys.stdin):
+    if line["type"] == "start": say(type="ready", account="1")
+    if line["type"] == "receive":
+        for id, text in enumerate(["poison", "one", "two"]):
+            say(type="message", id=id, chat=id, sender=42, text=text)
+    if line["type"] == "send":
+        if "poison" in line["text"]: sys.exit(1)
+        with open(sys.argv[1], "a") as out: print(line["text"], file=out)
+        say(type="sent", id=line["id"])
+"#;
+
+#[test]
+fn a_reply_in_whose_send_the_program_ends_again_and_again_is_a_dead_letter_and_no_other_is() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        println!("NOT CHECKED: there is no python3 to run a program of the exec channel with");
+        return;
+    }
+    let (home, model) = (Home::empty(), FakeModel::start());
+    let out = home.root().join("out");
+    let settings = json!({ "command": ["python3", "-c", FRAGILE, out] });
+    let entry = json!({ "plugin": "exec", "allow_from": ["42"], "settings": settings });
+    home.write_config(
+        &ConfigFile::default()
+            .model(&model)
+            .channel("fragile", entry)
+            .text(),
+    );
+    let gateway = Gateway::start(&home, &[]);
+    gateway.wait_for_line("dead letters");
+    until("the other replies", || {
+        let sent = std::fs::read_to_string(&out).unwrap_or_default();
+        sent.contains("re: one") && sent.contains("re: two")
+    });
+    let list = miniclaw_tests::Command::new(&home, &["queue", "list", "--json"]).run();
+    let list: Value = serde_json::from_str(&list.expect_code(0).stdout).unwrap();
+    let letters = list["letters"].as_array().unwrap();
+    assert_eq!(letters.len(), 1, "{list}");
+    assert_eq!(
+        letters[0]["reason"], "its send ended the plugin 3 times",
+        "{list}"
+    );
+    gateway.stop().expect_code(0);
+}
