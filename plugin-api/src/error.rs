@@ -68,7 +68,7 @@ pub enum Cause {
     Stopping,
     /// The host cancelled the operation.
     Cancelled,
-    /// The plugin panicked, or the program behind it ended meanwhile. A message whose send fails so three times is given up.
+    /// The plugin panicked.
     Panicked,
     /// None of the above, or a cause that this side does not know.
     #[serde(other)]

@@ -40,8 +40,8 @@ pub(crate) enum Delivered {
 
 /// Sends that end their plugin before a row is a dead letter.
 const MAX_KILLS: u32 = 3;
-/// What may have ended its plugin, its process or its program is sent by itself, and not before the instance is this old:
-/// what ends it otherwise, sooner than that, buries no innocent.
+/// What may have ended its plugin's process is sent by itself, and not before the process is this old: what ends it
+/// otherwise, sooner than that, buries no innocent.
 const ALONE_AFTER: Duration = Duration::from_secs(2);
 /// What a row is buried with that may have been sent.
 const MAYBE_SENT: &str = "it may have been sent when the gateway ended";
@@ -197,13 +197,14 @@ impl Outbox {
         instance: &Arc<Instance>,
         busy: &mut Busy,
     ) -> Option<Option<SemaphorePermit<'_>>> {
-        if suspect {
+        let alone = suspect && instance.blueprint.is_isolated();
+        if alone {
             busy.set(false);
             self.until_old(instance).await?;
         }
         busy.set(true);
         let places = match u32::try_from(self.config().max_concurrent_sends) {
-            Ok(all) if suspect => all,
+            Ok(all) if alone => all,
             _ => 1,
         };
         let permit = tokio::select! {

@@ -122,17 +122,9 @@ impl Talk {
         guard.said = true;
         let answer = answer.await;
         guard.said = false;
-        answer.unwrap_or_else(|_| Err(self.unanswered()))
-    }
-
-    /// A program that ended by itself may have done so for this send; the host gives up what ends it again and again.
-    fn unanswered(&self) -> Error {
-        let asked = lock(&self.lines).is_none() || lock(&self.shared.failure).is_some();
-        let cause = match asked {
-            true => Cause::Unavailable,
-            false => Cause::Panicked,
-        };
-        Error::unknown("the program ended before it answered").because(cause)
+        answer.unwrap_or_else(|_| {
+            Err(Error::unknown("the program ended before it answered").because(Cause::Unavailable))
+        })
     }
 
     /// Waits until the program has ended and says why.
