@@ -39,7 +39,7 @@ impl Inbox {
     ///
     /// # Cancel safety
     /// Not cancel safe: the message may be durable although the future was dropped. Handing it over again is harmless, it is
-    /// then a [`Verdict::Duplicate`].
+    /// then a [`Verdict::Duplicate`], or [`Verdict::Ignored`] as the first time.
     pub async fn emit(&self, message: InboundMessage) -> Result<Verdict> {
         let verdicts = self.emit_batch(vec![message], None).await?;
         verdicts

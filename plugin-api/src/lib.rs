@@ -67,7 +67,7 @@
 //!
 //! [`Inbox::emit`] returns when the message is on disk. Only then confirm it to the platform: advance the offset, answer
 //! the webhook, acknowledge the mail. Where it returns an error, return that error from `receive` and confirm nothing.
-//! What was handed over twice is a [`Verdict::Duplicate`], so when in doubt hand it over again. A platform with a
+//! What was accepted before is a [`Verdict::Duplicate`], so when in doubt hand it over again. A platform with a
 //! position in a stream passes it as the cursor of [`Inbox::emit_batch`] and finds it in [`Inbox::cursor`] at the next
 //! `receive`. Call [`Inbox::progress`] whenever the platform was heard, also when it had nothing to say.
 //!

@@ -162,6 +162,15 @@ impl Platform {
         })
     }
 
+    /// The host's verdicts on a message so far.
+    pub fn verdicts(&self, id: &str) -> Vec<String> {
+        let state = self.shared.lock();
+        let lines = state.lines.iter().filter(|line| line["id"] == id);
+        lines
+            .filter_map(|line| line["verdict"].as_str().map(str::to_owned))
+            .collect()
+    }
+
     /// How often a channel was told to misbehave.
     pub fn faults(&self) -> u64 {
         self.shared.lock().faults

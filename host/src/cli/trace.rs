@@ -71,7 +71,7 @@ fn told(story: &Story) -> String {
     if let Some(done) = story.done_ms {
         let how = match (story.state, &story.reason) {
             ("dead", Some(reason)) => format!("a dead letter: {reason}"),
-            ("dropped", Some(reason)) => reason.clone(),
+            ("dropped" | "refused", Some(reason)) => reason.clone(),
             _ => "answered, and the answer stored".into(),
         };
         say(done, &how);
@@ -94,8 +94,12 @@ fn told(story: &Story) -> String {
 }
 
 fn accepted(story: &Story, edit: &str) -> String {
+    let how = match story.state {
+        "refused" => "handed over",
+        _ => "accepted",
+    };
     format!(
-        "accepted as message {} of chat {}{edit} by `{}` (account {})",
+        "{how} as message {} of chat {}{edit} by `{}` (account {})",
         story.message, story.chat, story.channel, story.account
     )
 }

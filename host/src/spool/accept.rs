@@ -27,7 +27,7 @@ pub(super) enum Body {
 }
 
 /// The `reason` of a row whose message was refused.
-const REFUSED: &str = "refused";
+pub(super) const REFUSED: &str = "refused";
 
 /// What became of an [`Item`].
 pub(super) enum Stored {

@@ -119,13 +119,15 @@ impl SpoolReader {
 }
 
 fn connect(path: &Path) -> rusqlite::Result<(Connection, String)> {
-    let conn = match rests(path) {
+    // As SQLite does it, which looks for the log beside what a link leads to.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let conn = match rests(&path) {
         // SQLite would make a log even to read.
         true => Connection::open_with_flags(
-            uri(path) + "?immutable=1",
+            uri(&path) + "?immutable=1",
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
         )?,
-        false => Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        false => Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
     };
     conn.busy_timeout(Duration::from_secs(2))?;
     let id = conn.query_row("SELECT id FROM meta", [], |row| row.get(0))?;

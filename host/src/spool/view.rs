@@ -51,7 +51,7 @@ pub(crate) struct Story {
     pub(crate) message: String,
     pub(crate) revision: String,
     pub(crate) session: String,
-    /// `waiting`, `done`, `dead` or `dropped`.
+    /// `waiting`, `done`, `dead`, `dropped` or `refused`.
     pub(crate) state: &'static str,
     pub(crate) attempts: u32,
     pub(crate) received_ms: i64,
@@ -228,6 +228,7 @@ impl Story {
             state: match state {
                 0 => "waiting",
                 2 => "dead",
+                _ if reason.as_deref() == Some(accept::REFUSED) => "refused",
                 _ if reason.is_some() => "dropped",
                 _ => "done",
             },

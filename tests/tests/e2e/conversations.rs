@@ -90,6 +90,16 @@ fn what_was_refused_is_refused_again_when_there_is_room() {
     platform.wait_for_answer("4");
     let answers = ["1", "2", "3", "4"].map(|text| platform.answers_to(text));
     assert_eq!(answers, [1, 0, 0, 1]);
+    let verdicts = ["1", "2", "3"].map(|id| platform.verdicts(id).join(", "));
+    assert_eq!(
+        verdicts,
+        ["accepted, duplicate", "ignored, ignored", "ignored, ignored"]
+    );
+    let story = Command::new(&home, &["trace", "2"]).run();
+    let story = &story.expect_code(0).stdout;
+    for part in ["(refused)", "handed over as message 2 of chat 7", "ms  refused"] {
+        assert!(story.contains(part), "{story}");
+    }
     gateway.stop().expect_code(0);
 }
 
