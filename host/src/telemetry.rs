@@ -27,7 +27,7 @@ use tracing_subscriber::reload;
 pub(crate) use clock::rfc3339_ms;
 pub(crate) use plugin_log::PluginLog;
 pub(crate) use recent::{Logged, Wanted, follow, recent};
-pub(crate) use scrub::{Scrubber, printable};
+pub(crate) use scrub::{Scrubber, percent_encoded, printable};
 pub(crate) use stderr::flush;
 pub(crate) use targets::targets;
 

@@ -154,21 +154,13 @@ impl Platform {
     /// At the deadline.
     pub fn wait_for_verdict(&self, id: &str) -> String {
         self.wait(&format!("a verdict on message {id}"), |state| {
-            let line = state
-                .lines
-                .iter()
-                .find(|line| line.get("verdict").is_some() && line["id"] == id)?;
-            line["verdict"].as_str().map(str::to_owned)
+            verdicts(state, id).next()
         })
     }
 
     /// The host's verdicts on a message so far.
     pub fn verdicts(&self, id: &str) -> Vec<String> {
-        let state = self.shared.lock();
-        let lines = state.lines.iter().filter(|line| line["id"] == id);
-        lines
-            .filter_map(|line| line["verdict"].as_str().map(str::to_owned))
-            .collect()
+        verdicts(&self.shared.lock(), id).collect()
     }
 
     /// How often a channel was told to misbehave.
@@ -258,6 +250,11 @@ fn answers(state: &State, text: &str) -> usize {
 
 fn calls(state: &State, name: &str) -> usize {
     state.lines.iter().filter(|line| line["call"] == name).count()
+}
+
+fn verdicts(state: &State, id: &str) -> impl Iterator<Item = String> {
+    let lines = state.lines.iter().filter(move |line| line["id"] == id);
+    lines.filter_map(|line| line["verdict"].as_str().map(str::to_owned))
 }
 
 fn sent(state: &State) -> Vec<(String, String)> {

@@ -56,16 +56,33 @@ pub(super) struct Gated {
     pub(super) newcomers: Vec<Asking>,
 }
 
+impl Gated {
+    /// Adds a message that is not answered, for what its sender is told, if anything.
+    fn refuse(
+        &mut self,
+        session: SessionKey,
+        message: InboundMessage,
+        told: Option<(Refusal, OutboundMessage)>,
+    ) {
+        let (refusal, note) = told.unzip();
+        self.batch.items.push(BatchItem::Refused {
+            session,
+            message: Box::new(message),
+            note: note.map(Box::new),
+        });
+        self.slots.push(Slot::TurnedAway(refusal));
+    }
+}
+
 /// Where a message's verdict comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Slot {
     Decided(Verdict),
     /// The next admission, of a message to answer.
     Message,
-    /// The next admission, of a refusal: with a note, or without one where its sender was told before.
-    Refusal(Option<Refusal>),
-    /// The next admission, of a code for a stranger.
-    Code,
+    /// The next admission, of what is turned away: for this, of which its sender is told, or for what it was told before, or
+    /// with a code for a stranger.
+    TurnedAway(Option<Refusal>),
 }
 
 /// A batch on its way to the disk.
@@ -219,18 +236,13 @@ impl Pump {
                         }
                         Refusal::TooLong => {}
                     }
-                    gated.batch.items.push(self.refuse(session, message, refusal));
-                    gated.slots.push(Slot::Refusal(Some(refusal)));
+                    let note = self.refusal(&session, &message, refusal);
+                    gated.refuse(session, message, Some((refusal, note)));
                 }
                 Decision::RefuseSilently => {
                     debug!(channel = %self.channel, conversation = %session.0, "Message refused, its sender was told before");
                     // It is stored all the same: handed over again after a crash it may find room, behind later ones.
-                    gated.batch.items.push(BatchItem::Refused {
-                        session,
-                        message: Box::new(message),
-                        note: None,
-                    });
-                    gated.slots.push(Slot::Refusal(None));
+                    gated.refuse(session, message, None);
                 }
                 Decision::Ignore(reason) => {
                     if reason == Reason::Group {
@@ -256,12 +268,7 @@ impl Pump {
                         .newcomers
                         .push(Asking::new(&self.channel, &message, &gated.batch.items));
                     // The note has its text when there is a code.
-                    gated.batch.items.push(BatchItem::Refused {
-                        session,
-                        message: Box::new(message),
-                        note: None,
-                    });
-                    gated.slots.push(Slot::Code);
+                    gated.refuse(session, message, None);
                 }
                 Decision::Introduce => {
                     debug!(channel = %self.channel, "Message of a stranger ignored, who gets no code");
@@ -288,15 +295,11 @@ impl Pump {
         }
     }
 
-    fn refuse(&self, session: SessionKey, message: InboundMessage, refusal: Refusal) -> BatchItem {
+    fn refusal(&self, session: &SessionKey, message: &InboundMessage, refusal: Refusal) -> OutboundMessage {
         warn!(channel = %self.channel, conversation = %session.0, ?refusal, "Message refused, its sender is told so");
         let mut note = OutboundMessage::new(message.chat.clone(), self.gate.borrow().sentence(refusal));
         note.reply_to = Some(message.id.clone());
-        BatchItem::Refused {
-            session,
-            message: Box::new(message),
-            note: Some(Box::new(note)),
-        }
+        note
     }
 
     /// After T1: messages to the hub, verdicts to the channel.
@@ -330,8 +333,7 @@ impl Pump {
                     verdict
                 }
                 Slot::Message => self.admit(admissions.next(), taken.next()),
-                Slot::Code => self.turn_away(admissions.next(), None),
-                Slot::Refusal(refusal) => {
+                Slot::TurnedAway(refusal) => {
                     let admission = admissions.next();
                     untold |= refusal.is_some() && !matches!(admission, Some(Admission::Noted(_)));
                     self.turn_away(admission, refusal)

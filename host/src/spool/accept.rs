@@ -82,8 +82,9 @@ impl Accept {
             reason
         ])?;
         if inserted == 0 {
-            let refused = tx.statements.refused.exists(params![item.key, REFUSED])?;
-            return Ok(match refused {
+            let sql = "SELECT 1 FROM inbound WHERE key = ?1 AND reason = ?2";
+            let mut refused = tx.conn.prepare(sql)?;
+            return Ok(match refused.exists([&*item.key, REFUSED])? {
                 true => Stored::RefusedBefore,
                 false => Stored::Duplicate,
             });

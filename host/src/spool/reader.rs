@@ -1,4 +1,3 @@
-use std::fmt::Write as _;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -11,6 +10,7 @@ use rustix::fs::StatVfsMountFlags;
 use super::journal::RawJournal;
 use super::{Journal, Spent, SpoolError, open, schema, usage};
 use crate::sessions::SessionKey;
+use crate::telemetry::percent_encoded;
 
 /// A look into the spool from another process, also while the gateway runs. All calls block.
 ///
@@ -123,10 +123,7 @@ fn connect(path: &Path) -> rusqlite::Result<(Connection, String)> {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let conn = match rests(&path) {
         // SQLite would make a log even to read.
-        true => Connection::open_with_flags(
-            uri(&path) + "?immutable=1",
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
-        )?,
+        true => open_resting(&path)?,
         false => Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
     };
     conn.busy_timeout(Duration::from_secs(2))?;
@@ -146,19 +143,14 @@ fn rests(path: &Path) -> bool {
     read_only && nothing("-wal") && nothing("-shm")
 }
 
-/// A path in the form of SQLite's addresses.
-fn uri(path: &Path) -> String {
-    let mut uri = "file:".to_owned();
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
-            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
-            byte => {
-                let _ = write!(uri, "%{byte:02X}");
-            }
-        }
-    }
-    uri
+/// Reads a file as one that nobody writes.
+fn open_resting(path: &Path) -> rusqlite::Result<Connection> {
+    let address = format!(
+        "file:{}?immutable=1",
+        percent_encoded(path.as_os_str().as_bytes())
+    );
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(address, flags)
 }
 
 #[cfg(test)]
@@ -173,8 +165,7 @@ mod tests {
             .unwrap()
             .execute_batch("CREATE TABLE t (x)")
             .unwrap();
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-        let conn = Connection::open_with_flags(uri(&path) + "?immutable=1", flags).unwrap();
+        let conn = open_resting(&path).unwrap();
         let tables: i64 = conn
             .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
             .unwrap();

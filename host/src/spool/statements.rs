@@ -6,7 +6,6 @@ pub(super) struct Statements<'c> {
     pub(super) commit: Statement<'c>,
     pub(super) meta: Statement<'c>,
     pub(super) accept: Statement<'c>,
-    pub(super) refused: Statement<'c>,
     pub(super) cursor: Statement<'c>,
     pub(super) generation: Statement<'c>,
     pub(super) journal: Statement<'c>,
@@ -32,7 +31,6 @@ impl<'c> Statements<'c> {
                 "INSERT INTO inbound (seq, key, channel, session, state, body, received_ms, received_activity, done_ms, reason)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (key) DO NOTHING",
             )?,
-            refused: prepare("SELECT 1 FROM inbound WHERE key = ?1 AND reason = ?2")?,
             cursor: prepare(
                 "INSERT INTO cursors (channel, account, cursor) VALUES (?1, ?2, ?3)
                  ON CONFLICT (channel, account) DO UPDATE SET cursor = excluded.cursor",

@@ -225,12 +225,12 @@ impl Story {
             message,
             revision,
             session: row.get(3)?,
-            state: match state {
-                0 => "waiting",
-                2 => "dead",
-                _ if reason.as_deref() == Some(accept::REFUSED) => "refused",
-                _ if reason.is_some() => "dropped",
-                _ => "done",
+            state: match (state, reason.as_deref()) {
+                (0, _) => "waiting",
+                (2, _) => "dead",
+                (_, Some(accept::REFUSED)) => "refused",
+                (_, Some(_)) => "dropped",
+                (_, None) => "done",
             },
             attempts: row.get(5)?,
             received_ms: row.get(6)?,

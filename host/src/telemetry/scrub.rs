@@ -26,7 +26,7 @@ impl Scrubber {
             // A line may hold the secret as part of a JSON text or of a `Debug` output.
             let quoted = serde_json::to_string(&secret).unwrap_or_default();
             let quoted = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
-            let escaped = percent_encoded(&secret);
+            let escaped = percent_encoded(secret.as_bytes());
             let forms = [
                 printable(&secret, usize::MAX),
                 quoted.to_owned(),
@@ -58,9 +58,9 @@ impl Scrubber {
 }
 
 /// As in the query of an address.
-fn percent_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
+pub(crate) fn percent_encoded(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for &byte in bytes {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
             // Writing to a String cannot fail.
